@@ -1,0 +1,2 @@
+//! The microbenchmark harness of homing.
+fn main() {}
