@@ -1,0 +1,487 @@
+//! The wheel: arm, disarm, advance.
+//!
+//! Where the timers are is the business of `hierarchy.rs`. Here is what the wheel promises about time: what
+//! is due fires in order, exactly once, and what is armed while others fire waits for its turn.
+//! ```text
+//!             arm ──> deadline after now ──────────> [ hierarchy ] ──due──> fired
+//!              │                                           ^
+//!              └────> already due ──> [ held back ] ───────┘
+//!                                             the next round begins
+//! ```
+//! A *round* is the firing of everything that is due at one tick. A timer armed in a round with a deadline
+//! that is already due is held back until the next one: were it fired in the same round, a task that arms
+//! such a timer whenever one fires would keep its executor in the round for ever.
+
+use std::fmt;
+
+use crate::entry::{Entries, Entry, NIL};
+use crate::hierarchy::Hierarchy;
+use crate::list::List;
+use crate::{Tick, TimerKey};
+
+/// A set of timers, each a deadline and a value of type `T`, that tells which are due and when the next
+/// one will be.
+///
+/// * [`arm`](Self::arm), [`disarm`](Self::disarm) and [`rearm`](Self::rearm) take constant time; firing
+///   takes constant time a timer, on average over its life. A timer costs no allocation: the wheel's
+///   tables grow to the largest number of timers that were ever armed at once, and then are used again.
+/// * Timers fire in order of deadline, and those with the same deadline in the order in which they were
+///   armed.
+/// * A deadline that is not after [`now`](Self::now) when the timer is armed counts as `now`: it is due at
+///   once, and fires in the next round, after everything that was due before it. There is no error in
+///   being late.
+/// * A *round* is a run of calls of [`pop_due`](Self::pop_due) with the same `now`, up to the one that
+///   gives `None`; a call with a later `now` begins another. [`advance`](Self::advance) is one round.
+///   What is armed in a round fires in a later one, never in the same.
+///
+/// ```
+/// use homing_timers::TimerWheel;
+///
+/// let mut wheel = TimerWheel::new(100);
+/// wheel.arm(250, "second");
+/// wheel.arm(120, "first");
+/// wheel.arm(250, "third");
+///
+/// let mut fired = Vec::new();
+/// wheel.advance(300, |name| fired.push(name));
+/// assert_eq!(fired, ["first", "second", "third"]);
+/// assert!(wheel.is_empty());
+/// ```
+pub struct TimerWheel<T> {
+    now: Tick,
+    round: Round,
+    /// Due already when they were armed: they join the others when the next round begins.
+    ///
+    /// Invariant (held-at-now): the deadline of each is `now`, for each new tick begins a round.
+    pub(crate) held: List,
+    pub(crate) entries: Entries<T>,
+    pub(crate) hierarchy: Hierarchy,
+    pub(crate) next: Next,
+}
+
+/// Whether timers are being fired.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Round {
+    /// `pop_due` gave a timer last, and has not said yet that there are no more.
+    Firing,
+    Over,
+}
+
+/// What is known about the first timer in the hierarchy, so that it need not be looked for.
+///
+/// Invariant (bound-holds): no deadline in the hierarchy is before `bound`; and if there is an `entry`, it
+/// is the first to fire, and `bound` is its deadline.
+pub(crate) struct Next {
+    pub(crate) bound: Tick,
+    pub(crate) entry: u32,
+}
+
+impl Next {
+    /// What is known if the hierarchy is empty.
+    const NONE: Next = Next { bound: Tick::MAX, entry: NIL };
+}
+
+impl<T> TimerWheel<T> {
+    /// A wheel without timers, at the tick `now`.
+    ///
+    /// Allocates nothing before the first timer is armed, and then only for the levels that are used.
+    ///
+    /// ```
+    /// use homing_timers::TimerWheel;
+    ///
+    /// let wheel = TimerWheel::<()>::new(1_000);
+    /// assert_eq!(wheel.now(), 1_000);
+    /// assert!(wheel.is_empty());
+    /// ```
+    pub const fn new(now: Tick) -> Self {
+        TimerWheel {
+            now,
+            round: Round::Over,
+            held: List::EMPTY,
+            entries: Entries::new(),
+            hierarchy: Hierarchy::new(now),
+            next: Next::NONE,
+        }
+    }
+
+    /// The tick that the wheel was last advanced to.
+    ///
+    /// It never goes back. [`advance`](Self::advance) and [`pop_due`](Self::pop_due) move it, whether they
+    /// fire anything or not; asking and arming do not.
+    ///
+    /// ```
+    /// use homing_timers::TimerWheel;
+    ///
+    /// let mut wheel = TimerWheel::<()>::new(0);
+    /// wheel.advance(20, |_| {});
+    /// wheel.advance(10, |_| {});
+    /// assert_eq!(wheel.now(), 20);
+    /// ```
+    #[inline]
+    pub fn now(&self) -> Tick {
+        self.now
+    }
+
+    /// How many timers are armed.
+    ///
+    /// ```
+    /// use homing_timers::TimerWheel;
+    ///
+    /// let mut wheel = TimerWheel::new(0);
+    /// wheel.arm(10, ());
+    /// assert_eq!(wheel.len(), 1);
+    /// ```
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether no timer is armed.
+    ///
+    /// ```
+    /// assert!(homing_timers::TimerWheel::<()>::new(0).is_empty());
+    /// ```
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Arms a timer: `value` is given back when `deadline` has come, or when the timer is disarmed.
+    ///
+    /// Any deadline will do, up to [`Tick::MAX`]. One that is not after [`now`](Self::now) counts as `now`
+    /// and fires in the next round, whatever tick that round is told.
+    ///
+    /// # Panics
+    /// If 2³² - 1 timers are armed already.
+    ///
+    /// ```
+    /// use homing_timers::TimerWheel;
+    ///
+    /// let mut wheel = TimerWheel::new(50);
+    /// wheel.arm(60, "later");
+    /// let late = wheel.arm(7, "at once");
+    /// assert_eq!(wheel.deadline(late), Some(50));
+    /// assert_eq!(wheel.pop_due(50), Some("at once"));
+    /// assert_eq!(wheel.pop_due(50), None);
+    /// ```
+    #[inline]
+    pub fn arm(&mut self, deadline: Tick, value: T) -> TimerKey {
+        let deadline = deadline.max(self.now);
+        let key = self.entries.insert(deadline, value);
+        self.link(key.index, deadline);
+        key
+    }
+
+    /// Disarms a timer and gives back its value; `None` if it has fired or was disarmed before.
+    ///
+    /// ```
+    /// use homing_timers::TimerWheel;
+    ///
+    /// let mut wheel = TimerWheel::new(0);
+    /// let key = wheel.arm(10, "never mind");
+    /// assert_eq!(wheel.disarm(key), Some("never mind"));
+    /// assert_eq!(wheel.disarm(key), None);
+    /// ```
+    #[inline]
+    pub fn disarm(&mut self, key: TimerKey) -> Option<T> {
+        if !self.is_armed(key) {
+            return None;
+        }
+        self.unlink(key.index);
+        Some(self.entries.remove(key.index))
+    }
+
+    /// Gives a timer another deadline, earlier or later; `false` if it has fired or was disarmed before.
+    ///
+    /// The same as disarming it and arming it anew, except that it keeps its key: it comes after those
+    /// that already have the deadline, even if that is the one it had, and a deadline that is not after
+    /// [`now`](Self::now) counts as `now`.
+    ///
+    /// ```
+    /// use homing_timers::TimerWheel;
+    ///
+    /// let mut wheel = TimerWheel::new(0);
+    /// let idle = wheel.arm(30, "idle for 30 ticks");
+    /// wheel.advance(20, |_| {});
+    /// assert!(wheel.rearm(idle, 20 + 30)); // something came in
+    /// assert_eq!(wheel.next_deadline(), Some(50));
+    /// ```
+    #[inline]
+    #[must_use = "`false` means that the timer is gone and will not fire"]
+    pub fn rearm(&mut self, key: TimerKey, deadline: Tick) -> bool {
+        if !self.is_armed(key) {
+            return false;
+        }
+        self.unlink(key.index);
+        let deadline = deadline.max(self.now);
+        self.entries[key.index].deadline = deadline;
+        self.link(key.index, deadline);
+        true
+    }
+
+    /// Whether the timer is still armed: neither fired nor disarmed.
+    ///
+    /// ```
+    /// use homing_timers::TimerWheel;
+    ///
+    /// let mut wheel = TimerWheel::new(0);
+    /// let key = wheel.arm(10, ());
+    /// assert!(wheel.is_armed(key));
+    /// wheel.advance(10, |_| {});
+    /// assert!(!wheel.is_armed(key));
+    /// ```
+    #[inline]
+    pub fn is_armed(&self, key: TimerKey) -> bool {
+        self.entries.get(key).is_some()
+    }
+
+    /// The value of a timer; `None` if it has fired or was disarmed.
+    ///
+    /// ```
+    /// use homing_timers::TimerWheel;
+    ///
+    /// let mut wheel = TimerWheel::new(0);
+    /// let key = wheel.arm(10, "value");
+    /// assert_eq!(wheel.get(key), Some(&"value"));
+    /// ```
+    #[inline]
+    pub fn get(&self, key: TimerKey) -> Option<&T> {
+        self.entries.get(key).map(|entry| &entry.value)
+    }
+
+    /// The value of a timer, to be changed; `None` if it has fired or was disarmed.
+    ///
+    /// ```
+    /// use homing_timers::TimerWheel;
+    ///
+    /// let mut wheel = TimerWheel::new(0);
+    /// let key = wheel.arm(10, 1);
+    /// *wheel.get_mut(key).unwrap() += 1;
+    /// assert_eq!(wheel.disarm(key), Some(2));
+    /// ```
+    #[inline]
+    pub fn get_mut(&mut self, key: TimerKey) -> Option<&mut T> {
+        self.entries.get_mut(key).map(|entry| &mut entry.value)
+    }
+
+    /// When the timer is due; `None` if it has fired or was disarmed.
+    ///
+    /// It is the deadline that it was armed with, or the tick at which it was armed if that was later.
+    ///
+    /// ```
+    /// use homing_timers::TimerWheel;
+    ///
+    /// let mut wheel = TimerWheel::new(5);
+    /// let (on_time, late) = (wheel.arm(10, ()), wheel.arm(1, ()));
+    /// assert_eq!(wheel.deadline(on_time), Some(10));
+    /// assert_eq!(wheel.deadline(late), Some(5));
+    /// ```
+    #[inline]
+    pub fn deadline(&self, key: TimerKey) -> Option<Tick> {
+        self.entries.get(key).map(|entry| entry.deadline)
+    }
+
+    /// The earliest deadline of all; `None` if no timer is armed.
+    ///
+    /// It is exact: a round at that tick fires something, and one at any tick before fires nothing. If it
+    /// is not after [`now`](Self::now), something is due that has not been fired.
+    ///
+    /// Takes `&mut self` because it may sort a part of the wheel to find out. That is work which would
+    /// have to be done later anyway, and asking again costs nothing.
+    ///
+    /// ```
+    /// use homing_timers::TimerWheel;
+    ///
+    /// let mut wheel = TimerWheel::new(0);
+    /// let key = wheel.arm(1_000_003, ());
+    /// wheel.arm(1_000_019, ());
+    /// assert_eq!(wheel.next_deadline(), Some(1_000_003));
+    /// wheel.disarm(key);
+    /// assert_eq!(wheel.next_deadline(), Some(1_000_019));
+    /// ```
+    #[inline]
+    pub fn next_deadline(&mut self) -> Option<Tick> {
+        let in_hierarchy = self.find_next().map(|_| self.next.bound);
+        if self.held.is_empty() {
+            return in_hierarchy;
+        }
+        // held-at-now. In the middle of a round there may be earlier ones, still to be fired.
+        Some(in_hierarchy.map_or(self.now, |deadline| deadline.min(self.now)))
+    }
+
+    /// Moves the clock to `now` and calls `fire` with the value of every timer that is due, in order of
+    /// deadline, those with equal ones in the order in which they were armed.
+    ///
+    /// Due is a deadline that is not after `now`. A `now` before [`now()`](Self::now) counts as that: time
+    /// does not go back, but what is due already fires. Should `fire` panic, the timers that it had not
+    /// been called with are still armed.
+    ///
+    /// ```
+    /// use homing_timers::TimerWheel;
+    ///
+    /// let mut wheel = TimerWheel::new(0);
+    /// for deadline in [30, 10, 20] {
+    ///     wheel.arm(deadline, deadline);
+    /// }
+    /// let mut fired = Vec::new();
+    /// wheel.advance(20, |deadline| fired.push(deadline));
+    /// assert_eq!(fired, [10, 20]);
+    /// ```
+    #[inline]
+    pub fn advance(&mut self, now: Tick, mut fire: impl FnMut(T)) {
+        while let Some(value) = self.pop_due(now) {
+            fire(value);
+        }
+    }
+
+    /// Moves the clock to `now` and gives the first timer that is due, or `None` if there are no more.
+    ///
+    /// This is [`advance`](Self::advance) one timer at a time, so that others may be armed and disarmed in
+    /// between. A timer that is disarmed in time does not fire. One that is armed, or armed anew, with a
+    /// deadline that is due already waits for the next round, so a loop that pops until `None` ends even if
+    /// each timer that fires arms another. Whoever passes a later `now` to each call begins a round each
+    /// time, and has no such promise.
+    ///
+    /// If nothing is due, this is a comparison or two.
+    ///
+    /// ```
+    /// use homing_timers::TimerWheel;
+    ///
+    /// let mut wheel = TimerWheel::new(0);
+    /// wheel.arm(1, "again and again");
+    ///
+    /// let mut fired = 0;
+    /// while let Some(name) = wheel.pop_due(10) {
+    ///     fired += 1;
+    ///     wheel.arm(1, name); // due already: but not in this round
+    /// }
+    /// assert_eq!(fired, 1);
+    /// assert_eq!(wheel.next_deadline(), Some(10));
+    /// assert_eq!(wheel.pop_due(10), Some("again and again"));
+    /// ```
+    #[inline]
+    pub fn pop_due(&mut self, now: Tick) -> Option<T> {
+        let now = now.max(self.now);
+        if !self.held.is_empty() && (self.round == Round::Over || now > self.now) {
+            self.admit_held();
+        }
+        self.now = now;
+        if now >= self.next.bound
+            && let Some(index) = self.find_next()
+            && now >= self.next.bound
+        {
+            self.round = Round::Firing;
+            self.unlink(index);
+            return Some(self.entries.remove(index));
+        }
+        self.round = Round::Over;
+        self.hierarchy.move_cursor(now, &mut self.entries);
+        None
+    }
+
+    /// Disarms every timer and drops the values. The clock stays where it is, and so does the memory.
+    ///
+    /// ```
+    /// use homing_timers::TimerWheel;
+    ///
+    /// let mut wheel = TimerWheel::new(0);
+    /// let key = wheel.arm(10, ());
+    /// wheel.clear();
+    /// assert!(wheel.is_empty());
+    /// assert_eq!(wheel.disarm(key), None);
+    /// ```
+    pub fn clear(&mut self) {
+        drop(self.drain());
+    }
+
+    /// Disarms every timer and gives the values, in no particular order.
+    ///
+    /// They are disarmed when this returns; values that are not taken out of the iterator are dropped with
+    /// it. For the order of deadlines, [`advance`](Self::advance) to [`Tick::MAX`] instead, if the clock
+    /// need not be used any more.
+    ///
+    /// ```
+    /// use homing_timers::TimerWheel;
+    ///
+    /// let mut wheel = TimerWheel::new(0);
+    /// wheel.arm(10, "one");
+    /// wheel.arm(20, "two");
+    /// let mut left: Vec<_> = wheel.drain().collect();
+    /// left.sort();
+    /// assert_eq!(left, ["one", "two"]);
+    /// assert!(wheel.is_empty());
+    /// ```
+    pub fn drain(&mut self) -> impl Iterator<Item = T> {
+        self.held = List::EMPTY;
+        self.next = Next::NONE;
+        self.hierarchy.reset();
+        self.entries.drain()
+    }
+
+    /// Puts an entry where its deadline says, which is not before now.
+    #[inline]
+    fn link(&mut self, index: u32, deadline: Tick) {
+        if deadline <= self.now {
+            self.held.push_back(&mut self.entries, index);
+            self.entries[index].bank = NIL;
+        } else {
+            self.link_in_hierarchy(index, deadline);
+        }
+    }
+
+    #[inline]
+    fn link_in_hierarchy(&mut self, index: u32, deadline: Tick) {
+        self.hierarchy.link(&mut self.entries, index);
+        // Strictly: of equals, the one armed before comes first, and it may not even be known which it is.
+        if deadline < self.next.bound {
+            self.next = Next { bound: deadline, entry: index };
+        }
+    }
+
+    /// Takes an entry out of wherever it is.
+    #[inline]
+    fn unlink(&mut self, index: u32) {
+        if self.entries[index].bank == NIL {
+            self.held.unlink(&mut self.entries, index);
+            return;
+        }
+        self.hierarchy.unlink(&mut self.entries, index);
+        if self.hierarchy.is_empty() {
+            self.next = Next::NONE;
+        } else if self.next.entry == index {
+            // bound-holds: there may be a later first one now, but no earlier.
+            self.next.entry = NIL;
+        }
+    }
+
+    /// The first entry in the hierarchy, and its deadline in `next.bound`.
+    #[inline]
+    fn find_next(&mut self) -> Option<u32> {
+        if self.next.entry == NIL {
+            self.next = match self.hierarchy.earliest(&mut self.entries) {
+                Some(entry) => Next { bound: self.entries[entry].deadline, entry },
+                None => Next::NONE,
+            };
+        }
+        (self.next.entry != NIL).then_some(self.next.entry)
+    }
+
+    /// Lets those that were held back join the others: a round begins.
+    ///
+    /// Called before the clock moves. Their deadline is the tick of the round before (held-at-now), and
+    /// they come after all that had it then, as they were armed later.
+    #[cold]
+    fn admit_held(&mut self) {
+        while let Some(index) = self.held.pop_front(&mut self.entries) {
+            let Entry { deadline, .. } = self.entries[index];
+            debug_assert_eq!(deadline, self.now, "held-at-now");
+            self.link_in_hierarchy(index, deadline);
+        }
+    }
+}
+
+impl<T> fmt::Debug for TimerWheel<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TimerWheel").field("now", &self.now).field("len", &self.len()).finish_non_exhaustive()
+    }
+}
