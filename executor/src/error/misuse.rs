@@ -1,0 +1,61 @@
+//! [`RuntimeError`]: wrong use of the runtime, reported as a value.
+
+use std::fmt;
+
+/// Something was asked of the runtime that it cannot do. Nothing was changed by asking.
+///
+/// Where a mistake can be found by reading the code that made it, homing panics instead.
+///
+/// # asyncio
+/// `RuntimeError`, and `asyncio.InvalidStateError`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RuntimeError {
+    /// A task awaits itself, which would never end (TK-6).
+    AwaitsItself {
+        /// The name of the task.
+        task: String,
+    },
+    /// The task belongs to another runtime (TK-7).
+    OtherRuntime,
+    /// A runtime is running on this thread already.
+    NestedRuntime,
+    /// No runtime is running on this thread.
+    NoRuntime,
+    /// The runtime has been dropped, and its tasks with it.
+    RuntimeGone,
+    /// The result has been taken already.
+    AlreadyTaken,
+    /// The task is not finished, so it has no result yet (TK-1).
+    NotFinished,
+}
+
+impl fmt::Display for RuntimeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RuntimeError::AwaitsItself { task } => {
+                write!(f, "task '{task}' awaits itself; await it from another task")
+            }
+            RuntimeError::OtherRuntime => {
+                f.write_str("the task belongs to another runtime; await it there, or send its result over")
+            }
+            RuntimeError::NestedRuntime => f.write_str(
+                "a runtime is running on this thread already; await the future instead of blocking on it",
+            ),
+            RuntimeError::NoRuntime => f.write_str(
+                "no runtime is running on this thread; call this from inside `homing::run` or `block_on`",
+            ),
+            RuntimeError::RuntimeGone => f.write_str(
+                "the runtime has been dropped, and its tasks with it; nothing can be awaited any more",
+            ),
+            RuntimeError::AlreadyTaken => {
+                f.write_str("the result has been taken already; `share()` the task if several are to have it")
+            }
+            RuntimeError::NotFinished => {
+                f.write_str("the task is not finished; await it, or ask again later")
+            }
+        }
+    }
+}
+
+impl std::error::Error for RuntimeError {}
