@@ -3,7 +3,7 @@
 //! The tests call this after every step of a random walk. It goes through the whole wheel and believes
 //! nothing: not a count, not a bit, not a link.
 
-use crate::bank::Slot;
+use crate::bank::{Place, Slot};
 use crate::digits::{LEVELS, SLOTS, digit, highest_difference};
 use crate::entry::NIL;
 use crate::list::List;
@@ -29,13 +29,17 @@ impl<T> TimerWheel<T> {
             let occupied = bank != NIL && !hierarchy.banks[bank].is_empty();
             assert_eq!(hierarchy.occupied_levels >> level & 1 != 0, occupied, "occupied-iff-nonempty");
             if bank != NIL {
-                assert_eq!(hierarchy.banks[bank].parent, NIL, "the bank of a level hangs off a slot");
+                assert_eq!(
+                    hierarchy.banks[bank].parent,
+                    Place::LEVEL,
+                    "the bank of a level hangs off a slot"
+                );
                 self.check_bank(bank, level, &mut tally);
             }
         }
         let first = tally.earliest;
-        self.check_line(&self.held, &mut tally, |deadline, bank| {
-            assert_eq!((deadline, bank), (self.now(), NIL), "held-at-now");
+        self.check_line(&self.held, &mut tally, |deadline, place| {
+            assert_eq!((deadline, place), (self.now(), Place::HELD), "held-at-now");
         });
         assert_eq!(tally.entries, self.len(), "an entry is in no line");
         let (banks, spare) = hierarchy.banks.census();
@@ -66,14 +70,18 @@ impl<T> TimerWheel<T> {
                 Slot::Empty => {}
                 Slot::Opened(child) => {
                     assert!(!self.hierarchy.banks[child].is_empty(), "occupied-iff-nonempty: opened {slot}");
-                    assert_eq!(self.hierarchy.banks[child].parent, index, "a child of another parent");
+                    assert_eq!(
+                        self.hierarchy.banks[child].parent,
+                        Place::new(index, slot),
+                        "a child of another parent"
+                    );
                     self.check_bank(child, level - 1, tally);
                 }
                 Slot::Line(line) => {
                     assert!(!line.is_empty(), "occupied-iff-nonempty: {slot} of level {level}");
-                    self.check_line(&line, tally, |deadline, bank| {
-                        assert_eq!(bank, index, "an entry that believes to be elsewhere");
-                        assert_eq!(self.place(deadline), (index, slot), "placed-by-cursor: {deadline}");
+                    self.check_line(&line, tally, |deadline, place| {
+                        assert_eq!(place, Place::new(index, slot), "an entry that believes to be elsewhere");
+                        assert_eq!(self.place(deadline), place, "placed-by-cursor: {deadline}");
                     });
                 }
             }
@@ -81,7 +89,7 @@ impl<T> TimerWheel<T> {
     }
 
     /// Where a timer with that deadline belongs.
-    fn place(&self, deadline: Tick) -> (u32, usize) {
+    fn place(&self, deadline: Tick) -> Place {
         let hierarchy = &self.hierarchy;
         assert!(deadline >= hierarchy.cursor, "never-behind: {deadline}");
         let mut level = highest_difference(hierarchy.cursor, deadline);
@@ -89,15 +97,15 @@ impl<T> TimerWheel<T> {
         while let Slot::Opened(child) = hierarchy.banks[bank].slot(digit(deadline, level)) {
             (bank, level) = (child, level - 1);
         }
-        (bank, digit(deadline, level))
+        Place::new(bank, digit(deadline, level))
     }
 
-    fn check_line(&self, line: &List, tally: &mut Tally, check: impl Fn(Tick, u32)) {
+    fn check_line(&self, line: &List, tally: &mut Tally, check: impl Fn(Tick, Place)) {
         let (mut prev, mut index) = (NIL, line.head);
         while index != NIL {
             let entry = &self.entries[index];
             assert_eq!(entry.prev, prev, "linked-both-ways");
-            check(entry.deadline, entry.bank);
+            check(entry.deadline, entry.place);
             tally.entries += 1;
             // Equals are in one line, so the first one met is the first to fire.
             if tally.earliest.is_none_or(|(earliest, _)| entry.deadline < earliest) {

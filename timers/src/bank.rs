@@ -13,7 +13,7 @@
 use std::ops::{Index, IndexMut};
 
 use crate::digits::SLOTS;
-use crate::entry::{Entries, NIL};
+use crate::entry::{Entry, NIL};
 use crate::list::List;
 
 /// What a slot holds.
@@ -25,6 +25,32 @@ pub(crate) enum Slot {
     Opened(u32),
 }
 
+/// A slot of a bank in one number, so that the way from a timer to its slot is one step.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Place(u32);
+
+impl Place {
+    /// In no slot: the timer is held back.
+    pub(crate) const HELD: Place = Place(u32::MAX);
+    /// Off no slot: the bank is that of a level.
+    pub(crate) const LEVEL: Place = Place(u32::MAX);
+
+    #[inline]
+    pub(crate) fn new(bank: u32, slot: usize) -> Self {
+        Place(bank * SLOTS as u32 + slot as u32)
+    }
+
+    #[inline]
+    pub(crate) fn bank(self) -> u32 {
+        self.0 / SLOTS as u32
+    }
+
+    #[inline]
+    pub(crate) fn slot(self) -> usize {
+        self.0 as usize % SLOTS
+    }
+}
+
 /// 64 slots, one for each value of the digit at `level`.
 ///
 /// Invariant (occupied-iff-nonempty): a bit of `occupied` is set exactly when the slot has a timer, in its
@@ -34,8 +60,10 @@ pub(crate) struct Bank {
     opened: u64,
     /// The digit that chooses among the slots.
     pub(crate) level: u32,
-    /// The bank whose slot was opened into this one, or [`NIL`] if this is the bank of its level.
-    pub(crate) parent: u32,
+    /// The slot that was opened into this bank, or [`Place::LEVEL`].
+    pub(crate) parent: Place,
+    /// If the bank is spare, the next that is.
+    next_spare: u32,
     /// An opened slot keeps the index of its bank in the place of `head`.
     slots: [List; SLOTS],
 }
@@ -69,7 +97,7 @@ impl Bank {
 
     /// Puts a timer at the end of the line in a slot that is not opened.
     #[inline]
-    pub(crate) fn push_back<T>(&mut self, slot: usize, entries: &mut Entries<T>, index: u32) {
+    pub(crate) fn push_back<T>(&mut self, slot: usize, entries: &mut [Entry<T>], index: u32) {
         debug_assert!(self.opened & bit(slot) == 0, "an opened slot has no line to stand in");
         self.slots[slot].push_back(entries, index);
         self.occupied |= bit(slot);
@@ -77,11 +105,15 @@ impl Bank {
 
     /// Takes a timer out of the line in a slot.
     #[inline]
-    pub(crate) fn unlink<T>(&mut self, slot: usize, entries: &mut Entries<T>, index: u32) {
+    pub(crate) fn unlink<T>(&mut self, slot: usize, entries: &mut [Entry<T>], index: u32) {
         debug_assert!(self.occupied & !self.opened & bit(slot) != 0, "occupied-iff-nonempty");
-        self.slots[slot].unlink(entries, index);
-        if self.slots[slot].is_empty() {
+        let line = &mut self.slots[slot];
+        if line.head == line.tail {
+            debug_assert_eq!(line.head, index, "linked-both-ways: an entry of another line");
+            *line = List::EMPTY;
             self.occupied &= !bit(slot);
+        } else {
+            line.unlink(entries, index);
         }
     }
 
@@ -94,12 +126,12 @@ impl Bank {
         taken
     }
 
-    /// Hangs a bank off an empty slot.
-    pub(crate) fn open(&mut self, slot: usize, child: u32) {
-        debug_assert!(self.occupied & bit(slot) == 0, "what was in the slot is to be taken out first");
-        self.slots[slot].head = child;
-        self.occupied |= bit(slot);
+    /// Hangs a bank off a slot in place of its line, which is for the bank to take.
+    #[inline]
+    pub(crate) fn open(&mut self, slot: usize, child: u32) -> List {
+        debug_assert!(self.occupied & !self.opened & bit(slot) != 0, "only a slot with a line is opened");
         self.opened |= bit(slot);
+        std::mem::replace(&mut self.slots[slot], List { head: child, tail: NIL })
     }
 }
 
@@ -112,32 +144,35 @@ fn bit(slot: usize) -> u64 {
 ///
 /// Not a `Slab`: that moves what is put in and what is taken out, half a kilobyte each way, while a bank
 /// given back is empty, which is just as the next one wants it. So it stays where it is and only joins the
-/// line of spare ones, linked through `parent`.
+/// line of spare ones.
 pub(crate) struct Banks {
     banks: Vec<Bank>,
     spare: u32,
 }
 
 impl Banks {
+    /// As many as leave room for the slot in a [`Place`], whose last number is taken.
+    const MAX: usize = u32::MAX as usize / SLOTS;
+
     pub(crate) const fn new() -> Self {
         Banks { banks: Vec::new(), spare: NIL }
     }
 
     /// An empty bank for that level.
-    pub(crate) fn acquire(&mut self, level: usize, parent: u32) -> u32 {
+    pub(crate) fn acquire(&mut self, level: usize, parent: Place) -> u32 {
         let level = level as u32;
-        if self.spare == NIL {
-            assert!(self.banks.len() < NIL as usize, "more than 2³² - 1 banks in one wheel");
-            self.banks.push(Bank { occupied: 0, opened: 0, level, parent, slots: [List::EMPTY; SLOTS] });
-            return (self.banks.len() - 1) as u32;
-        }
         let index = self.spare;
-        let bank = &mut self[index];
-        debug_assert!(bank.is_empty(), "a spare bank is empty");
-        let next_spare = bank.parent;
-        (bank.level, bank.parent) = (level, parent);
-        self.spare = next_spare;
-        index
+        if let Some(bank) = self.banks.get_mut(index as usize) {
+            debug_assert!(bank.is_empty(), "a spare bank is empty");
+            self.spare = bank.next_spare;
+            (bank.level, bank.parent) = (level, parent);
+            return index;
+        }
+        let index = self.banks.len();
+        assert!(index < Self::MAX, "more banks than a place can name: 36 gigabytes of them");
+        let slots = [List::EMPTY; SLOTS];
+        self.banks.push(Bank { occupied: 0, opened: 0, level, parent, next_spare: NIL, slots });
+        index as u32
     }
 
     /// Gives back an empty bank.
@@ -145,7 +180,7 @@ impl Banks {
         let spare = self.spare;
         let bank = &mut self[index];
         debug_assert!(bank.is_empty(), "a bank is given back when its last timer has left");
-        bank.parent = spare;
+        bank.next_spare = spare;
         self.spare = index;
     }
 
@@ -163,7 +198,7 @@ impl Banks {
     /// How many there are, and how many of them are spare.
     pub(crate) fn census(&self) -> (usize, usize) {
         let after = |index: u32| (index != NIL).then_some(index);
-        let spare = std::iter::successors(after(self.spare), |&index| after(self[index].parent));
+        let spare = std::iter::successors(after(self.spare), |&index| after(self[index].next_spare));
         (self.banks.len(), spare.count())
     }
 }

@@ -1,103 +1,138 @@
 //! An armed timer, and the table of them all.
 //!
 //! An entry stays where it is for as long as it is armed; what moves it from slot to slot is only its
-//! links. So a key can name it by its index, and disarming needs no search.
+//! links. So a key can name it by its index, and disarming needs no search. A vacant entry is the next to
+//! be used again, and says which one comes after it.
 //! ```text
 //! TimerKey { index: 2, generation: 907 }
-//!                 │             └────────────────────┐ equal, or the key is stale
-//! entries  [ 0 ][ 1 ][ 2 ][ 3 ]…                     │
-//!                      └ deadline, prev, next, bank, generation, value
+//!                   │              └───────────────────┐ equal, or the key is stale
+//! table  [ 0 ][ 1 ][ 2 ][ 3 ][ 4 ]                     │
+//!                    └ deadline, prev, next, place, generation, value
+//! vacant ───> 3 ──> 1 ──> NIL
 //! ```
 
-use std::ops::{Index, IndexMut};
-
-use slab::Slab;
-
+use crate::bank::Place;
 use crate::{Tick, TimerKey};
 
 /// No entry, or no bank, where an index is expected. Half the size of an `Option<u32>`, which is what
 /// keeps the links of an entry and all the slots of a bank small.
 pub(crate) const NIL: u32 = u32::MAX;
 
-/// One armed timer: 24 bytes and its value.
+/// One timer: 24 bytes and its value.
 pub(crate) struct Entry<T> {
     /// When it is due. Never before the tick at which it was armed.
     pub(crate) deadline: Tick,
-    /// The neighbours in the list it stands in, or [`NIL`] at either end.
+    /// The neighbours in the line it stands in, or [`NIL`] at either end. The next vacant one in `next`.
     pub(crate) prev: u32,
     pub(crate) next: u32,
-    /// The bank it is in, which with the deadline gives the slot; [`NIL`] if it is held back.
-    pub(crate) bank: u32,
+    pub(crate) place: Place,
     /// The low bits of the count of timers armed before this one.
     pub(crate) generation: u32,
-    pub(crate) value: T,
+    /// `None` if the entry is vacant.
+    value: Option<T>,
 }
 
-/// Every armed timer, by index.
+/// Every timer, by index.
 ///
-/// A slab forgets all about an entry once it is removed, so a generation counted place by place would be
-/// lost with it. It is counted over the whole wheel instead: no two armings share a number, in the same
-/// place or not, until 2³² of them later.
+/// This is a slab, but not of the `slab` crate: that one checks at each step from link to link whether the
+/// entry is vacant, which takes a third longer to arm and disarm than to trust the links, and it does not
+/// give out all entries as one slice, which is what spares a second look at their number.
+///
+/// The generation is not counted place by place but over the whole wheel: so it outlives the entries, and
+/// the table may forget them all in `drain`.
 pub(crate) struct Entries<T> {
-    slab: Slab<Entry<T>>,
+    table: Vec<Entry<T>>,
+    /// The first of those that were vacated, or [`NIL`].
+    vacant: u32,
+    /// From here on all are vacant, and none has been linked.
+    unused: u32,
+    len: usize,
     armed_count: u32,
 }
 
 impl<T> Entries<T> {
     pub(crate) const fn new() -> Self {
-        Entries { slab: Slab::new(), armed_count: 0 }
+        Entries { table: Vec::new(), vacant: NIL, unused: 0, len: 0, armed_count: 0 }
     }
 
+    #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.slab.len()
+        self.len
     }
 
-    /// Adds a timer, which is not yet in any list.
+    /// All entries, to go from link to link.
+    #[inline]
+    pub(crate) fn links(&mut self) -> &mut [Entry<T>] {
+        &mut self.table
+    }
+
+    /// Adds a timer, which is not yet in any line.
     #[inline]
     pub(crate) fn insert(&mut self, deadline: Tick, value: T) -> TimerKey {
         let generation = self.armed_count;
         self.armed_count = generation.wrapping_add(1);
-        let index = self.slab.vacant_key();
-        assert!(index < NIL as usize, "more than 2³² - 1 timers in one wheel");
-        self.slab.insert(Entry { deadline, prev: NIL, next: NIL, bank: NIL, generation, value });
-        TimerKey { index: index as u32, generation }
+        let index = if self.vacant != NIL { self.vacant } else { self.unused };
+        if let Some(entry) = self.table.get_mut(index as usize) {
+            debug_assert!(entry.value.is_none(), "a vacant entry has no value");
+            if self.vacant != NIL {
+                self.vacant = entry.next;
+            } else {
+                self.unused += 1;
+            }
+            (entry.deadline, entry.generation) = (deadline, generation);
+            entry.value = Some(value);
+        } else {
+            assert!(index != NIL, "more than 2³² - 1 timers in one wheel");
+            let place = Place::HELD;
+            self.table.push(Entry { deadline, prev: NIL, next: NIL, place, generation, value: Some(value) });
+            self.unused += 1;
+        }
+        self.len += 1;
+        TimerKey { index, generation }
     }
 
-    /// Removes a timer, which is no longer in any list.
+    /// Removes a timer, which is no longer in any line.
     #[inline]
     pub(crate) fn remove(&mut self, index: u32) -> T {
-        self.slab.remove(index as usize).value
+        let entry = &mut self.table[index as usize];
+        let value = entry.value.take().expect("only an armed timer is removed");
+        self.len -= 1;
+        if self.len == 0 {
+            // The table starts over. The vacated ones are linked in the order in which timers fired, which
+            // is none at all for the memory; the next thousand timers had better be neighbours again.
+            (self.vacant, self.unused) = (NIL, 0);
+        } else {
+            entry.next = self.vacant;
+            self.vacant = index;
+        }
+        value
     }
 
     /// The timer of that name, unless the name is stale.
     #[inline]
-    pub(crate) fn get(&self, key: TimerKey) -> Option<&Entry<T>> {
-        self.slab.get(key.index as usize).filter(|entry| entry.generation == key.generation)
+    pub(crate) fn get(&self, key: TimerKey) -> Option<(&Entry<T>, &T)> {
+        let entry = self.table.get(key.index as usize).filter(|entry| entry.generation == key.generation)?;
+        entry.value.as_ref().map(|value| (entry, value))
     }
 
     #[inline]
-    pub(crate) fn get_mut(&mut self, key: TimerKey) -> Option<&mut Entry<T>> {
-        self.slab.get_mut(key.index as usize).filter(|entry| entry.generation == key.generation)
+    pub(crate) fn get_mut(&mut self, key: TimerKey) -> Option<&mut T> {
+        let entry = self.table.get_mut(key.index as usize)?;
+        entry.value.as_mut().filter(|_| entry.generation == key.generation)
     }
 
     /// Removes them all. They are gone at once, even if the iterator is dropped early or leaked.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = T> {
-        self.slab.drain().map(|entry| entry.value)
+        (self.vacant, self.unused, self.len) = (NIL, 0, 0);
+        self.table.drain(..).filter_map(|entry| entry.value)
     }
 }
 
-impl<T> Index<u32> for Entries<T> {
+impl<T> std::ops::Index<u32> for Entries<T> {
     type Output = Entry<T>;
 
     #[inline]
     fn index(&self, index: u32) -> &Entry<T> {
-        &self.slab[index as usize]
-    }
-}
-
-impl<T> IndexMut<u32> for Entries<T> {
-    #[inline]
-    fn index_mut(&mut self, index: u32) -> &mut Entry<T> {
-        &mut self.slab[index as usize]
+        &self.table[index as usize]
     }
 }

@@ -25,9 +25,9 @@
 //! slot in common, and whatever is armed and disarmed among them, no search goes through them all twice.
 
 use crate::Tick;
-use crate::bank::{Bank, Banks, Slot};
+use crate::bank::{Banks, Place, Slot};
 use crate::digits::{LEVELS, digit, highest_difference};
-use crate::entry::{Entries, NIL};
+use crate::entry::{Entry, NIL};
 use crate::list::List;
 
 /// As many timers in one slot are looked through for the earliest; if there are more, it is opened. Small
@@ -65,8 +65,8 @@ impl Hierarchy {
 
     /// Puts a timer where it belongs, behind all with the same deadline.
     #[inline]
-    pub(crate) fn link<T>(&mut self, entries: &mut Entries<T>, index: u32) {
-        let deadline = entries[index].deadline;
+    pub(crate) fn link<T>(&mut self, entries: &mut [Entry<T>], index: u32) {
+        let deadline = entries[index as usize].deadline;
         debug_assert!(deadline >= self.cursor, "never-behind: {deadline} is before {}", self.cursor);
         let mut level = highest_difference(self.cursor, deadline);
         let mut bank = self.levels[level];
@@ -74,29 +74,30 @@ impl Hierarchy {
             bank = self.furnish(level);
         }
         self.occupied_levels |= 1 << level;
-        while let Some(child) = self.banks[bank].opened_into(digit(deadline, level)) {
-            bank = child;
-            level -= 1;
+        let mut slot = digit(deadline, level);
+        while let Some(child) = self.banks[bank].opened_into(slot) {
+            (bank, level) = (child, level - 1);
+            slot = digit(deadline, level);
         }
-        entries[index].bank = bank;
-        self.banks[bank].push_back(digit(deadline, level), entries, index);
+        entries[index as usize].place = Place::new(bank, slot);
+        self.banks[bank].push_back(slot, entries, index);
     }
 
     /// Takes a timer out of its place.
     #[inline]
-    pub(crate) fn unlink<T>(&mut self, entries: &mut Entries<T>, index: u32) {
-        let (deadline, bank) = (entries[index].deadline, entries[index].bank);
-        let level = self.banks[bank].level as usize;
-        self.banks[bank].unlink(digit(deadline, level), entries, index);
-        if self.banks[bank].is_empty() {
-            self.close(bank, deadline);
+    pub(crate) fn unlink<T>(&mut self, entries: &mut [Entry<T>], index: u32) {
+        let place = entries[index as usize].place;
+        let bank = &mut self.banks[place.bank()];
+        bank.unlink(place.slot(), entries, index);
+        if bank.is_empty() {
+            self.close(place.bank());
         }
     }
 
     /// The timer that is due first: the earliest deadline, and of equals the one armed first.
     ///
     /// Opens what has to be opened to tell.
-    pub(crate) fn earliest<T>(&mut self, entries: &mut Entries<T>) -> Option<u32> {
+    pub(crate) fn earliest<T>(&mut self, entries: &mut [Entry<T>]) -> Option<u32> {
         if self.occupied_levels == 0 {
             return None;
         }
@@ -122,7 +123,7 @@ impl Hierarchy {
     /// Nothing before `cursor` may be left. So all levels below the highest digit that changes are empty,
     /// and of that level everything before the slot that the cursor comes to.
     #[inline]
-    pub(crate) fn move_cursor<T>(&mut self, cursor: Tick, entries: &mut Entries<T>) {
+    pub(crate) fn move_cursor<T>(&mut self, cursor: Tick, entries: &mut [Entry<T>]) {
         debug_assert!(cursor >= self.cursor, "the cursor never goes back");
         let level = highest_difference(self.cursor, cursor);
         self.cursor = cursor;
@@ -132,7 +133,7 @@ impl Hierarchy {
     }
 
     /// Empties the slot of that level which the cursor has come to into the levels below, one after another.
-    fn cascade<T>(&mut self, level: usize, entries: &mut Entries<T>) {
+    fn cascade<T>(&mut self, level: usize, entries: &mut [Entry<T>]) {
         debug_assert_eq!(self.occupied_levels & ((1 << level) - 1), 0, "what is past has fired");
         for level in (1..=level).rev() {
             let bank = self.levels[level];
@@ -149,8 +150,8 @@ impl Hierarchy {
     }
 
     /// Links every timer of a line that was taken out of its slot again, in order.
-    fn distribute<T>(&mut self, mut line: List, entries: &mut Entries<T>) {
-        while let Some(index) = line.pop_front(entries) {
+    fn distribute<T>(&mut self, mut line: List, entries: &mut [Entry<T>]) {
+        while let Some(index) = line.next(entries) {
             self.link(entries, index);
             self.moves += 1;
         }
@@ -163,52 +164,51 @@ impl Hierarchy {
         if retired != NIL {
             self.banks.release(retired);
         }
-        self.banks[child].parent = NIL;
+        self.banks[child].parent = Place::LEVEL;
         self.occupied_levels |= 1 << level;
     }
 
     /// Sorts what is in a slot by the next lower digit, into a bank that hangs off it.
-    fn open<T>(&mut self, parent: u32, slot: usize, entries: &mut Entries<T>) -> u32 {
+    fn open<T>(&mut self, parent: u32, slot: usize, entries: &mut [Entry<T>]) -> u32 {
         let level = self.banks[parent].level as usize - 1;
-        let child = self.banks.acquire(level, parent);
-        let Slot::Line(mut line) = self.banks[parent].take(slot) else {
-            unreachable!("only a slot with a line is opened");
-        };
-        self.banks[parent].open(slot, child);
-        while let Some(index) = line.pop_front(entries) {
-            let entry = &mut entries[index];
-            entry.bank = child;
+        let child = self.banks.acquire(level, Place::new(parent, slot));
+        let mut line = self.banks[parent].open(slot, child);
+        let bank = &mut self.banks[child];
+        let mut moves = 0;
+        while let Some(index) = line.next(entries) {
+            let entry = &mut entries[index as usize];
             let slot = digit(entry.deadline, level);
-            self.banks[child].push_back(slot, entries, index);
-            self.moves += 1;
+            entry.place = Place::new(child, slot);
+            bank.push_back(slot, entries, index);
+            moves += 1;
         }
+        self.moves += moves;
         child
     }
 
-    /// Closes the slot that an emptied bank hangs off, and so on up. `deadline` is that of the last timer,
-    /// whose digits are the way it came.
+    /// Closes the slot that an emptied bank hangs off, and so on up.
     #[inline]
-    fn close(&mut self, mut emptied: u32, deadline: Tick) {
+    fn close(&mut self, mut emptied: u32) {
         loop {
-            let Bank { parent, level, .. } = self.banks[emptied];
-            if parent == NIL {
+            let parent = self.banks[emptied].parent;
+            if parent == Place::LEVEL {
                 // The bank of a level stays: the next timer would only ask for it again.
-                self.occupied_levels &= !(1 << level);
+                self.occupied_levels &= !(1 << self.banks[emptied].level);
                 return;
             }
             self.banks.release(emptied);
-            self.banks[parent].take(digit(deadline, level as usize + 1));
-            if !self.banks[parent].is_empty() {
+            emptied = parent.bank();
+            self.banks[emptied].take(parent.slot());
+            if !self.banks[emptied].is_empty() {
                 return;
             }
-            emptied = parent;
         }
     }
 
     /// The first bank of a level that had none.
     #[cold]
     fn furnish(&mut self, level: usize) -> u32 {
-        let bank = self.banks.acquire(level, NIL);
+        let bank = self.banks.acquire(level, Place::LEVEL);
         self.levels[level] = bank;
         bank
     }

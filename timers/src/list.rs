@@ -10,7 +10,7 @@
 //! NIL <─ [ 4 ] <──> [ 9 ] <──> [ 2 ] ─> NIL       joins at the tail, leaves from anywhere
 //! ```
 
-use crate::entry::{Entries, NIL};
+use crate::entry::{Entry, NIL};
 
 /// A line of entries, each in no other.
 ///
@@ -32,51 +32,54 @@ impl List {
 
     /// Puts an entry at the end of the line.
     #[inline]
-    pub(crate) fn push_back<T>(&mut self, entries: &mut Entries<T>, index: u32) {
-        let entry = &mut entries[index];
+    pub(crate) fn push_back<T>(&mut self, entries: &mut [Entry<T>], index: u32) {
+        let entry = &mut entries[index as usize];
         entry.prev = self.tail;
         entry.next = NIL;
         if self.tail == NIL {
             self.head = index;
         } else {
-            debug_assert_eq!(entries[self.tail].next, NIL, "linked-both-ways: the tail is the last");
-            entries[self.tail].next = index;
+            let last = &mut entries[self.tail as usize];
+            debug_assert_eq!(last.next, NIL, "linked-both-ways: the tail is the last");
+            last.next = index;
         }
         self.tail = index;
     }
 
     /// Takes an entry of this list out of it.
     #[inline]
-    pub(crate) fn unlink<T>(&mut self, entries: &mut Entries<T>, index: u32) {
-        let (prev, next) = (entries[index].prev, entries[index].next);
+    pub(crate) fn unlink<T>(&mut self, entries: &mut [Entry<T>], index: u32) {
+        let Entry { prev, next, .. } = entries[index as usize];
         if prev == NIL {
             debug_assert_eq!(self.head, index, "linked-both-ways: what has none before it is the head");
             self.head = next;
         } else {
-            entries[prev].next = next;
+            entries[prev as usize].next = next;
         }
         if next == NIL {
             debug_assert_eq!(self.tail, index, "linked-both-ways: what has none after it is the tail");
             self.tail = prev;
         } else {
-            entries[next].prev = prev;
+            entries[next as usize].prev = prev;
         }
     }
 
-    /// Takes the first out of the line.
+    /// The first of a line that is being broken up, whose next is first from now on.
+    ///
+    /// The links of both are left as they were: all are to be put into other lines, one after another.
     #[inline]
-    pub(crate) fn pop_front<T>(&mut self, entries: &mut Entries<T>) -> Option<u32> {
+    pub(crate) fn next<T>(&mut self, entries: &[Entry<T>]) -> Option<u32> {
         let first = self.head;
         if first == NIL {
             return None;
         }
-        self.unlink(entries, first);
+        self.head = entries[first as usize].next;
         Some(first)
     }
 
     /// The entry with the earliest deadline, the first of its equals; `None` if the list is empty or has
     /// more than `limit` entries, for then it is too long to be looked through.
-    pub(crate) fn earliest_of_few<T>(&self, entries: &Entries<T>, limit: usize) -> Option<u32> {
+    pub(crate) fn earliest_of_few<T>(&self, entries: &[Entry<T>], limit: usize) -> Option<u32> {
         let mut earliest = None;
         let mut earliest_deadline = 0;
         let mut index = self.head;
@@ -84,7 +87,7 @@ impl List {
             if index == NIL {
                 break;
             }
-            let entry = &entries[index];
+            let entry = &entries[index as usize];
             // Strictly: of equals, the first in line stays.
             if earliest.is_none() || entry.deadline < earliest_deadline {
                 earliest = Some(index);

@@ -14,7 +14,8 @@
 
 use std::fmt;
 
-use crate::entry::{Entries, Entry, NIL};
+use crate::bank::Place;
+use crate::entry::{Entries, NIL};
 use crate::hierarchy::Hierarchy;
 use crate::list::List;
 use crate::{Tick, TimerKey};
@@ -214,7 +215,7 @@ impl<T> TimerWheel<T> {
         }
         self.unlink(key.index);
         let deadline = deadline.max(self.now);
-        self.entries[key.index].deadline = deadline;
+        self.entries.links()[key.index as usize].deadline = deadline;
         self.link(key.index, deadline);
         true
     }
@@ -246,7 +247,7 @@ impl<T> TimerWheel<T> {
     /// ```
     #[inline]
     pub fn get(&self, key: TimerKey) -> Option<&T> {
-        self.entries.get(key).map(|entry| &entry.value)
+        self.entries.get(key).map(|(_, value)| value)
     }
 
     /// The value of a timer, to be changed; `None` if it has fired or was disarmed.
@@ -261,7 +262,7 @@ impl<T> TimerWheel<T> {
     /// ```
     #[inline]
     pub fn get_mut(&mut self, key: TimerKey) -> Option<&mut T> {
-        self.entries.get_mut(key).map(|entry| &mut entry.value)
+        self.entries.get_mut(key)
     }
 
     /// When the timer is due; `None` if it has fired or was disarmed.
@@ -278,7 +279,7 @@ impl<T> TimerWheel<T> {
     /// ```
     #[inline]
     pub fn deadline(&self, key: TimerKey) -> Option<Tick> {
-        self.entries.get(key).map(|entry| entry.deadline)
+        self.entries.get(key).map(|(entry, _)| entry.deadline)
     }
 
     /// The earliest deadline of all; `None` if no timer is armed.
@@ -375,7 +376,7 @@ impl<T> TimerWheel<T> {
             return Some(self.entries.remove(index));
         }
         self.round = Round::Over;
-        self.hierarchy.move_cursor(now, &mut self.entries);
+        self.hierarchy.move_cursor(now, self.entries.links());
         None
     }
 
@@ -422,8 +423,8 @@ impl<T> TimerWheel<T> {
     #[inline]
     fn link(&mut self, index: u32, deadline: Tick) {
         if deadline <= self.now {
-            self.held.push_back(&mut self.entries, index);
-            self.entries[index].bank = NIL;
+            self.held.push_back(self.entries.links(), index);
+            self.entries.links()[index as usize].place = Place::HELD;
         } else {
             self.link_in_hierarchy(index, deadline);
         }
@@ -431,7 +432,7 @@ impl<T> TimerWheel<T> {
 
     #[inline]
     fn link_in_hierarchy(&mut self, index: u32, deadline: Tick) {
-        self.hierarchy.link(&mut self.entries, index);
+        self.hierarchy.link(self.entries.links(), index);
         // Strictly: of equals, the one armed before comes first, and it may not even be known which it is.
         if deadline < self.next.bound {
             self.next = Next { bound: deadline, entry: index };
@@ -441,11 +442,11 @@ impl<T> TimerWheel<T> {
     /// Takes an entry out of wherever it is.
     #[inline]
     fn unlink(&mut self, index: u32) {
-        if self.entries[index].bank == NIL {
-            self.held.unlink(&mut self.entries, index);
+        if self.entries[index].place == Place::HELD {
+            self.held.unlink(self.entries.links(), index);
             return;
         }
-        self.hierarchy.unlink(&mut self.entries, index);
+        self.hierarchy.unlink(self.entries.links(), index);
         if self.hierarchy.is_empty() {
             self.next = Next::NONE;
         } else if self.next.entry == index {
@@ -458,7 +459,7 @@ impl<T> TimerWheel<T> {
     #[inline]
     fn find_next(&mut self) -> Option<u32> {
         if self.next.entry == NIL {
-            self.next = match self.hierarchy.earliest(&mut self.entries) {
+            self.next = match self.hierarchy.earliest(self.entries.links()) {
                 Some(entry) => Next { bound: self.entries[entry].deadline, entry },
                 None => Next::NONE,
             };
@@ -472,8 +473,9 @@ impl<T> TimerWheel<T> {
     /// they come after all that had it then, as they were armed later.
     #[cold]
     fn admit_held(&mut self) {
-        while let Some(index) = self.held.pop_front(&mut self.entries) {
-            let Entry { deadline, .. } = self.entries[index];
+        let mut held = std::mem::replace(&mut self.held, List::EMPTY);
+        while let Some(index) = held.next(self.entries.links()) {
+            let deadline = self.entries[index].deadline;
             debug_assert_eq!(deadline, self.now, "held-at-now");
             self.link_in_hierarchy(index, deadline);
         }
