@@ -118,6 +118,14 @@ impl Hierarchy {
         }
     }
 
+    /// The timer with the same deadline that comes after this one. [`NIL`] if there is none, and above level
+    /// 0 as well, where it would have to be looked for.
+    #[inline]
+    pub(crate) fn equal_after<T>(&self, entries: &[Entry<T>], index: u32) -> u32 {
+        let Entry { place, next, .. } = entries[index as usize];
+        if self.banks[place.bank()].level == 0 { next } else { NIL }
+    }
+
     /// Moves the cursor, and down with it what is in the slots that it comes to.
     ///
     /// Nothing before `cursor` may be left. So all levels below the highest digit that changes are empty,

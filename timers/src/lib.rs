@@ -10,15 +10,16 @@
 //! A deadline is read as eleven digits of base 64. The highest digit in which it differs from the
 //! *cursor*, the tick the wheel stands at, is the timer's *level*; the digit itself is its *slot*:
 //! ```text
-//!                       digit:   3  2  1  0
-//!                      cursor    0  7 12 63
-//!   due in the next tick         0  7 13  0    differs in digit 1: level 1, slot 13
-//!   due in three minutes or so   0 50 41  8    differs in digit 2: level 2, slot 50
+//! digit      3  2  1  0
+//! cursor     0  7 12 63
+//! timer A    0  7 13  0    the very next tick: but it differs in digit 1, so level 1, slot 13
+//! timer B    0 50 41  8    differs in digit 2: level 2, slot 50
 //!
-//!   level 0   . . . . . . . . . . . . . . . C    one tick a slot
-//!   level 1   . . . C x . . . . x . . . . . .    64 ticks a slot
-//!   level 2   . . C . . . . . . . . . x . . .    4,096 ticks a slot
-//!                 └ the cursor's digit; what is left of it is past, and empty
+//! slot       0 …  7 … 12 13 … 50 … 63
+//! level 0    .    .    .  .    .    ^      one tick a slot
+//! level 1    .    .    ^  A    .    .      64 ticks a slot
+//! level 2    .    ^    .  .    B    .      4,096 ticks a slot
+//!                 └ the cursor's digit: what is left of it is past, and empty
 //! ```
 //! When the cursor comes to a slot of a higher level, what is in it moves down (it *cascades*), at most
 //! once a level. Within a slot timers stand in line, so those with one deadline fire in the order in which

@@ -23,14 +23,14 @@ use crate::{Tick, TimerKey};
 /// A set of timers, each a deadline and a value of type `T`, that tells which are due and when the next
 /// one will be.
 ///
-/// * [`arm`](Self::arm), [`disarm`](Self::disarm) and [`rearm`](Self::rearm) take constant time; firing
-///   takes constant time a timer, on average over its life. A timer costs no allocation: the wheel's
-///   tables grow to the largest number of timers that were ever armed at once, and then are used again.
+/// * [`arm`](Self::arm), [`disarm`](Self::disarm) and [`rearm`](Self::rearm) take constant time. Firing
+///   takes constant time a timer, on average over its life; it comes in portions, as the first look into a
+///   slot sorts all that is in it. A timer costs no allocation: the wheel's tables grow with the largest
+///   number of timers that were ever armed at once, and then are used again and again.
 /// * Timers fire in order of deadline, and those with the same deadline in the order in which they were
 ///   armed.
 /// * A deadline that is not after [`now`](Self::now) when the timer is armed counts as `now`: it is due at
-///   once, and fires in the next round, after everything that was due before it. There is no error in
-///   being late.
+///   once, and fires in the next round, after everything that was due before it.
 /// * A *round* is a run of calls of [`pop_due`](Self::pop_due) with the same `now`, up to the one that
 ///   gives `None`; a call with a later `now` begins another. [`advance`](Self::advance) is one round.
 ///   What is armed in a round fires in a later one, never in the same.
@@ -446,12 +446,13 @@ impl<T> TimerWheel<T> {
             self.held.unlink(self.entries.links(), index);
             return;
         }
+        if self.next.entry == index {
+            // bound-holds: if no equal comes after it, there may be a later first one, but no earlier.
+            self.next.entry = self.hierarchy.equal_after(self.entries.links(), index);
+        }
         self.hierarchy.unlink(self.entries.links(), index);
         if self.hierarchy.is_empty() {
             self.next = Next::NONE;
-        } else if self.next.entry == index {
-            // bound-holds: there may be a later first one now, but no earlier.
-            self.next.entry = NIL;
         }
     }
 
