@@ -1,1 +1,31 @@
-//! The executor of homing.
+//! The executor of homing: the loop, the waker, tasks, cancellation, the clock and sockets.
+//!
+//! Programs use it through the facade, `homing`. This is the map for readers; each module opens with its idea.
+//!
+//! ```text
+//!  runtime    the loop            task       rows, cells, handles     cancel   requests, leaves, scopes
+//!   ├ ready    who is next         ├ state    a task's life           error    what comes out of an await
+//!   ├ reactor  how it sleeps       ├ pages    where rows live         time     sleep, interval
+//!   ├ clock    what time it is     └ cell     where futures live      net      sockets
+//!   └ outpost  other threads ◄──── remote, waker: the way back        hook     what nobody else has seen
+//! ```
+#![allow(unsafe_code)]
+
+mod clock;
+mod context;
+mod hook;
+mod memory;
+mod outpost;
+mod reactor;
+mod ready;
+mod remote;
+mod sync;
+mod waker;
+
+pub mod cancel;
+pub mod error;
+pub mod runtime;
+pub mod task;
+pub mod time;
+
+pub use hook::Unhandled;

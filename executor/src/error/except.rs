@@ -1,10 +1,9 @@
 //! `except*`: handling the parts of an error, each by its type (PEP 654).
 //!
 //! ```text
-//!                    ┌─ E1 ──> first clause ──> Ok: handled
-//!   error ──split────┤
-//!                    └─ rest ──split──┬─ E2 ──> second clause ──> Err: raised anew, or again
-//!                                     └─ rest ──> end() ──> what nobody caught, and what was raised
+//! error ──split──┬─ E1 ──> first clause ──> (): handled
+//!                └─ rest ──split──┬─ E2 ──> second clause ──> Err: raised again, or something new ──┐
+//!                                 └─ rest ──────────────────────────────────────────────────────────┴─> end()
 //! ```
 
 use super::{Error, ExceptionGroup, Result};
@@ -157,7 +156,7 @@ impl<T> Clauses<T> {
                 match new.len() {
                     0 => Ok(None),
                     1 => Err(new.remove(0)),
-                    _ => Err(ExceptionGroup::new("", new)?.into()),
+                    _ => Err(ExceptionGroup::new("", new).expect("several").into()),
                 }
             }
         }
@@ -218,7 +217,7 @@ fn split_or_wrap(
             let (matching, rest) = group.split(matches);
             (matching, rest.map(Error::from))
         }
-        None if matches(&error) => (Some(ExceptionGroup::wrapping(error)), None),
+        None if matches(&error) => (ExceptionGroup::new("", [error]).ok(), None),
         None => (None, Some(error)),
     }
 }

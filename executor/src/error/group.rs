@@ -1,6 +1,6 @@
 //! [`ExceptionGroup`]: several errors that go together.
 
-use super::body::Kind;
+use super::body::{Body, Kind};
 use super::story::Story;
 use super::{Error, report};
 use std::any::Any;
@@ -17,8 +17,8 @@ use std::sync::Arc;
 /// It is one word and cheap to clone; it *is* an [`Error`], seen from the side of its members, so that `Error::from`
 /// and [`Error::as_group`] are free. However deep the nesting, no method recurses: nor does the destructor (EG-11).
 ///
-/// `Display` is one line, `message (2 sub-exceptions)`, which counts the direct members (EG-3). `{:#}` and `Debug`
-/// draw the tree.
+/// `Display` is one line, `message (2 sub-exceptions)`, which counts the direct members (EG-3); without a message, the
+/// count alone. `{:#}` and `Debug` draw the tree.
 ///
 /// # asyncio
 /// `ExceptionGroup` and `BaseExceptionGroup` in one type (EG-2).
@@ -65,17 +65,7 @@ impl ExceptionGroup {
         message: impl Into<Cow<'static, str>>,
         errors: impl IntoIterator<Item = Error>,
     ) -> Result<Self, EmptyGroup> {
-        let errors: Vec<Error> = errors.into_iter().collect();
-        if errors.is_empty() {
-            return Err(EmptyGroup);
-        }
-        let head = Arc::new(Head { message: message.into(), payload: None });
-        Ok(ExceptionGroup(Error::from_kind(Kind::Group { head, errors })))
-    }
-
-    /// A group of one error, without a message: what an `except` clause is given for a bare error (EG-17).
-    pub(super) fn wrapping(error: Error) -> Self {
-        ExceptionGroup::new("", [error]).expect("one error is not none")
+        ExceptionGroup::build(Arc::new(Head { message: message.into(), payload: None }), errors, None)
     }
 
     /// What the group says of itself, without its members.
@@ -99,16 +89,9 @@ impl ExceptionGroup {
     /// # Errors
     /// [`EmptyGroup`] if there are none.
     pub fn derive(&self, errors: impl IntoIterator<Item = Error>) -> Result<Self, EmptyGroup> {
-        let new: Vec<Error> = errors.into_iter().collect();
-        if new.is_empty() {
-            return Err(EmptyGroup);
-        }
-        let mut derived = self.clone();
-        derived.0.edit(|body| match &mut body.kind {
-            Kind::Group { errors, .. } => *errors = new,
-            _ => unreachable!("is-a-group"),
-        });
-        Ok(derived)
+        let (head, _) = self.parts();
+        let story = self.0.body().and_then(|body| body.story.clone());
+        ExceptionGroup::build(head.clone(), errors, story)
     }
 
     /// A value that goes with the group, and with every part of it that is split off or derived (EG-9).
@@ -118,20 +101,19 @@ impl ExceptionGroup {
     ///
     /// ```
     /// use homing::{Error, ExceptionGroup};
-    /// use std::sync::Arc;
     ///
     /// struct ExitCode(i32);
     ///
-    /// let group = ExceptionGroup::new("build", [Error::msg("a"), Error::msg("b")])?.with_payload(Arc::new(ExitCode(2)));
+    /// let group = ExceptionGroup::new("build", [Error::msg("a"), Error::msg("b")])?.with_payload(ExitCode(2));
     /// let part = group.subgroup(|error| error.to_string() == "b").unwrap();
     /// assert_eq!(part.payload_ref::<ExitCode>().unwrap().0, 2);
     /// # Ok::<(), Error>(())
     /// ```
     #[must_use]
-    pub fn with_payload(mut self, payload: Arc<dyn Any + Send + Sync>) -> Self {
+    pub fn with_payload(mut self, payload: impl Any + Send + Sync) -> Self {
         self.0.edit(|body| match &mut body.kind {
             Kind::Group { head, .. } => {
-                *head = Arc::new(Head { message: head.message.clone(), payload: Some(payload) });
+                *head = Arc::new(Head { message: head.message.clone(), payload: Some(Arc::new(payload)) });
             }
             _ => unreachable!("is-a-group"),
         });
@@ -177,14 +159,27 @@ impl ExceptionGroup {
     /// of a third, and nothing was added since (EG-18).
     pub(super) fn is_part_like(&self, other: &ExceptionGroup) -> bool {
         let story = |group: &ExceptionGroup| group.0.story().map(std::ptr::from_ref::<Story>);
-        std::ptr::eq(self.head(), other.head()) && story(self) == story(other)
+        Arc::ptr_eq(self.head(), other.head()) && story(self) == story(other)
     }
 
-    fn head(&self) -> &Head {
+    fn build(
+        head: Arc<Head>,
+        errors: impl IntoIterator<Item = Error>,
+        story: Option<Arc<Story>>,
+    ) -> Result<Self, EmptyGroup> {
+        let errors: Vec<Error> = errors.into_iter().collect();
+        if errors.is_empty() {
+            return Err(EmptyGroup);
+        }
+        let body = Body { kind: Kind::Group { head, errors }, story };
+        Ok(ExceptionGroup(Error::from_body(Arc::new(body))))
+    }
+
+    fn head(&self) -> &Arc<Head> {
         self.parts().0
     }
 
-    fn parts(&self) -> (&Head, &[Error]) {
+    fn parts(&self) -> (&Arc<Head>, &[Error]) {
         match self.0.body().map(|body| &body.kind) {
             Some(Kind::Group { head, errors }) => (head, errors),
             _ => unreachable!("is-a-group"),

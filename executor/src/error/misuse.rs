@@ -22,6 +22,8 @@ pub enum RuntimeError {
     NestedRuntime,
     /// No runtime is running on this thread.
     NoRuntime,
+    /// No task is being polled on this thread.
+    NoTask,
     /// The runtime has been dropped, and its tasks with it.
     RuntimeGone,
     /// The result has been taken already.
@@ -44,6 +46,9 @@ impl fmt::Display for RuntimeError {
             ),
             RuntimeError::NoRuntime => f.write_str(
                 "no runtime is running on this thread; call this from inside `homing::run` or `block_on`",
+            ),
+            RuntimeError::NoTask => f.write_str(
+                "no task is running here; call this from inside a task, not from a callback or from outside",
             ),
             RuntimeError::RuntimeGone => f.write_str(
                 "the runtime has been dropped, and its tasks with it; nothing can be awaited any more",

@@ -83,7 +83,7 @@ impl Panicked {
 fn message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().copied();
     let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("a value that is no text").to_owned()
+    text.unwrap_or("Box<dyn Any>").to_owned() // as the standard panic hook calls it
 }
 
 /// Reads `task 'fetch' panicked: boom`.

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! sync (3 sub-exceptions)
-//! │ in task 'main', spawned at src/main.rs:3:9
+//! │ in task 'nightly', spawned at src/main.rs:3:9
 //! │ through group 'sync' at src/main.rs:12:5
 //! ├─ user 7 not found
 //! │    note: asked twice
@@ -48,8 +48,9 @@ impl Report<'_, '_> {
         let branches = branches(error);
         let margin = self.margin.len();
         // What belongs to a node is written beside the line that leads to its branches, if it has any.
-        self.margin.push_str(if branches.is_empty() { "  " } else { "│ " });
+        self.margin.push_str(if branches.is_empty() { "" } else { "│ " });
         self.lines(&format!("{label}{}", error.as_std()))?;
+        self.margin.push_str(if branches.is_empty() { "  " } else { "" });
         self.story(error)?;
         self.margin.truncate(margin);
 
@@ -77,22 +78,28 @@ impl Report<'_, '_> {
         for note in error.notes() {
             self.item(&format!("note: {note}"))?;
         }
-        // Errors that pass on the message of their source would have it repeated, `io::Error` above all.
-        let mut before = error.as_std().to_string();
         // The cause of a group is an error with a story of its own, and is drawn as a branch.
-        let sources = error.chain().skip(1).take(if error.as_group().is_some() { 0 } else { usize::MAX });
-        for source in sources {
-            let message = source.to_string();
-            if message != before {
-                self.item(&format!("caused by: {message}"))?;
-            }
-            before = message;
+        if error.as_group().is_none() {
+            self.sources(error)?;
         }
         if let Some(origin) = error.origin() {
             self.item(&format!("in {origin}"))?;
         }
         for scope in error.trail() {
             self.item(&format!("through {scope}"))?;
+        }
+        Ok(())
+    }
+
+    fn sources(&mut self, error: &Error) -> fmt::Result {
+        // Errors that pass on the message of their source would have it repeated, `io::Error` above all.
+        let mut before = error.as_std().to_string();
+        for source in error.chain().skip(1) {
+            let message = source.to_string();
+            if message != before {
+                self.item(&format!("caused by: {message}"))?;
+            }
+            before = message;
         }
         Ok(())
     }

@@ -135,9 +135,17 @@ impl From<Error> for Box<dyn std::error::Error> {
 /// `?` takes it out again on the other side.
 ///
 /// The kind is that of the `io::Error` within, `TimedOut` for a timeout, else `Other`. It is never `Interrupted`, not
-/// even for a cancellation: loops in the standard library and elsewhere take that as "try again".
+/// even for a cancellation: loops in the standard library and elsewhere take that as "try again". An `io::Error` that
+/// was made into an `Error`, and of which nobody has a clone and nothing is told, leaves as itself.
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
+        let error = match error.story() {
+            None => match error.downcast::<io::Error>() {
+                Ok(itself) => return itself,
+                Err(error) => error,
+            },
+            Some(_) => error,
+        };
         io::Error::new(io_kind(&error), error.into_std())
     }
 }

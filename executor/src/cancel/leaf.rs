@@ -1,0 +1,329 @@
+//! The leaf: the part of an await that knows about cancellation. This is what futures that park a task are built with.
+//!
+//! ```text
+//!  poll ─► leaf.resume()? ─► ready? ──yes──► leaf.unpark(), Ready(Ok(…))
+//!              │               └──no───► leaf.park(cx, …)? ─► keep cx.waker(), Pending
+//!              │ Err: parked, and cancelled             │ Err: a request was pending
+//!              ▼                                        ▼
+//!          give back what was handed to this await, Ready(Err(cancelled))
+//! ```
+//!
+//! The order is the rule. What is ready at once is no delivery point (CX-11), so a fresh await looks whether it is
+//! ready before it parks; but one that had parked asks `resume` first, so that a cancel wins over what became ready in
+//! the meantime and was not yet seen (CX-7).
+
+use crate::cancel::{request, scope};
+use crate::context;
+use crate::error::Cancelled;
+use crate::task::extras::{Node, NodeKind};
+use crate::task::row::{AwaitKind, Row};
+use crate::waker;
+use std::fmt;
+use std::panic::Location;
+use std::task::Context;
+
+/// The cancellation side of one await.
+///
+/// Keep one in a future that parks the task, next to whatever it waits for, and use it as the module's picture shows.
+/// Everything in homing that suspends is built with it.
+///
+/// Polled outside of homing's tasks, a leaf never reports a cancellation, and does no harm.
+///
+/// ```
+/// use homing::cancel::{Awaiting, Leaf};
+/// use std::{cell::Cell, pin::Pin, rc::Rc, task::{Context, Poll, Waker}};
+///
+/// /// A flag that one task may wait for.
+/// #[derive(Default)]
+/// struct Flag { raised: Cell<bool>, waiter: Cell<Option<Waker>> }
+///
+/// impl Flag {
+///     fn raise(&self) {
+///         self.raised.set(true);
+///         if let Some(waker) = self.waiter.take() { waker.wake() }
+///     }
+/// }
+///
+/// struct Raised { flag: Rc<Flag>, leaf: Leaf }
+///
+/// impl Future for Raised {
+///     type Output = homing::Result<()>;
+///
+///     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+///         let this = &mut *self;
+///         this.leaf.resume()?;
+///         if this.flag.raised.get() {
+///             this.leaf.unpark();
+///             return Poll::Ready(Ok(()));
+///         }
+///         this.leaf.park(cx, Awaiting::Other(0))?;
+///         this.flag.waiter.set(Some(cx.waker().clone()));
+///         Poll::Pending
+///     }
+/// }
+///
+/// homing::run(async {
+///     let flag = Rc::new(Flag::default());
+///     let waiter = homing::spawn(Raised { flag: flag.clone(), leaf: Leaf::new() });
+///     let cancelled = homing::spawn(Raised { flag: flag.clone(), leaf: Leaf::new() });
+///     homing::yield_now().await?;
+///     cancelled.cancel();
+///     flag.raise();
+///     assert!(cancelled.await.unwrap_err().is_cancelled());
+///     // The flag knows one waiter only, and `cancelled` was the last to come: `waiter` would wait for ever.
+///     waiter.abort();
+///     Ok(())
+/// })
+/// # .unwrap();
+/// ```
+pub struct Leaf {
+    /// The task in which it is parked; 0 while it is not.
+    task: u64,
+    /// The frame in which it is parked, and the epoch it saw there.
+    scope: u32,
+    epoch: u32,
+    /// The poll of the task in which it parked.
+    poll: u32,
+    /// Its place among the extras' nodes, where a cancel has to reach it by itself; 0 for none.
+    node: u32,
+    place: &'static Location<'static>,
+}
+
+/// What a leaf waits for: for people who look at the task, and nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Awaiting {
+    /// A deadline, in nanoseconds of the runtime's clock.
+    Timer(u64),
+    /// That a descriptor becomes readable.
+    Readable(u64),
+    /// That a descriptor becomes writable.
+    Writable(u64),
+    /// That the children of a group have ended: how many are left.
+    Children(u64),
+    /// Something else: a number of the leaf author's choice.
+    Other(u64),
+}
+
+impl Leaf {
+    /// A leaf that is not parked. The caller's place is shown as that of the await.
+    #[track_caller]
+    #[inline]
+    pub fn new() -> Leaf {
+        Leaf { task: 0, scope: 0, epoch: 0, poll: 0, node: 0, place: Location::caller() }
+    }
+
+    /// Where it was made.
+    pub fn place(&self) -> &'static Location<'static> {
+        self.place
+    }
+
+    /// Whether it is parked in a task.
+    pub fn is_parked(&self) -> bool {
+        self.task != 0
+    }
+
+    /// First thing in a poll: has the task been cancelled while the leaf was parked in it?
+    ///
+    /// # Errors
+    ///
+    /// [`Cancelled`], once per request, if the leaf was parked when it was made. It is not parked any more then.
+    /// The caller gives back what may have been handed to it, and returns.
+    #[inline]
+    pub fn resume(&mut self) -> Result<(), Cancelled> {
+        if self.task == 0 {
+            return Ok(());
+        }
+        let Some(row) = context::current_row() else { return Ok(()) };
+        let undisturbed = self.task == row.id()
+            && self.epoch == row.epoch.get()
+            && self.scope == row.scope.get()
+            && !row.has_request();
+        if undisturbed { Ok(()) } else { self.resume_disturbed(row) }
+    }
+
+    #[cold]
+    fn resume_disturbed(&mut self, row: &'static Row) -> Result<(), Cancelled> {
+        if !self.stands_in(row) {
+            self.unpark();
+            return Ok(());
+        }
+        if self.epoch != row.epoch.get() || scope::reaches(row, self.scope) {
+            self.unpark();
+            return Err(scope::take(row));
+        }
+        Ok(())
+    }
+
+    /// Whether it has been parked in this task and frame up to now.
+    ///
+    /// Not if it was moved to another task, or out of a scope that is over, or if the await that it belongs to was
+    /// dropped without it (`select!` on a `&mut` future): then it was not polled together with the rest of the task.
+    /// What happened to the task in the meantime is not for it.
+    fn stands_in(&self, row: &Row) -> bool {
+        let polled_last_time = row.polls.get().wrapping_sub(self.poll) <= 1;
+        self.task == row.id() && self.scope == row.scope.get() && (polled_last_time || self.node != 0)
+    }
+
+    /// Last thing before `Poll::Pending`: takes a pending request, or else parks.
+    ///
+    /// # Errors
+    ///
+    /// [`Cancelled`], if a request is pending: this is the next await that would suspend (CX-10).
+    #[inline]
+    pub fn park(&mut self, cx: &mut Context<'_>, awaiting: Awaiting) -> Result<(), Cancelled> {
+        let Some(row) = context::current_row() else { return Ok(()) };
+        if row.has_request() && scope::reaches(row, row.scope.get()) {
+            self.unpark();
+            return Err(scope::take(row));
+        }
+        self.enter(row);
+        if row.awaiting.kind() != AwaitKind::Task {
+            let (kind, operand) = awaiting.recorded();
+            row.awaiting.set(kind, self.scope, operand, Some(self.place));
+        }
+        if !self.is_own(cx) {
+            self.link(row, NodeKind::Leaf(cx.waker().clone()));
+        }
+        Ok(())
+    }
+
+    /// Whether it is polled with its task's own waker, and so whenever the task is.
+    fn is_own(&self, cx: &Context<'_>) -> bool {
+        waker::task_of(cx.waker()) == Some(self.task)
+    }
+
+    /// The await is over, or begins anew: the leaf is not parked any more.
+    #[inline]
+    pub fn unpark(&mut self) {
+        if self.node != 0 {
+            self.unlink();
+        }
+        self.task = 0;
+    }
+
+    #[inline]
+    fn enter(&mut self, row: &Row) {
+        self.task = row.id();
+        self.scope = row.scope.get();
+        self.epoch = row.epoch.get();
+        self.poll = row.polls.get();
+    }
+
+    #[cold]
+    fn link(&mut self, row: &Row, kind: NodeKind) {
+        let node = Node { scope: self.scope, poll: self.poll, kind };
+        let mut nodes = row.extras_or_new().nodes.borrow_mut();
+        match self.node {
+            0 => self.node = nodes.insert(node) as u32 + 1,
+            // Still in its place from the last poll: at most the waker has changed.
+            place => {
+                let replaced = std::mem::replace(&mut nodes[place as usize - 1], node);
+                drop(nodes);
+                drop(replaced);
+            }
+        }
+    }
+
+    #[cold]
+    fn unlink(&mut self) {
+        let key = std::mem::replace(&mut self.node, 0) as usize - 1;
+        let Some(extras) = Row::current(self.task).and_then(Row::extras) else { return };
+        // Bound to a name, so that the waker in it is dropped after the borrow has ended.
+        let _node = extras.nodes.borrow_mut().try_remove(key);
+    }
+}
+
+/// What happened to an await of another task since it parked.
+pub(crate) enum Joining {
+    /// Nothing that concerns it.
+    Undisturbed,
+    /// A request is pending: if the awaited task has ended, that outcome was not yet seen, and the cancel wins.
+    Requested,
+}
+
+/// The same for a leaf that awaits another task, and so forwards a request to it instead of taking it (CX-4).
+impl Leaf {
+    /// In place of `resume`. A moved epoch does not concern a join: the request was forwarded when it was made.
+    #[inline]
+    pub(crate) fn resume_join(&mut self) -> Joining {
+        let Some(row) = context::current_row().filter(|_| self.task != 0) else { return Joining::Undisturbed };
+        if !self.stands_in(row) {
+            self.unpark();
+            return Joining::Undisturbed;
+        }
+        if row.has_request() && scope::reaches(row, self.scope) {
+            Joining::Requested
+        } else {
+            Joining::Undisturbed
+        }
+    }
+
+    /// Takes the request that `resume_join` saw.
+    pub(crate) fn take_request(&mut self) -> Cancelled {
+        self.unpark();
+        context::current_row().map_or_else(Cancelled::new, scope::take)
+    }
+
+    /// In place of `park`: a pending request goes on to the awaited task.
+    ///
+    /// # Errors
+    ///
+    /// [`Cancelled`], if it has come back: the tasks await one another in a circle, which ends here.
+    #[inline]
+    pub(crate) fn park_join(&mut self, cx: &Context<'_>, awaited: &'static Row) -> Result<(), Cancelled> {
+        let Some(row) = context::current_row() else { return Ok(()) };
+        if row.has_request() && scope::reaches(row, row.scope.get()) {
+            let cancelled = scope::take(row);
+            request::cancel(awaited, &cancelled);
+            if row.has_request() && scope::reaches(row, row.scope.get()) {
+                let _same_again = scope::take(row);
+                self.unpark();
+                return Err(cancelled);
+            }
+        }
+        self.enter(row);
+        if !self.is_own(cx) {
+            self.link(row, NodeKind::Join { task: awaited.id(), own: false });
+        } else if row.awaiting.kind() != AwaitKind::Task {
+            row.awaiting.set(AwaitKind::Task, self.scope, awaited.id(), Some(self.place));
+        } else if row.awaiting.operand() != awaited.id() {
+            self.link(row, NodeKind::Join { task: awaited.id(), own: true });
+        }
+        Ok(())
+    }
+}
+
+impl Awaiting {
+    fn recorded(self) -> (AwaitKind, u64) {
+        match self {
+            Awaiting::Timer(deadline) => (AwaitKind::Timer, deadline),
+            Awaiting::Readable(descriptor) => (AwaitKind::Readable, descriptor),
+            Awaiting::Writable(descriptor) => (AwaitKind::Writable, descriptor),
+            Awaiting::Children(left) => (AwaitKind::Children, left),
+            Awaiting::Other(number) => (AwaitKind::Other, number),
+        }
+    }
+}
+
+impl Default for Leaf {
+    #[track_caller]
+    fn default() -> Self {
+        Leaf::new()
+    }
+}
+
+impl Drop for Leaf {
+    #[inline]
+    fn drop(&mut self) {
+        if self.node != 0 {
+            self.unlink();
+        }
+    }
+}
+
+impl fmt::Debug for Leaf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Leaf").field("parked", &self.is_parked()).field("place", &self.place).finish()
+    }
+}

@@ -1,0 +1,196 @@
+//! Making, forwarding and taking back cancel requests: what `cancel()` and `uncancel()` do to the rows.
+//!
+//! | the task is              | `cancel()`                                                              |
+//! |--------------------------|-------------------------------------------------------------------------|
+//! | done                     | nothing; the answer is false                                            |
+//! | parked on another task   | count + 1, and the same for that task (CX-4)                            |
+//! | parked otherwise         | count + 1, epoch + 1, must; wake: that await returns `Err` (CX-3)       |
+//! | created, ready, running  | count + 1, must: the next await that would suspend returns `Err` (CX-7) |
+
+use crate::cancel::scope;
+use crate::error::{Cancelled, Cause};
+use crate::task::extras::NodeKind;
+use crate::task::life;
+use crate::task::row::{AwaitKind, Flag, Row};
+use crate::task::state::State;
+use std::panic::Location;
+use std::task::Waker;
+
+/// The scope that stands for the task as a whole.
+pub(crate) const WHOLE_TASK: u32 = 0;
+
+/// Asks a task to cancel. Says whether it was still there to be asked.
+pub(crate) fn cancel(row: &'static Row, why: &Cancelled) -> bool {
+    if !row.state.get().is_alive() {
+        // Whoever cancels what has already failed does not want to hear of the failure (TK-12).
+        row.set(Flag::Observed);
+        return false;
+    }
+    row.count.set(row.count.get() + 1);
+    aim(row, WHOLE_TASK, why);
+    true
+}
+
+/// Brings a request, already counted, to the leaves of one scope, and from task to task as far as tasks await tasks.
+///
+/// Iterative, because a chain of tasks may be longer than the stack is deep.
+pub(crate) fn aim(row: &'static Row, scope: u32, why: &Cancelled) {
+    let mut targets = Vec::new();
+    if !forward(row, scope, &mut targets) {
+        deliver(row, scope, why);
+        return;
+    }
+    row.set(Flag::Forwarding);
+    let mut visited = vec![row];
+    while let Some(target) = targets.pop() {
+        target.count.set(target.count.get() + 1);
+        // A circle of tasks that await one another: the request has come round, and is delivered right here, which
+        // breaks the circle.
+        if target.is(Flag::Forwarding) || !forward(target, WHOLE_TASK, &mut targets) {
+            deliver(target, WHOLE_TASK, why);
+        } else {
+            target.set(Flag::Forwarding);
+            visited.push(target);
+        }
+    }
+    visited.into_iter().for_each(|row| row.clear(Flag::Forwarding));
+}
+
+/// If the task is suspended on other tasks (within `scope`), lists those that are unfinished. Says whether there are.
+///
+/// A parked task that forwards is woken all the same: beside the leaf that waits for a task there may be others.
+fn forward(row: &'static Row, scope: u32, targets: &mut Vec<&'static Row>) -> bool {
+    if row.state.get().on_cpu() {
+        return false;
+    }
+    let listed = targets.len();
+    awaited_tasks(row, scope, |task| targets.push(task));
+    if targets.len() == listed {
+        return false;
+    }
+    scope::bump(row, scope);
+    wake(row);
+    true
+}
+
+/// Calls `f` with every unfinished task that a leaf within `scope` awaits.
+fn awaited_tasks(row: &Row, scope: u32, mut f: impl FnMut(&'static Row)) {
+    let mut see = |id: u64, at: u32| {
+        if scope::is_within(row, at, scope)
+            && let Some(task) = Row::current(id).filter(|task| task.state.get().is_alive())
+        {
+            f(task);
+        }
+    };
+    if row.awaiting.kind() == AwaitKind::Task {
+        see(row.awaiting.operand(), row.awaiting.scope());
+    }
+    if let Some(extras) = row.extras() {
+        for (_, node) in extras.nodes.borrow().iter() {
+            if let NodeKind::Join { task, own } = node.kind
+                && (!own || node.poll == row.polls.get())
+            {
+                see(task, node.scope);
+            }
+        }
+    }
+}
+
+/// Makes a request pending in a task, or bound for the leaves that are parked in it.
+fn deliver(row: &'static Row, scope: u32, why: &Cancelled) {
+    note_cause(row, why);
+    scope::set_must(row, scope);
+    match row.state.get() {
+        State::Parked => {
+            scope::bump(row, scope);
+            wake_linked_leaves(row, scope);
+            wake(row);
+        }
+        State::Ready => {
+            wake_linked_leaves(row, scope);
+        }
+        State::Created | State::Running | State::Rewoken | State::Done | State::Free => {}
+    }
+}
+
+fn wake(row: &'static Row) {
+    crate::waker::waker(row.id()).wake_by_ref();
+}
+
+/// Wakes the leaves within `scope` that were polled with another waker than the task's own. Says whether there are.
+pub(crate) fn wake_linked_leaves(row: &Row, scope: u32) -> bool {
+    let Some(extras) = row.extras() else { return false };
+    // Collected first: a foreign waker may run anything.
+    let wakers: Vec<Waker> = extras
+        .nodes
+        .borrow()
+        .iter()
+        .filter(|(_, node)| scope::is_within(row, node.scope, scope))
+        .filter_map(|(_, node)| match &node.kind {
+            NodeKind::Leaf(waker) => Some(waker.clone()),
+            NodeKind::Join { .. } => None,
+        })
+        .collect();
+    wakers.iter().for_each(life::wake_foreign);
+    !wakers.is_empty()
+}
+
+/// At the end of a poll, a request is still pending that came while the task was running: if leaves that await tasks
+/// are parked in it, forwards it to them, as it would have been had it come a moment later. Says whether it did.
+pub(crate) fn forward_pending(row: &'static Row, scope: u32) -> bool {
+    let mut targets = Vec::new();
+    awaited_tasks(row, scope, |task| targets.push(task));
+    if targets.is_empty() {
+        return false;
+    }
+    let why = scope::take(row);
+    for target in targets {
+        cancel(target, &why);
+    }
+    true
+}
+
+/// Takes back one request. Returns how many remain.
+pub(crate) fn uncancel(row: &Row) -> u32 {
+    let count = row.count.get().saturating_sub(1);
+    row.count.set(count);
+    if count == 0 {
+        scope::rescind_all(row);
+    }
+    count
+}
+
+/// Keeps the cause of a request until it is delivered.
+///
+/// One that says no more than where `cancel()` was called goes into the row, in place of what the task was waiting
+/// for, so that cancelling many plain sleepers allocates nothing.
+pub(crate) fn note_cause(row: &Row, why: &Cancelled) {
+    let noted = row.extras().is_some_and(|extras| extras.causes.borrow().is_some());
+    let is_free = !matches!(row.awaiting.kind(), AwaitKind::Task | AwaitKind::Request) && !noted;
+    if is_free && let Some(place) = only_a_place(why) {
+        row.awaiting.set(AwaitKind::Request, WHOLE_TASK, 0, place);
+        return;
+    }
+    let before = take_causes(row);
+    let all = why.causes().fold(before, |all, cause| all.because(cause.into_owned()));
+    *row.extras_or_new().causes.borrow_mut() = Some(all);
+}
+
+/// The place of a cancellation that has nothing else to tell.
+fn only_a_place(why: &Cancelled) -> Option<Option<&'static Location<'static>>> {
+    let mut causes = why.causes();
+    match (causes.next(), causes.next()) {
+        (None, _) => Some(None),
+        (Some(cause), None) if *cause == (Cause { at: cause.at, ..Cause::default() }) => Some(cause.at),
+        _ => None,
+    }
+}
+
+/// The `Cancelled` that stands for all requests which have been noted.
+pub(crate) fn take_causes(row: &Row) -> Cancelled {
+    if row.awaiting.kind() == AwaitKind::Request {
+        row.awaiting.clear();
+        return row.awaiting.place().map_or_else(Cancelled::new, Cancelled::at);
+    }
+    row.extras().and_then(|extras| extras.causes.take()).unwrap_or_default()
+}

@@ -1,0 +1,405 @@
+//! Cancel scopes: a request that is meant for a part of a task.
+//!
+//! A timeout, or a group whose child fails, interrupts *its own body*, not whatever else the task is doing. With
+//! asyncio the two are the same, since a task does one thing at a time; a Rust task may do several
+//! (`join!(timeout(a), b)`), and `b` is nobody's business when `a` takes too long.
+//!
+//! ```text
+//!   task            must  epoch 3
+//!    └─ scope 1     must  epoch 0     timeout
+//!        └─ scope 2 must  epoch 1     group body  ── leaf: sees any must of the three, and 3 + 0 + 1
+//! ```
+//!
+//! While a scope polls its body, the row's `scope` and `epoch` are those of that frame; a leaf compares them with what
+//! it noted when it parked, and does not care how many frames there are. Requests of a scope are counted like all
+//! others, so `cancelling()` is what asyncio shows. At its end, a scope takes its own request back and asks whether
+//! others remain that were not there at its beginning: then the cancellation is not its own to absorb.
+
+use crate::cancel::request::{self, WHOLE_TASK};
+use crate::context;
+use crate::error::{Cancelled, RuntimeError};
+use crate::task::TaskRef;
+use crate::task::extras::NodeKind;
+use crate::task::row::{Flag, Row};
+use crate::waker;
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+/// One scope of a task, as the task's extras hold it.
+pub(crate) struct ScopeEntry {
+    id: u32,
+    /// The scope around it; 0 for the task itself. As of its last poll.
+    parent: u32,
+    epoch: u32,
+    must: bool,
+    /// It has made a request and not taken it back.
+    asked: bool,
+    /// What polls it, where that is not the task itself.
+    waker: Option<Waker>,
+}
+
+/// A part of a task that can be cancelled by itself: the building block of timeouts and groups.
+///
+/// [`enter`](Scope::enter) it in a task, [`poll`](Scope::poll) a body through it, [`leave`](Scope::leave) it. In between,
+/// [`cancel`](Scope::cancel) interrupts the body: each leaf parked in it returns `Err(Cancelled)`, or the next one that
+/// would suspend. Dropping it takes an outstanding request back.
+///
+/// A scope also gives foreign futures a way to be cancelled: when a request, the scope's or any other that reaches into
+/// it, is pending while the body is polled, and no leaf of homing's takes it, `poll` returns `Err(Cancelled)`, and the
+/// caller drops the body.
+///
+/// # asyncio
+///
+/// The bookkeeping that `asyncio.timeout` and `TaskGroup` do by hand with `cancel()`, `cancelling()` and `uncancel()`
+/// (CX-22, TO-8, TG-22).
+#[derive(Debug)]
+#[must_use = "a scope does nothing by itself: poll a body through it"]
+pub struct Scope {
+    task: u64,
+    id: u32,
+    /// How many requests there were at the beginning.
+    count_at_entry: Cell<u32>,
+    /// One of them was pending, and had not been delivered.
+    pending_at_entry: bool,
+    _not_send: PhantomData<*const ()>,
+}
+
+/// What remains when a scope has taken its own request back.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outside {
+    /// No request has come from outside since the scope was entered: a `Cancelled` out of the body is the scope's own.
+    Quiet,
+    /// Somebody else has asked too: a `Cancelled` out of the body goes on.
+    Asked,
+}
+
+impl Scope {
+    /// Enters a new scope in the current task.
+    ///
+    /// # Errors
+    ///
+    /// [`RuntimeError::NoTask`] if no task is being polled on this thread (TO-2, TG-1).
+    pub fn enter() -> Result<Scope, RuntimeError> {
+        let row = context::current_row().ok_or(RuntimeError::NoTask)?;
+        let extras = row.extras_or_new();
+        let id = extras.scopes_made.get() + 1;
+        extras.scopes_made.set(id);
+        let parent = row.scope.get();
+        extras.scopes.borrow_mut().push(ScopeEntry {
+            id,
+            parent,
+            epoch: 0,
+            must: false,
+            asked: false,
+            waker: None,
+        });
+        Ok(Scope {
+            task: row.id(),
+            id,
+            count_at_entry: Cell::new(requests_around(row, id)),
+            pending_at_entry: reaches(row, parent),
+            _not_send: PhantomData,
+        })
+    }
+
+    /// The task that the scope is in.
+    pub fn task(&self) -> Option<TaskRef> {
+        self.row().map(TaskRef::of)
+    }
+
+    fn row(&self) -> Option<&'static Row> {
+        Row::current(self.task).filter(|row| row.state.get().is_alive())
+    }
+
+    /// Polls the body.
+    ///
+    /// `Err(Cancelled)` is the answer to a request that passed by a foreign future: the caller must drop the body, and
+    /// goes on as if that had been its output (DESIGN: foreign awaits).
+    ///
+    /// In another task than the one it was entered in, a scope does nothing but poll.
+    pub fn poll<F: Future + ?Sized>(
+        &self,
+        cx: &mut Context<'_>,
+        body: Pin<&mut F>,
+    ) -> Poll<Result<F::Output, Cancelled>> {
+        let Some(row) = context::current_row().filter(|row| row.id() == self.task) else {
+            return body.poll(cx).map(Ok);
+        };
+        let frame = Frame::enter(row, self.id, cx.waker());
+        let pending_before = row.has_request() && reaches(row, self.id);
+        let polled = body.poll(cx);
+        if polled.is_pending() && row.has_request() && reaches(row, self.id) {
+            // A task that was asked to cancel has been polled, and is about to suspend as if nothing had happened.
+            if request::forward_pending(row, self.id) {
+                // Its leaves await other tasks, which have it now.
+            } else if !pending_before {
+                // It came in the middle of this poll. Leaves that had parked before get their chance to take it.
+                request::wake_linked_leaves(row, self.id);
+                cx.waker().wake_by_ref();
+            } else if !has_linked_leaf(row, self.id) {
+                let cancelled = take(row);
+                drop(frame);
+                return Poll::Ready(Err(cancelled));
+            }
+        }
+        drop(frame);
+        polled.map(Ok)
+    }
+
+    /// Asks the body to cancel. Once asked, asking again before the end adds nothing.
+    ///
+    /// Returns whether the request was made: not if the scope had one outstanding, or the task has ended.
+    pub fn cancel(&self, why: &Cancelled) -> bool {
+        let Some(row) = self.row() else { return false };
+        let Some(extras) = row.extras() else { return false };
+        let outer_pending = row.has_request() && reaches(row, parent_of(row, self.id));
+        let waker = {
+            let mut scopes = extras.scopes.borrow_mut();
+            let Some(entry) = scopes.iter_mut().find(|entry| entry.id == self.id) else { return false };
+            if std::mem::replace(&mut entry.asked, true) {
+                return false;
+            }
+            entry.waker.clone()
+        };
+        if outer_pending && self.pending_at_entry {
+            // The request that was pending at the beginning still is. It will be delivered together with this one,
+            // and must not be taken for it (KQ-1).
+            self.count_at_entry.set(self.count_at_entry.get().saturating_sub(1));
+        }
+        row.count.set(row.count.get() + 1);
+        request::aim(row, self.id, why);
+        if let Some(waker) = waker {
+            crate::task::life::wake_foreign(&waker);
+        }
+        true
+    }
+
+    /// Whether the scope has an outstanding request of its own.
+    pub fn has_asked(&self) -> bool {
+        self.row().and_then(Row::extras).is_some_and(|extras| {
+            extras.scopes.borrow().iter().any(|entry| entry.id == self.id && entry.asked)
+        })
+    }
+
+    /// Takes the scope's own request back, if it made one, and tells whether others have asked since the beginning.
+    pub fn take_back(&self) -> Outside {
+        let Some(row) = self.row() else { return Outside::Quiet };
+        let asked = with_entry(row, self.id, |entry| {
+            entry.must = false;
+            std::mem::take(&mut entry.asked)
+        });
+        settle_musts(row);
+        if asked == Some(true) {
+            request::uncancel(row);
+        }
+        self.outside(row)
+    }
+
+    /// Whether others than the scope have asked the task to cancel since the scope was entered.
+    pub fn is_asked_from_outside(&self) -> bool {
+        self.row().is_some_and(|row| self.outside(row) == Outside::Asked)
+    }
+
+    /// Makes the requests from outside pending once more, without counting them again.
+    ///
+    /// For a scope that has used up their delivery for its own purposes, as a group does that waited for its children
+    /// in spite of it and now ends with their errors (TG-20). Does nothing if there are none.
+    pub fn ask_again(&self, why: &Cancelled) {
+        let Some(row) = self.row() else { return };
+        if self.outside(row) == Outside::Quiet {
+            return;
+        }
+        let mut made_by_scopes = 0;
+        let mut enclosing = Vec::new();
+        for_each_entry(row, |entry| made_by_scopes += u32::from(entry.asked));
+        for_each_in_chain(row, parent_of(row, self.id), |entry| {
+            if entry.asked {
+                enclosing.push(entry.id);
+            }
+        });
+        enclosing.into_iter().for_each(|id| set_must(row, id));
+        if row.count.get() > made_by_scopes {
+            set_must(row, WHOLE_TASK);
+        }
+        request::note_cause(row, why);
+    }
+
+    fn outside(&self, row: &Row) -> Outside {
+        if requests_around(row, self.id) > self.count_at_entry.get() { Outside::Asked } else { Outside::Quiet }
+    }
+
+    /// Ends the scope: takes its own request back and tells whether others have asked since it was entered.
+    pub fn leave(self) -> Outside {
+        self.take_back()
+        // The entry goes with `self`.
+    }
+}
+
+impl Drop for Scope {
+    fn drop(&mut self) {
+        let _ = self.take_back();
+        if let Some(extras) = Row::current(self.task).and_then(Row::extras) {
+            extras.scopes.borrow_mut().retain(|entry| entry.id != self.id);
+        }
+    }
+}
+
+/// While it lives, the row's `scope` and `epoch` are those of a scope's frame.
+struct Frame {
+    row: &'static Row,
+    outer: u32,
+}
+
+impl Frame {
+    fn enter(row: &'static Row, id: u32, waker: &Waker) -> Frame {
+        let outer = row.scope.get();
+        if outer == WHOLE_TASK {
+            row.extras_or_new().base_epoch.set(row.epoch.get());
+        }
+        let own = waker::task_of(waker) == Some(row.id());
+        let epoch = with_entry(row, id, |entry| {
+            entry.parent = outer;
+            entry.waker = (!own).then(|| waker.clone());
+            entry.epoch
+        });
+        row.scope.set(id);
+        row.epoch.set(row.epoch.get().wrapping_add(epoch.unwrap_or(0)));
+        Frame { row, outer }
+    }
+}
+
+impl Drop for Frame {
+    fn drop(&mut self) {
+        // Summed up anew, because any of the epochs may have moved in the meantime.
+        let base = self.row.extras().map_or(0, |extras| extras.base_epoch.get());
+        let mut epoch = base;
+        for_each_in_chain(self.row, self.outer, |entry| epoch = epoch.wrapping_add(entry.epoch));
+        self.row.epoch.set(epoch);
+        self.row.scope.set(self.outer);
+    }
+}
+
+fn with_entry<R>(row: &Row, id: u32, f: impl FnOnce(&mut ScopeEntry) -> R) -> Option<R> {
+    let mut scopes = row.extras()?.scopes.borrow_mut();
+    scopes.iter_mut().rev().find(|entry| entry.id == id).map(f)
+}
+
+fn for_each_entry(row: &Row, mut f: impl FnMut(&mut ScopeEntry)) {
+    if let Some(extras) = row.extras() {
+        extras.scopes.borrow_mut().iter_mut().for_each(&mut f);
+    }
+}
+
+/// Calls `f` with the scope and all around it, the innermost first.
+fn for_each_in_chain(row: &Row, mut id: u32, mut f: impl FnMut(&mut ScopeEntry)) {
+    while id != WHOLE_TASK {
+        let outer = with_entry(row, id, |entry| {
+            f(entry);
+            entry.parent
+        });
+        id = outer.unwrap_or(WHOLE_TASK);
+    }
+}
+
+fn parent_of(row: &Row, id: u32) -> u32 {
+    with_entry(row, id, |entry| entry.parent).unwrap_or(WHOLE_TASK)
+}
+
+/// Whether a leaf that stands in the scope `inner` is reached by what is aimed at the scope `outer`.
+pub(crate) fn is_within(row: &Row, inner: u32, outer: u32) -> bool {
+    if outer == WHOLE_TASK || inner == outer {
+        return true;
+    }
+    let mut found = false;
+    for_each_in_chain(row, inner, |entry| found |= entry.id == outer);
+    found
+}
+
+/// The requests on the task that concern this scope: all but those that other scopes, neither this one nor around it,
+/// have made for themselves. In a task that does one thing at a time there are no such scopes.
+fn requests_around(row: &Row, id: u32) -> u32 {
+    let mut elsewhere = 0;
+    for_each_entry(row, |entry| elsewhere += u32::from(entry.asked));
+    if elsewhere > 0 {
+        for_each_in_chain(row, id, |entry| elsewhere -= u32::from(entry.asked));
+    }
+    row.count.get().saturating_sub(elsewhere)
+}
+
+pub(crate) fn has_linked_leaf(row: &Row, id: u32) -> bool {
+    row.extras().is_some_and(|extras| {
+        let nodes = extras.nodes.borrow();
+        nodes.iter().any(|(_, node)| matches!(node.kind, NodeKind::Leaf(_)) && is_within(row, node.scope, id))
+    })
+}
+
+/// Whether a request is pending in the scope or in one around it.
+pub(crate) fn reaches(row: &Row, id: u32) -> bool {
+    let mut pending = row.is(Flag::Must);
+    if row.is(Flag::ScopeMust) {
+        for_each_in_chain(row, id, |entry| pending |= entry.must);
+    }
+    pending
+}
+
+/// Makes a request pending in a scope, or the whole task.
+pub(crate) fn set_must(row: &Row, id: u32) {
+    if id == WHOLE_TASK {
+        row.set(Flag::Must);
+    } else if with_entry(row, id, |entry| entry.must = true).is_some() {
+        row.set(Flag::ScopeMust);
+    }
+}
+
+/// Moves the epoch of a scope, or the whole task: all leaves parked in it are bound to return `Err`.
+pub(crate) fn bump(row: &Row, id: u32) {
+    let being_polled = is_within(row, row.scope.get(), id);
+    if id != WHOLE_TASK {
+        with_entry(row, id, |entry| entry.epoch = entry.epoch.wrapping_add(1));
+    } else if row.scope.get() != WHOLE_TASK
+        && let Some(extras) = row.extras()
+    {
+        extras.base_epoch.set(extras.base_epoch.get().wrapping_add(1));
+    }
+    if being_polled {
+        row.epoch.set(row.epoch.get().wrapping_add(1));
+    }
+}
+
+/// Takes every request that reaches the frame being polled: from here on they are delivered, and all leaves that were
+/// parked within reach of one are bound to return `Err` too. Several collapse into one `Cancelled` (CX-15).
+pub(crate) fn take(row: &Row) -> Cancelled {
+    if row.is(Flag::Must) {
+        row.clear(Flag::Must);
+        bump(row, WHOLE_TASK);
+    }
+    if row.is(Flag::ScopeMust) {
+        let mut taken = Vec::new();
+        for_each_in_chain(row, row.scope.get(), |entry| {
+            if std::mem::take(&mut entry.must) {
+                taken.push(entry.id);
+            }
+        });
+        taken.into_iter().for_each(|id| bump(row, id));
+        settle_musts(row);
+    }
+    request::take_causes(row)
+}
+
+/// Drops all pending requests (CX-20).
+pub(crate) fn rescind_all(row: &Row) {
+    row.clear(Flag::Must);
+    for_each_entry(row, |entry| entry.must = false);
+    row.clear(Flag::ScopeMust);
+    let _forgotten = request::take_causes(row);
+}
+
+/// Brings the row's summary of its scopes' musts up to date.
+fn settle_musts(row: &Row) {
+    let mut any = false;
+    for_each_entry(row, |entry| any |= entry.must);
+    if any { row.set(Flag::ScopeMust) } else { row.clear(Flag::ScopeMust) }
+}

@@ -1,0 +1,188 @@
+//! Memory for futures: blocks of a few sizes, recycled.
+//!
+//! A task's future and its output share one block. Programs spawn the same few kinds of task again and again, so a
+//! freed block is kept for the next task of about that size instead of going back to the allocator; fresh blocks are
+//! cut out of chunks, which saves the allocator's own word or two for each.
+//!
+//! ```text
+//!  class  1: 16 B   ● → ● → ●            free blocks, the last one freed first
+//!  class  2: 32 B   ● → ●
+//!   …                                    chunk: [ block │ block │ block │ … ]
+//!  class 128: 2 KiB ●
+//!  larger, or aligned beyond 16:  the global allocator
+//! ```
+//!
+//! Chunks are given back when the runtime is dropped. With `--cfg homing_unpooled` every block comes from the global
+//! allocator, so that a memory checker sees each task's lifetime.
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::cell::{Cell, RefCell};
+use std::ptr::{NonNull, null_mut};
+
+const GRAIN: usize = 16;
+const CLASSES: usize = 128;
+const LARGEST: usize = GRAIN * CLASSES;
+/// Chunks of a class grow up to this size, so that a few tasks take little and many take few chunks.
+const LARGEST_CHUNK: usize = 64 * 1024;
+
+/// A free block: its first word links it.
+struct FreeBlock {
+    next: *mut FreeBlock,
+}
+
+struct Class {
+    free: Cell<*mut FreeBlock>,
+    /// How many blocks the next chunk will have; 0 before the first.
+    grow: Cell<usize>,
+}
+
+/// See the [module](self).
+pub(crate) struct BlockPool {
+    classes: [Class; CLASSES],
+    chunks: RefCell<Vec<(NonNull<u8>, Layout)>>,
+}
+
+/// The class that serves a layout; `None` if the global allocator does.
+#[inline(always)]
+fn class_of(layout: Layout) -> Option<usize> {
+    let pooled = layout.size() <= LARGEST && layout.align() <= GRAIN && !cfg!(homing_unpooled);
+    pooled.then(|| layout.size().saturating_sub(1) / GRAIN)
+}
+
+impl BlockPool {
+    pub(crate) fn new() -> Self {
+        const EMPTY: Class = Class { free: Cell::new(null_mut()), grow: Cell::new(0) };
+        BlockPool { classes: [EMPTY; CLASSES], chunks: RefCell::new(Vec::new()) }
+    }
+
+    /// Memory for `layout`; uninitialised.
+    #[inline]
+    pub(crate) fn allocate(&self, layout: Layout) -> *mut () {
+        let Some(class) = class_of(layout) else { return allocate_globally(layout) };
+        let free = self.classes[class].free.get();
+        if free.is_null() {
+            return self.refill(class);
+        }
+        // SAFETY: a block in the list is free and large enough for the link, which `release` or `refill` wrote.
+        self.classes[class].free.set(unsafe { (*free).next });
+        free.cast()
+    }
+
+    /// Takes back a block.
+    ///
+    /// # Safety
+    ///
+    /// `block` came from `allocate` of this pool with the same layout, and nobody uses it any more.
+    #[inline]
+    pub(crate) unsafe fn release(&self, block: *mut (), layout: Layout) {
+        let Some(class) = class_of(layout) else {
+            if layout.size() > 0 {
+                // SAFETY: blocks without a class come from `allocate_globally` with this layout.
+                unsafe { dealloc(block.cast(), layout) };
+            }
+            return;
+        };
+        let block = block.cast::<FreeBlock>();
+        // SAFETY: the block is ours and at least GRAIN bytes large.
+        unsafe { block.write(FreeBlock { next: self.classes[class].free.get() }) };
+        self.classes[class].free.set(block);
+    }
+
+    /// Cuts a new chunk into free blocks and gives one of them out.
+    #[cold]
+    fn refill(&self, class: usize) -> *mut () {
+        let size = (class + 1) * GRAIN;
+        let count = self.classes[class].grow.get().clamp(4, (LARGEST_CHUNK / size).max(4));
+        self.classes[class].grow.set(count * 2);
+        let layout = Layout::from_size_align(size * count, GRAIN).expect("a chunk is small");
+        let chunk = allocate_globally(layout).cast::<u8>();
+        self.chunks.borrow_mut().push((NonNull::new(chunk).expect("checked by the allocation"), layout));
+        // The first block is given out; the others are listed so that they are used in the order of their addresses.
+        let mut next = self.classes[class].free.get();
+        for index in (1..count).rev() {
+            // SAFETY: `index * size` lies within the chunk, aligned to GRAIN, and nobody uses that block yet.
+            unsafe {
+                let block = chunk.add(index * size).cast::<FreeBlock>();
+                block.write(FreeBlock { next });
+                next = block;
+            }
+        }
+        self.classes[class].free.set(next);
+        chunk.cast()
+    }
+}
+
+#[cold]
+fn allocate_globally(layout: Layout) -> *mut () {
+    if layout.size() == 0 {
+        return std::ptr::without_provenance_mut(layout.align());
+    }
+    // SAFETY: the layout has a size.
+    let block = unsafe { alloc(layout) };
+    if block.is_null() {
+        handle_alloc_error(layout);
+    }
+    block.cast()
+}
+
+impl Drop for BlockPool {
+    fn drop(&mut self) {
+        for (chunk, layout) in self.chunks.get_mut().drain(..) {
+            // SAFETY: allocated by `refill` with this layout; the runtime has dropped all its tasks.
+            unsafe { dealloc(chunk.as_ptr(), layout) };
+        }
+    }
+}
+
+impl std::fmt::Debug for BlockPool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BlockPool").field("chunks", &self.chunks.borrow().len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_freed_block_is_the_next_one_given_out() {
+        let pool = BlockPool::new();
+        let layout = Layout::new::<[u64; 5]>();
+        let first = pool.allocate(layout);
+        // SAFETY: allocated just above, never used.
+        unsafe { pool.release(first, layout) };
+        if !cfg!(homing_unpooled) {
+            assert_eq!(pool.allocate(layout), first);
+        }
+    }
+
+    #[test]
+    fn blocks_of_all_sizes_are_apart_and_writable() {
+        let pool = BlockPool::new();
+        let layouts: Vec<Layout> =
+            (0..3000).step_by(7).map(|size| Layout::from_size_align(size, 8).unwrap()).collect();
+        let blocks: Vec<*mut u8> = layouts.iter().map(|layout| pool.allocate(*layout).cast()).collect();
+        for (number, (block, layout)) in blocks.iter().zip(&layouts).enumerate() {
+            // SAFETY: the block has the size of its layout.
+            unsafe { block.write_bytes(number as u8, layout.size()) };
+        }
+        for (number, (block, layout)) in blocks.iter().zip(&layouts).enumerate() {
+            for offset in 0..layout.size() {
+                // SAFETY: within the block, written above.
+                assert_eq!(unsafe { block.add(offset).read() }, number as u8, "size {}", layout.size());
+            }
+            // SAFETY: allocated above with this layout.
+            unsafe { pool.release(block.cast(), *layout) };
+        }
+    }
+
+    #[test]
+    fn alignment_beyond_the_grain_is_honoured() {
+        let pool = BlockPool::new();
+        let layout = Layout::from_size_align(64, 256).unwrap();
+        let block = pool.allocate(layout);
+        assert_eq!(block.addr() % 256, 0);
+        // SAFETY: allocated just above.
+        unsafe { pool.release(block, layout) };
+    }
+}

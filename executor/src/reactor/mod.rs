@@ -1,0 +1,132 @@
+//! The reactor: how the thread sleeps, and what wakes it.
+//!
+//! One `mio::Poll`, which is one descriptor (on Linux an epoll instance), holds everything that a sleeping runtime may
+//! be woken by; whoever embeds the runtime can wait on that one descriptor in its place.
+//!
+//! ```text
+//!   sockets ──────┐  readable, writable     ──► the source's wakers
+//!   timer  ───────┼─► mio::Poll ── wait     ──► nothing: the deadline has come
+//!   bell   ───────┘                         ──► nothing: look into the inbox
+//! ```
+//!
+//! It is made when it is first needed. A program that never blocks and has no socket opens no descriptor.
+
+mod alarm;
+mod source;
+
+use crate::clock::Nanos;
+use alarm::Alarm;
+use mio::{Events, Interest, Poll, Token, event};
+use slab::Slab;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+
+pub(crate) use source::Source;
+
+const BELL: Token = Token(usize::MAX);
+const ALARM: Token = Token(usize::MAX - 1);
+
+/// As many events as one look at the poll brings at most; more wait for the next look.
+const EVENTS: usize = 1024;
+
+pub(crate) struct Reactor {
+    poll: Poll,
+    events: Events,
+    bell: Arc<mio::Waker>,
+    alarm: Alarm,
+    sources: Slab<Rc<Source>>,
+}
+
+/// How long [`Reactor::wait`] may block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// Not at all.
+    Look,
+    /// Until the deadline, which is this far away.
+    Until { deadline: Nanos, now: Nanos },
+    /// Until something happens.
+    Forever,
+}
+
+impl Reactor {
+    /// # Errors
+    ///
+    /// When the operating system gives no descriptor, because there are too many open.
+    pub(crate) fn new() -> io::Result<Reactor> {
+        let poll = Poll::new()?;
+        let bell = Arc::new(mio::Waker::new(poll.registry(), BELL)?);
+        let alarm = Alarm::new(poll.registry(), ALARM)?;
+        Ok(Reactor { poll, events: Events::with_capacity(EVENTS), bell, alarm, sources: Slab::new() })
+    }
+
+    pub(crate) fn bell(&self) -> Arc<mio::Waker> {
+        self.bell.clone()
+    }
+
+    /// Whether there is anything but the bell and the alarm to listen to.
+    pub(crate) fn has_sources(&self) -> bool {
+        !self.sources.is_empty()
+    }
+
+    /// Waits, at most as long as told, and hands out the wakers of the sources that have become ready.
+    ///
+    /// The caller wakes them once it has let go of the reactor: a foreign waker may do anything.
+    pub(crate) fn wait(&mut self, patience: Patience, woken: &mut Vec<Waker>) -> io::Result<()> {
+        let timeout = match patience {
+            Patience::Look => Some(Duration::ZERO),
+            Patience::Forever => self.alarm.sleep(None)?,
+            Patience::Until { deadline, now } => self.alarm.sleep(Some((deadline, now)))?,
+        };
+        match self.poll.poll(&mut self.events, timeout) {
+            // A signal: the caller goes round again.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            result => result?,
+        }
+        for event in &self.events {
+            match event.token() {
+                BELL => {}
+                ALARM => self.alarm.rang(),
+                Token(key) => {
+                    // Gone, if it was taken out since the event was queued.
+                    if let Some(source) = self.sources.get(key) {
+                        source.notice(event, woken);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the descriptor turn readable at the deadline, for a host that waits in our place.
+    pub(crate) fn set_alarm(&mut self, deadline: Option<(Nanos, Nanos)>) -> io::Result<()> {
+        self.alarm.sleep(deadline).map(drop)
+    }
+
+    /// Starts listening to a source, edge-triggered: each change is reported once.
+    pub(crate) fn register(&mut self, io: &mut impl event::Source) -> io::Result<Rc<Source>> {
+        let entry = self.sources.vacant_entry();
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        self.poll.registry().register(io, Token(entry.key()), interest)?;
+        let source = Rc::new(Source::new(entry.key()));
+        entry.insert(source.clone());
+        Ok(source)
+    }
+
+    /// Stops listening.
+    pub(crate) fn deregister(&mut self, source: &Rc<Source>, io: &mut impl event::Source) -> io::Result<()> {
+        if self.sources.get(source.key()).is_some_and(|known| Rc::ptr_eq(known, source)) {
+            self.sources.remove(source.key());
+        }
+        self.poll.registry().deregister(io)
+    }
+}
+
+#[cfg(unix)]
+impl std::os::fd::AsRawFd for Reactor {
+    fn as_raw_fd(&self) -> std::os::fd::RawFd {
+        self.poll.as_raw_fd()
+    }
+}

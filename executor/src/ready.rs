@@ -1,0 +1,116 @@
+//! The ready queue: which task is polled next.
+//!
+//! First woken, first polled. A turn polls only the batch that was ready when it began, so a task that wakes itself
+//! cannot keep the others, or the reactor, from their share of the thread.
+//!
+//! ```text
+//! wake ──► [ later ] ──a turn begins──► [ batch ] ──next──► poll
+//! ```
+//!
+//! Both are lists threaded through the rows: a wake stores two pointers and allocates nothing.
+
+use crate::task::row::Row;
+use std::cell::Cell;
+
+/// A list of rows, first in, first out.
+#[derive(Default, Debug)]
+struct Line {
+    first: Cell<Option<&'static Row>>,
+    last: Cell<Option<&'static Row>>,
+}
+
+impl Line {
+    #[inline(always)]
+    fn push(&self, row: &'static Row) {
+        row.next.set(None);
+        match self.last.replace(Some(row)) {
+            Some(last) => last.next.set(Some(row)),
+            None => self.first.set(Some(row)),
+        }
+    }
+
+    #[inline(always)]
+    fn pop(&self) -> Option<&'static Row> {
+        let row = self.first.get()?;
+        let next = row.next.take();
+        self.first.set(next);
+        if next.is_none() {
+            self.last.set(None);
+        }
+        Some(row)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.first.get().is_none()
+    }
+
+    /// Everything that is in `other`, which is empty afterwards. This line must be empty.
+    fn take_over(&self, other: &Line) {
+        debug_assert!(self.is_empty());
+        self.first.set(other.first.take());
+        self.last.set(other.last.take());
+    }
+}
+
+/// See the [module](self).
+///
+/// Invariant (queued-once): a row is in one of the two lines exactly when its task is `Created` or `Ready`, or is
+/// `Done` and flagged `Linked` (it was aborted while in line).
+#[derive(Default, Debug)]
+pub(crate) struct ReadyQueue {
+    batch: Line,
+    later: Line,
+    /// With a seed, each batch is shuffled: the state of the generator.
+    shuffle: Option<Cell<u64>>,
+}
+
+impl ReadyQueue {
+    pub(crate) fn new(seed: Option<u64>) -> Self {
+        ReadyQueue { shuffle: seed.map(Cell::new), ..ReadyQueue::default() }
+    }
+
+    /// The end of the line: polled in the next turn.
+    #[inline(always)]
+    pub(crate) fn push(&self, row: &'static Row) {
+        self.later.push(row);
+    }
+
+    /// Makes what is ready now the batch of this turn, unless the last turn left some of its own.
+    #[inline(always)]
+    pub(crate) fn begin_batch(&self) {
+        if self.batch.is_empty() {
+            self.batch.take_over(&self.later);
+            if self.shuffle.is_some() {
+                self.shuffle_batch();
+            }
+        }
+    }
+
+    /// The next task of the batch.
+    #[inline(always)]
+    pub(crate) fn next(&self) -> Option<&'static Row> {
+        self.batch.pop()
+    }
+
+    /// Whether no task is ready.
+    #[inline(always)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.later.is_empty() && self.batch.is_empty()
+    }
+
+    /// A permutation that depends on the seed alone (Fisher and Yates' shuffle, drawn from SplitMix64).
+    #[cold]
+    fn shuffle_batch(&self) {
+        let Some(state) = &self.shuffle else { return };
+        let mut rows: Vec<&'static Row> = std::iter::from_fn(|| self.batch.pop()).collect();
+        for index in (1..rows.len()).rev() {
+            state.set(state.get().wrapping_add(0x9E37_79B9_7F4A_7C15));
+            let mut random = state.get();
+            random = (random ^ (random >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            random = (random ^ (random >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            random ^= random >> 31;
+            rows.swap(index, (random % (index as u64 + 1)) as usize);
+        }
+        rows.into_iter().for_each(|row| self.batch.push(row));
+    }
+}

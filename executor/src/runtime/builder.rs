@@ -1,0 +1,101 @@
+//! What a runtime can be told before it begins.
+
+use super::Runtime;
+use super::core::{Core, Settings};
+use crate::clock::ClockKind;
+use crate::hook::Unhandled;
+use crate::task::life::Start;
+use std::fmt;
+
+/// Options of a [`Runtime`].
+///
+/// ```
+/// let runtime = homing::Builder::new().virtual_time().seed(7).build();
+/// let begin = std::time::Instant::now();
+/// runtime.block_on(homing::sleep(std::time::Duration::from_secs(3600))).unwrap();
+/// assert!(begin.elapsed().as_secs() < 60);
+/// ```
+#[must_use = "nothing is built before `.build()`"]
+pub struct Builder {
+    settings: Settings,
+}
+
+impl Builder {
+    /// The defaults: real time, first in, first out, tasks queued, debug mode as the program was built.
+    pub fn new() -> Builder {
+        Builder {
+            settings: Settings {
+                clock: ClockKind::Monotonic,
+                seed: None,
+                default_start: Start::Queued,
+                debug: cfg!(debug_assertions),
+                hook: None,
+            },
+        }
+    }
+
+    /// A clock that stands still while anything can run, and then jumps to the next deadline. Events of real I/O are
+    /// taken in before each jump, and waited for when there is no deadline.
+    pub fn virtual_time(mut self) -> Self {
+        self.settings.clock = ClockKind::Virtual;
+        self
+    }
+
+    /// Polls each turn's tasks in a random order that depends on the seed alone: for tests that must not rely on the
+    /// order.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.settings.seed = Some(seed);
+        self
+    }
+
+    /// Whether tasks are started eagerly unless they say otherwise (see
+    /// [`TaskBuilder::eager`](crate::task::TaskBuilder::eager)).
+    ///
+    /// # asyncio
+    ///
+    /// `loop.set_task_factory(asyncio.eager_task_factory)` (EA-5).
+    pub fn eager_tasks(mut self, eager: bool) -> Self {
+        self.settings.default_start = if eager { Start::Eager } else { Start::Queued };
+        self
+    }
+
+    /// Debug mode: also reports cancellations that a task has swallowed. By default it is on in programs that are built
+    /// with debug assertions.
+    ///
+    /// # asyncio
+    ///
+    /// `asyncio.run(…, debug=True)` (RU-1).
+    pub fn debug(mut self, debug: bool) -> Self {
+        self.settings.debug = debug;
+        self
+    }
+
+    /// What is called with errors that nobody else will see. By default they are printed to the standard error.
+    ///
+    /// A panic in the hook is caught, and what it was called with is printed.
+    ///
+    /// # asyncio
+    ///
+    /// `loop.set_exception_handler`.
+    pub fn on_unhandled(mut self, hook: impl Fn(&Unhandled) + 'static) -> Self {
+        self.settings.hook = Some(Box::new(hook));
+        self
+    }
+
+    /// Builds the runtime. It asks nothing of the operating system before it has to.
+    pub fn build(self) -> Runtime {
+        Runtime::from_core(Core::new(self.settings))
+    }
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Builder::new()
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").field("clock", &self.settings.clock).field("seed", &self.settings.seed).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,374 @@
+//! The loop.
+//!
+//! One turn, in order:
+//!
+//! ```text
+//!   ┌─► admit_injected   wakes and calls from other threads
+//!   │   expire_timers    wakes whatever is due
+//!   │   poll_batch       the tasks that were ready when the turn began, first come, first polled
+//!   └── collect          nothing ready: sleep until an event or the next deadline
+//! ```
+//!
+//! Looking at the clock and at the kernel's events costs something, so while there is work it is done once in a few
+//! dozen polls ([`LOOK_EVERY`]), and a turn makes no system call otherwise. Without work the thread sleeps in the
+//! kernel, and nothing ticks.
+
+use super::Calls;
+use crate::clock::{Clock, ClockKind, Nanos};
+use crate::context;
+use crate::hook::{self, Hook, Unhandled};
+use crate::memory::BlockPool;
+use crate::outpost::{self, RuntimeOutpost};
+use crate::reactor::{Patience, Reactor};
+use crate::ready::ReadyQueue;
+use crate::task::life::{self, Options, Start};
+use crate::task::pages::{RowStore, row_of};
+use crate::task::row::{Flag, Row};
+use crate::task::TaskRef;
+use homing_timers::TimerWheel;
+use std::cell::{Cell, OnceCell, RefCell};
+use std::io;
+use std::panic::Location;
+use std::sync::Arc;
+use std::task::Waker;
+
+/// Polls between two looks at the clock and the reactor while there is work.
+pub(crate) const LOOK_EVERY: u32 = 64;
+
+/// The id that no row has: in the inbox it says that there are calls to run.
+pub(crate) const CALLS_WAITING: u64 = 0;
+
+/// All of one runtime. It is boxed, never moves, and belongs to one thread.
+pub(crate) struct Core {
+    pub(crate) outpost: &'static RuntimeOutpost,
+    /// The task that is being polled.
+    pub(crate) current: Cell<Option<&'static Row>>,
+    pub(crate) ready: ReadyQueue,
+    pub(crate) rows: RowStore,
+    pub(crate) blocks: BlockPool,
+    pub(crate) timers: RefCell<TimerWheel<Waker>>,
+    pub(crate) clock: Clock,
+    reactor: RefCell<Option<Reactor>>,
+    calls: OnceCell<Arc<Calls>>,
+    /// How many tasks there are that have not ended.
+    pub(crate) alive: Cell<usize>,
+    pub(crate) eager_depth: Cell<u32>,
+    pub(crate) default_start: Start,
+    pub(crate) debug: bool,
+    numbers: Cell<u64>,
+    until_look: Cell<u32>,
+    phase: Cell<Phase>,
+    /// The bell has been rung by the runtime itself, for its host, and nobody has looked yet.
+    rung: Cell<bool>,
+    hook: Hook,
+}
+
+/// What the runtime is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Between turns.
+    Idle,
+    /// In `block_on`.
+    Running,
+    /// In a turn for a host, who waits on the descriptor: a look must take in all that made it readable.
+    Hosted,
+    /// Being dropped: takes no more tasks.
+    Closing,
+}
+
+/// What a runtime is built with.
+pub(crate) struct Settings {
+    pub(crate) clock: ClockKind,
+    pub(crate) seed: Option<u64>,
+    pub(crate) default_start: Start,
+    pub(crate) debug: bool,
+    pub(crate) hook: Option<Hook>,
+}
+
+impl Core {
+    pub(crate) fn new(settings: Settings) -> Box<Core> {
+        let clock = Clock::new(settings.clock);
+        let core = Box::new(Core {
+            outpost: outpost::check_out(),
+            current: Cell::new(None),
+            ready: ReadyQueue::new(settings.seed),
+            rows: RowStore::default(),
+            blocks: BlockPool::new(),
+            timers: RefCell::new(TimerWheel::new(clock.turn())),
+            clock,
+            reactor: RefCell::new(None),
+            calls: OnceCell::new(),
+            alive: Cell::new(0),
+            eager_depth: Cell::new(0),
+            default_start: settings.default_start,
+            debug: settings.debug,
+            numbers: Cell::new(0),
+            until_look: Cell::new(LOOK_EVERY),
+            phase: Cell::new(Phase::Idle),
+            rung: Cell::new(false),
+            hook: settings.hook.unwrap_or_else(|| Box::new(hook::print)),
+        });
+        core.outpost.set_home(&*core);
+        core
+    }
+
+    /// The loop: turns until `done`.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system refuses what is needed to sleep.
+    pub(crate) fn run_until(&self, done: impl Fn() -> bool) -> io::Result<()> {
+        loop {
+            self.admit_injected();
+            self.expire_timers();
+            self.poll_batch(u32::MAX);
+            if done() {
+                return Ok(());
+            }
+            self.collect()?;
+        }
+    }
+
+    /// What other threads have sent.
+    #[inline]
+    pub(crate) fn admit_injected(&self) {
+        if !self.outpost.is_empty() {
+            self.admit_all();
+        }
+    }
+
+    #[cold]
+    fn admit_all(&self) {
+        while let Some(id) = self.outpost.receive() {
+            if id == CALLS_WAITING {
+                self.calls.get().into_iter().for_each(|calls| calls.run_all());
+            } else if row_of(id).word.unmark(id) {
+                self.wake(row_of(id));
+            }
+        }
+    }
+
+    /// Wakes whoever's deadline has come, by the clock as it was last read.
+    #[inline]
+    pub(crate) fn expire_timers(&self) {
+        let now = self.clock.turn();
+        loop {
+            // In a statement of its own: the wheel is let go before the waker runs.
+            let due = self.timers.borrow_mut().pop_due(now);
+            let Some(waker) = due else { break };
+            life::wake_foreign(&waker);
+        }
+    }
+
+    /// Polls what was ready when it began, or `limit` of that. Returns how many it has polled.
+    #[inline]
+    pub(crate) fn poll_batch(&self, limit: u32) -> u32 {
+        self.ready.begin_batch();
+        let mut polled = 0;
+        while polled < limit
+            && let Some(row) = self.ready.next()
+        {
+            self.poll(row);
+            polled += 1;
+            self.until_look.set(self.until_look.get() - 1);
+            if self.until_look.get() == 0 {
+                self.look();
+            }
+        }
+        polled
+    }
+
+    /// In the middle of work: a look at the clock, the other threads and the kernel's events, without waiting.
+    #[cold]
+    fn look(&self) {
+        self.until_look.set(LOOK_EVERY);
+        self.clock.read();
+        self.admit_injected();
+        if let Err(error) = self.listen(Patience::Look) {
+            self.report(Unhandled::System { error: error.into() });
+        }
+        self.expire_timers();
+    }
+
+    /// With nothing left to do, sleeps until there is; otherwise returns at once.
+    #[inline]
+    pub(crate) fn collect(&self) -> io::Result<()> {
+        if self.ready.is_empty() { self.sleep() } else { Ok(()) }
+    }
+
+    /// The one place where the thread may block.
+    #[cold]
+    fn sleep(&self) -> io::Result<()> {
+        self.until_look.set(LOOK_EVERY);
+        let deadline = self.timers.borrow_mut().next_deadline();
+        if self.clock.is_virtual()
+            && let Some(deadline) = deadline
+        {
+            return self.sleep_virtually(deadline);
+        }
+        let now = self.clock.read();
+        let patience = match deadline {
+            Some(deadline) if deadline <= now => return Ok(()),
+            Some(deadline) => Patience::Until { deadline, now },
+            None => Patience::Forever,
+        };
+        self.open_reactor()?;
+        self.outpost.fall_asleep();
+        let result = if self.outpost.is_empty() { self.listen(patience) } else { Ok(()) };
+        self.outpost.wake_up();
+        self.clock.read();
+        result
+    }
+
+    /// Real events first, then the jump.
+    fn sleep_virtually(&self, deadline: Nanos) -> io::Result<()> {
+        self.listen(Patience::Look)?;
+        if self.ready.is_empty() && self.outpost.is_empty() {
+            self.clock.jump(deadline);
+        }
+        Ok(())
+    }
+
+    /// Waits for events, and wakes whom they concern. Does nothing if nobody ever needed a reactor.
+    fn listen(&self, patience: Patience) -> io::Result<()> {
+        let mut woken = Vec::new();
+        {
+            let mut reactor = self.reactor.borrow_mut();
+            let Some(reactor) = reactor.as_mut() else { return Ok(()) };
+            if patience == Patience::Look && !reactor.has_sources() && self.phase.get() != Phase::Hosted {
+                return Ok(());
+            }
+            self.rung.set(false);
+            reactor.wait(patience, &mut woken)?;
+        }
+        woken.iter().for_each(life::wake_foreign);
+        Ok(())
+    }
+
+    /// The reactor, made if it is not there yet.
+    pub(crate) fn with_reactor<R>(&self, f: impl FnOnce(&mut Reactor) -> io::Result<R>) -> io::Result<R> {
+        self.open_reactor()?;
+        f(self.reactor.borrow_mut().as_mut().expect("just opened"))
+    }
+
+    fn open_reactor(&self) -> io::Result<()> {
+        if self.reactor.borrow().is_none() {
+            let reactor = Reactor::new()?;
+            self.outpost.bell.hang(Some(reactor.bell()));
+            *self.reactor.borrow_mut() = Some(reactor);
+        }
+        Ok(())
+    }
+
+    /// One turn for a host: with work left over from the last one it goes on with that, otherwise it looks for some.
+    pub(crate) fn turn(&self, limit: u32) {
+        self.outpost.wake_up();
+        if self.ready.is_empty() {
+            self.look();
+        }
+        self.admit_injected();
+        self.expire_timers();
+        self.poll_batch(limit);
+    }
+
+    /// A host takes over the waiting: the descriptor is to turn readable as soon as a turn would make progress.
+    pub(crate) fn hand_over(&self) -> io::Result<()> {
+        if self.reactor.borrow().is_none() {
+            return Ok(());
+        }
+        self.outpost.fall_asleep();
+        if self.ready.is_empty() && self.outpost.is_empty() {
+            let deadline = self.next_deadline().map(|deadline| (deadline, self.clock.read()));
+            return self.with_reactor(|reactor| reactor.set_alarm(deadline));
+        }
+        // Once is enough: it stays readable until the next look.
+        if !self.rung.replace(true) {
+            self.outpost.ring(self.outpost.ring_if_asleep());
+        }
+        Ok(())
+    }
+
+    /// When the earliest timer is due.
+    pub(crate) fn next_deadline(&self) -> Option<Nanos> {
+        self.timers.borrow_mut().next_deadline()
+    }
+
+    /// What [`Handle`](super::Handle)s send their calls through.
+    pub(crate) fn calls(&self) -> Arc<Calls> {
+        self.calls.get_or_init(|| Arc::new(Calls::new(self.outpost))).clone()
+    }
+
+    /// Queues a callback: it takes its turn like a task, but is none.
+    #[track_caller]
+    pub(crate) fn call_soon(&self, call: impl FnOnce() + 'static) {
+        let future = std::future::poll_fn({
+            let mut call = Some(call);
+            move |_| {
+                if let Some(call) = call.take() {
+                    call();
+                }
+                std::task::Poll::Ready(Ok(()))
+            }
+        });
+        let options = Options { name: None, start: Some(Start::Queued), place: Location::caller() };
+        if let Some(row) = self.spawn(future, (), options) {
+            row.set(Flag::Callback);
+            row.clear(Flag::Handle);
+            row.refs.set(0);
+        }
+    }
+
+    pub(crate) fn next_number(&self) -> u64 {
+        let number = self.numbers.get() + 1;
+        self.numbers.set(number);
+        number
+    }
+
+    pub(crate) fn all_tasks(&self) -> Vec<TaskRef> {
+        let rows = self.rows.all().into_iter();
+        let alive = rows.filter(|row| row.state.get().is_alive() && !row.is(Flag::Callback));
+        alive.map(TaskRef::of).collect()
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase.get()
+    }
+
+    pub(crate) fn set_phase(&self, phase: Phase) {
+        self.phase.set(phase);
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.phase.get() == Phase::Closing
+    }
+
+    /// Calls the hook for unhandled errors. Should it panic, what it was given is printed.
+    #[cold]
+    pub(crate) fn report(&self, unhandled: Unhandled) {
+        let call = std::panic::AssertUnwindSafe(|| (self.hook)(&unhandled));
+        if std::panic::catch_unwind(call).is_err() {
+            hook::print(&unhandled);
+        }
+    }
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        self.phase.set(Phase::Closing);
+        {
+            let _entered = context::enter(self);
+            self.calls.get().into_iter().for_each(|calls| calls.close());
+            self.drop_all_tasks();
+            // Wakers of others that the tasks have left behind.
+            self.timers.borrow_mut().clear();
+        }
+        *self.reactor.borrow_mut() = None;
+        outpost::check_in(self.outpost);
+    }
+}
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Core").field("tasks", &self.alive.get()).field("phase", &self.phase.get()).finish_non_exhaustive()
+    }
+}

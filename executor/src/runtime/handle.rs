@@ -1,0 +1,288 @@
+//! `Handle`: a runtime as other threads see it.
+//!
+//! ```text
+//!   any thread                                    the runtime's thread
+//!   spawn_remote(f) ──► calls ──► note in the outpost's inbox ──► run f here: spawn, await, send the result back
+//! ```
+
+use super::core::CALLS_WAITING;
+use crate::error::{Error, Result, RuntimeError};
+use crate::outpost::RuntimeOutpost;
+use crate::sync::{AtomicBool, Ordering, Queue, fence};
+use crate::task::{self, Task};
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::task::{Context, Poll, Waker};
+
+type Call = Box<dyn FnOnce() + Send>;
+
+/// What other threads ask a runtime to call.
+pub(crate) struct Calls {
+    queue: Queue<Call>,
+    /// A note is in the outpost's inbox.
+    announced: AtomicBool,
+    closed: AtomicBool,
+    outpost: &'static RuntimeOutpost,
+}
+
+impl Calls {
+    pub(crate) fn new(outpost: &'static RuntimeOutpost) -> Calls {
+        Calls {
+            queue: Queue::new(),
+            announced: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            outpost,
+        }
+    }
+
+    fn send(&self, call: Call) -> Result<(), RuntimeError> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(RuntimeError::RuntimeGone);
+        }
+        self.queue.push(call);
+        // Pairs with the fence in `close`: either that one sees the call, or this one sees that it is closed.
+        fence(Ordering::SeqCst);
+        if self.closed.load(Ordering::Relaxed) {
+            self.drop_all();
+            return Err(RuntimeError::RuntimeGone);
+        }
+        if !self.announced.swap(true, Ordering::AcqRel) {
+            self.outpost.ring(self.outpost.send(CALLS_WAITING));
+        }
+        Ok(())
+    }
+
+    /// The runtime's thread: calls everything that has been sent.
+    pub(crate) fn run_all(&self) {
+        // Before the queue is looked at: what is sent from here on is announced anew.
+        self.announced.swap(false, Ordering::AcqRel);
+        while let Some(call) = self.queue.pop() {
+            crate::context::with(|core| match core {
+                // As a callback, so that a panic stays where it belongs.
+                Some(core) => core.call_soon(call),
+                None => drop(call),
+            });
+        }
+    }
+
+    /// The runtime ends: what was sent and not called is dropped, by whoever notices.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        fence(Ordering::SeqCst);
+        self.drop_all();
+    }
+
+    fn drop_all(&self) {
+        while self.queue.pop().is_some() {}
+    }
+}
+
+/// A runtime, as other threads may use it.
+///
+/// Cloned freely. It does not keep the runtime alive: once that is dropped, every call fails.
+///
+/// # asyncio
+///
+/// `loop.call_soon_threadsafe` and `asyncio.run_coroutine_threadsafe`.
+///
+/// ```
+/// let runtime = homing::Runtime::new();
+/// let handle = runtime.handle();
+/// let thread = std::thread::spawn(move || {
+///     handle.spawn_remote(|| async { Ok(6 * 7) }).wait()
+/// });
+/// // The runtime's own thread runs it while it waits for something else.
+/// while !thread.is_finished() {
+///     runtime.block_on(homing::sleep(std::time::Duration::from_millis(1))).unwrap();
+/// }
+/// assert_eq!(thread.join().unwrap().unwrap(), 42);
+/// ```
+#[derive(Clone)]
+pub struct Handle {
+    calls: Arc<Calls>,
+}
+
+impl Handle {
+    pub(crate) fn new(calls: Arc<Calls>) -> Handle {
+        Handle { calls }
+    }
+
+    /// Has the runtime call something, in its thread, in one of its next turns.
+    ///
+    /// # Errors
+    ///
+    /// [`RuntimeError::RuntimeGone`] if the runtime has been dropped. If that happens later, the callback is dropped
+    /// uncalled.
+    pub fn call_soon(&self, call: impl FnOnce() + Send + 'static) -> Result<(), RuntimeError> {
+        self.calls.send(Box::new(call))
+    }
+
+    /// Spawns a task on the runtime, from any thread.
+    ///
+    /// What travels is the closure, so only it has to be `Send`; the future that it makes lives on the runtime's thread.
+    /// The task goes on if the handle is dropped.
+    #[track_caller]
+    pub fn spawn_remote<M, F, T>(&self, make: M) -> RemoteTask<T>
+    where
+        M: FnOnce() -> F + Send + 'static,
+        F: Future<Output = Result<T>> + 'static,
+        T: Send + 'static,
+    {
+        let place = std::panic::Location::caller();
+        let shared = Arc::new(Shared { state: Mutex::new(State::default()), done: Condvar::new() });
+        // Should the call be dropped anywhere on the way, the guard tells whoever waits.
+        let guard = Completion { shared: shared.clone() };
+        // If it is refused, the guard has been dropped with it, and has said so.
+        let _ = self.call_soon(move || {
+            let task = task::task(make()).spawned_at(place).spawn();
+            guard.shared.lock().task = Some(task.id().as_u64());
+            if guard.shared.lock().cancel {
+                task.cancel();
+            }
+            let relay = async move { Ok(guard.complete(wait_for(task).await)) };
+            drop(task::task(relay).name("relay of a remote task").spawned_at(place).spawn());
+        });
+        RemoteTask { shared, calls: self.calls.clone() }
+    }
+}
+
+async fn wait_for<T>(task: Task<T>) -> Result<T> {
+    task.await
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").field("closed", &self.calls.closed.load(Ordering::Relaxed)).finish()
+    }
+}
+
+/// A task on a runtime of another thread: await it anywhere, also outside of homing, or [`wait`](RemoteTask::wait) for it.
+///
+/// # Errors
+///
+/// What the task ended with; [`RuntimeError::RuntimeGone`] if its runtime was dropped before that.
+///
+/// # asyncio
+///
+/// The `concurrent.futures.Future` of `run_coroutine_threadsafe` (NC-19).
+#[must_use = "it goes on when this is dropped, but its errors are lost: await it or wait for it"]
+pub struct RemoteTask<T> {
+    shared: Arc<Shared<T>>,
+    calls: Arc<Calls>,
+}
+
+struct Shared<T> {
+    state: Mutex<State<T>>,
+    done: Condvar,
+}
+
+struct State<T> {
+    task: Option<u64>,
+    cancel: bool,
+    finished: bool,
+    result: Option<Result<T>>,
+    waker: Option<Waker>,
+}
+
+impl<T> Default for State<T> {
+    fn default() -> Self {
+        State { task: None, cancel: false, finished: false, result: None, waker: None }
+    }
+}
+
+impl<T> Shared<T> {
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn complete(&self, result: Result<T>) {
+        let mut state = self.lock();
+        if state.finished {
+            return;
+        }
+        state.finished = true;
+        state.result = Some(result);
+        let waker = state.waker.take();
+        drop(state);
+        self.done.notify_all();
+        if let Some(waker) = waker {
+            crate::task::life::wake_foreign(&waker);
+        }
+    }
+}
+
+/// Completes the remote side, at the latest when it is dropped.
+struct Completion<T> {
+    shared: Arc<Shared<T>>,
+}
+
+impl<T> Completion<T> {
+    fn complete(&self, result: Result<T>) {
+        self.shared.complete(result);
+    }
+}
+
+impl<T> Drop for Completion<T> {
+    fn drop(&mut self) {
+        self.shared.complete(Err(RuntimeError::RuntimeGone.into()));
+    }
+}
+
+impl<T: Send + 'static> RemoteTask<T> {
+    /// Asks the task to cancel, by way of its runtime.
+    pub fn cancel(&self) {
+        self.shared.lock().cancel = true;
+        let shared = self.shared.clone();
+        // A runtime that is gone has cancelled it already.
+        let _ = self.calls.send(Box::new(move || {
+            let task = shared.lock().task;
+            if let Some(row) = task.and_then(crate::task::row::Row::current) {
+                crate::cancel::request::cancel(row, &crate::error::Cancelled::new());
+            }
+        }));
+    }
+
+    /// Whether the task has ended.
+    pub fn is_finished(&self) -> bool {
+        self.shared.lock().finished
+    }
+
+    /// Blocks the thread until the task has ended.
+    ///
+    /// # Errors
+    ///
+    /// As awaiting it; and [`RuntimeError::NestedRuntime`] on a thread that is running a runtime: nothing could go on
+    /// there meanwhile, not even the task itself. Await it instead.
+    pub fn wait(self) -> Result<T> {
+        if crate::context::with(|core| core.is_some()) {
+            return Err(RuntimeError::NestedRuntime.into());
+        }
+        let mut state = self.shared.lock();
+        while !state.finished {
+            state = self.shared.done.wait(state).unwrap_or_else(|poisoned| poisoned.into_inner());
+        }
+        state.result.take().unwrap_or_else(|| Err(RuntimeError::AlreadyTaken.into()))
+    }
+}
+
+impl<T> Future for RemoteTask<T> {
+    type Output = Result<T, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.shared.lock();
+        if state.finished {
+            return Poll::Ready(state.result.take().unwrap_or_else(|| Err(RuntimeError::AlreadyTaken.into())));
+        }
+        let replaced = state.waker.replace(cx.waker().clone());
+        drop(state);
+        drop(replaced);
+        Poll::Pending
+    }
+}
+
+impl<T> fmt::Debug for RemoteTask<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RemoteTask").field("finished", &self.shared.lock().finished).finish()
+    }
+}

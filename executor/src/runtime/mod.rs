@@ -1,0 +1,400 @@
+//! The runtime: a loop that a program runs, or that sits in another's.
+//!
+//! ```text
+//!   run(main)          all in one: build, run main, cancel what is left and wait for it
+//!   Runtime            block_on(future)     the runtime has the thread
+//!                      turn(budget)         a host has it, and gives it now and then
+//!                      AsFd                 the one descriptor that tells when
+//!   Handle             any thread           spawn_remote, call_soon
+//! ```
+
+mod builder;
+pub(crate) mod core;
+mod handle;
+
+use self::core::{Core, Phase};
+use crate::context;
+use crate::error::{Asker, Cancelled, Cause, Error, Result, RuntimeError};
+use crate::task::cell::{TaskCell, on_stack};
+use crate::task::life::Options;
+use crate::task::row::Flag;
+use crate::task::{Task, TaskRef};
+use crate::time::Instant;
+use std::mem::ManuallyDrop;
+use std::panic::Location;
+use std::pin::pin;
+use std::time::Duration;
+
+pub use builder::Builder;
+pub use handle::{Handle, RemoteTask};
+
+pub(crate) use handle::Calls;
+
+/// A single-threaded runtime.
+///
+/// It belongs to the thread it was made on. Tasks that are left when it is dropped are dropped with it, and each is
+/// reported through the hook for unhandled errors; [`run`](Runtime::run) cancels them and waits for them instead.
+///
+/// ```
+/// let runtime = homing::Runtime::new();
+/// let answer = runtime.block_on(async {
+///     let task = homing::spawn(async { Ok(6 * 7) });
+///     task.await
+/// });
+/// assert_eq!(answer.unwrap(), 42);
+/// ```
+#[derive(Debug)]
+pub struct Runtime {
+    core: Box<Core>,
+}
+
+/// Rounds of the final sweep: tasks that spawn tasks when they are cancelled get this many chances.
+const SWEEPS: usize = 1000;
+
+impl Runtime {
+    /// A runtime with the defaults of [`Builder`].
+    pub fn new() -> Runtime {
+        Builder::new().build()
+    }
+
+    /// As [`Builder::new`].
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    pub(crate) fn from_core(core: Box<Core>) -> Runtime {
+        Runtime { core }
+    }
+
+    /// Runs a future to its end, and everything else that is ready or becomes so in the meantime.
+    ///
+    /// The future is a task like others (named `main`), except that it need not be `'static`. Tasks that are left when
+    /// it ends stay as they are, frozen, until the runtime is run again.
+    ///
+    /// # Errors
+    ///
+    /// What the future ended with; a [`Cancelled`], if somebody cancelled it and it let that happen;
+    /// [`RuntimeError::NestedRuntime`] on a thread that is running a runtime already, in which case the future is dropped
+    /// unpolled (RU-2); an [`std::io::Error`] if the operating system refuses what is needed to sleep, in which case it is
+    /// dropped where it stands.
+    ///
+    /// # Panics
+    ///
+    /// If the future panics, with its panic. A panic in another task does not get here: it is that task's error.
+    ///
+    /// # asyncio
+    ///
+    /// `loop.run_until_complete`, `Runner.run` (RU-3).
+    #[track_caller]
+    pub fn block_on<F, T>(&self, future: F) -> Result<T>
+    where
+        F: IntoFuture<Output = Result<T>>,
+    {
+        let place = Location::caller();
+        let _entered = self.enter(Phase::Running)?;
+        let core = &*self.core;
+        // The output, of which the future is dropped before this function ends, also when something here panics.
+        let mut cell = pin!(ManuallyDrop::new(TaskCell::new(future.into_future(), ())));
+        // SAFETY: nothing is moved out of the pinned cell; it is handed over as the memory that the vtable works with.
+        let memory: *mut ManuallyDrop<TaskCell<F::IntoFuture, T, ()>> = unsafe { cell.as_mut().get_unchecked_mut() };
+        let row = core.found_row(memory.cast(), on_stack::<F::IntoFuture, T, ()>(), None, place);
+        row.set(Flag::Main);
+        // Its drop guard, too: on every way out the future is gone before its memory is.
+        let mut main = Main { task: Task::<T>::adopt(Some(row)) };
+        core.start(row, Some(crate::task::life::Start::Queued));
+        core.run_until(|| main.task.is_finished())?;
+        match main.task.try_result() {
+            Some(Err(error)) => Err(resume_panic(error)),
+            Some(Ok(value)) => Ok(value),
+            None => Err(RuntimeError::AlreadyTaken.into()),
+        }
+    }
+
+    /// As [`block_on`](Runtime::block_on), and then cancels all tasks that are left, and waits for them: until none is
+    /// left, also of those spawned in the meantime.
+    ///
+    /// # Errors
+    ///
+    /// Those of `block_on`. Errors of the tasks that were left go to the hook for unhandled errors (RU-5).
+    ///
+    /// # Panics
+    ///
+    /// As `block_on`, after the sweep.
+    ///
+    /// # asyncio
+    ///
+    /// `asyncio.run`, with the sweep repeated until no task is left (RU-4, RU-6, KQ-8).
+    #[track_caller]
+    pub fn run<F, T>(&self, main: F) -> Result<T>
+    where
+        F: IntoFuture<Output = Result<T>>,
+    {
+        if context::with(|core| core.is_some()) {
+            return Err(RuntimeError::NestedRuntime.into());
+        }
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.block_on(main)));
+        let swept = self.sweep();
+        match outcome {
+            Ok(outcome) => outcome.and_then(|value| swept.map(|()| value)),
+            Err(payload) => std::panic::resume_unwind(payload),
+        }
+    }
+
+    /// Cancels all tasks and waits for them, again and again until none is left.
+    fn sweep(&self) -> Result<()> {
+        let _entered = self.enter(Phase::Running)?;
+        let why = Cancelled::new().because(Cause::by(Asker::Runtime));
+        for _ in 0..SWEEPS {
+            let tasks: Vec<TaskRef> = self.core.all_tasks();
+            if tasks.is_empty() {
+                break;
+            }
+            for task in &tasks {
+                task.cancel_because(&why);
+            }
+            let unfinished = std::cell::Cell::new(0);
+            self.core.run_until(|| {
+                while tasks.get(unfinished.get()).is_some_and(TaskRef::is_finished) {
+                    unfinished.set(unfinished.get() + 1);
+                }
+                unfinished.get() == tasks.len()
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Spawns a task from outside: it runs when the runtime does.
+    #[track_caller]
+    pub fn spawn<F, T>(&self, future: F) -> Task<T>
+    where
+        F: IntoFuture<Output = Result<T>>,
+        F::IntoFuture: 'static,
+        T: 'static,
+    {
+        let options = Options { name: None, start: Some(crate::task::life::Start::Queued), place: Location::caller() };
+        Task::adopt(self.core.spawn(future.into_future(), (), options))
+    }
+
+    /// For a host that has a loop of its own: takes one turn, and never blocks.
+    ///
+    /// Takes in what has happened (if there is no work left over from the last turn), polls the tasks that are ready,
+    /// as far as the budget goes, and says when the next turn makes sense.
+    ///
+    /// # Errors
+    ///
+    /// An [`std::io::Error`], if the descriptor could not be prepared for the wait; [`RuntimeError::NestedRuntime`] on a
+    /// thread that is running a runtime already.
+    ///
+    /// ```
+    /// use homing::runtime::Budget;
+    ///
+    /// let runtime = homing::Runtime::new();
+    /// let task = runtime.spawn(async { homing::yield_now().await?; Ok("done") });
+    /// while runtime.turn(Budget::polls(10)).unwrap().more_ready {
+    ///     // The host does something else.
+    /// }
+    /// assert!(task.is_finished());
+    /// ```
+    pub fn turn(&self, budget: Budget) -> Result<Turn> {
+        let _entered = self.enter(Phase::Hosted)?;
+        self.core.turn(budget.polls);
+        self.core.hand_over()?;
+        Ok(Turn {
+            more_ready: !self.core.ready.is_empty(),
+            next_deadline: self.core.next_deadline().map(Instant::from_nanos),
+        })
+    }
+
+    /// Takes turns until no task is ready, without waiting for anything.
+    ///
+    /// A task that wakes itself again and again keeps it going; then use [`turn`](Runtime::turn).
+    ///
+    /// # Errors
+    ///
+    /// Those of `turn`.
+    pub fn run_until_stalled(&self) -> Result<()> {
+        while self.turn(Budget::batch())?.more_ready {}
+        Ok(())
+    }
+
+    /// A handle for other threads.
+    pub fn handle(&self) -> Handle {
+        Handle::new(self.core.calls())
+    }
+
+    /// How many tasks there are that have not ended.
+    pub fn task_count(&self) -> usize {
+        self.core.alive.get()
+    }
+
+    /// Every task that has not ended.
+    pub fn all_tasks(&self) -> Vec<TaskRef> {
+        self.core.all_tasks()
+    }
+
+    fn enter(&self, phase: Phase) -> Result<Entered<'_>, RuntimeError> {
+        if context::with(|core| core.is_some()) {
+            return Err(RuntimeError::NestedRuntime);
+        }
+        self.core.set_phase(phase);
+        Ok(Entered { core: &self.core, _context: context::enter(&self.core) })
+    }
+}
+
+#[cfg(unix)]
+impl Runtime {
+    /// The one descriptor that a host waits on: readable whenever a turn would make progress, be it because of I/O, a
+    /// timer, or a wake from another thread. It is made at the first call, and prepared at the end of each turn.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system gives no descriptor.
+    pub fn descriptor(&self) -> std::io::Result<std::os::fd::BorrowedFd<'_>> {
+        use std::os::fd::{AsRawFd, BorrowedFd};
+        let descriptor = self.core.with_reactor(|reactor| Ok(reactor.as_raw_fd()))?;
+        self.core.hand_over()?;
+        // SAFETY: the reactor stays open as long as the runtime lives, and is never replaced.
+        Ok(unsafe { BorrowedFd::borrow_raw(descriptor) })
+    }
+}
+
+/// See [`Runtime::descriptor`].
+#[cfg(unix)]
+impl std::os::fd::AsFd for Runtime {
+    /// # Panics
+    ///
+    /// When the operating system gives no descriptor.
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.descriptor().expect("the operating system gave no descriptor for the runtime's reactor")
+    }
+}
+
+impl Default for Runtime {
+    fn default() -> Self {
+        Runtime::new()
+    }
+}
+
+/// While it lives, the runtime has the thread.
+struct Entered<'a> {
+    core: &'a Core,
+    _context: context::Entered<'a>,
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        self.core.set_phase(Phase::Idle);
+    }
+}
+
+/// The main task of a `block_on`, which must not outlive the memory of its future.
+struct Main<T> {
+    task: Task<T>,
+}
+
+impl<T> Drop for Main<T> {
+    fn drop(&mut self) {
+        // Only when `block_on` is left early: the loop has returned an error, or panicked.
+        self.task.abort();
+        // Drops the output, if it is still there.
+        drop(self.task.try_result());
+    }
+}
+
+fn resume_panic(error: Error) -> Error {
+    match error.into_panic() {
+        Ok(payload) => std::panic::resume_unwind(payload),
+        Err(error) => error,
+    }
+}
+
+/// How much a turn may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    polls: u32,
+}
+
+impl Budget {
+    /// One batch: every task that is ready when the turn begins is polled once.
+    pub fn batch() -> Budget {
+        Budget { polls: u32::MAX }
+    }
+
+    /// One batch, but at most so many polls; the rest comes first in the next turn.
+    pub fn polls(polls: u32) -> Budget {
+        Budget { polls }
+    }
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Budget::batch()
+    }
+}
+
+/// What a turn leaves behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// Tasks are ready: take another turn as soon as the host has time.
+    pub more_ready: bool,
+    /// When the earliest timer is due, by the runtime's clock.
+    pub next_deadline: Option<Instant>,
+}
+
+impl Turn {
+    /// How long the host may wait before the next turn, unless the descriptor turns readable: zero if tasks are ready,
+    /// `None` if there is nothing to wait for but the descriptor.
+    pub fn wait(&self) -> Option<Duration> {
+        if self.more_ready {
+            return Some(Duration::ZERO);
+        }
+        self.next_deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+}
+
+/// Runs a program: makes a runtime, runs `main` in it to its end, cancels the tasks that are left and waits for them.
+///
+/// # Errors
+///
+/// What `main` ended with; see [`Runtime::run`].
+///
+/// # Panics
+///
+/// If `main` panics.
+///
+/// # asyncio
+///
+/// `asyncio.run` (RU-1 to RU-6).
+///
+/// ```
+/// let answer = homing::run(async {
+///     homing::sleep(std::time::Duration::from_millis(1)).await?;
+///     Ok(42)
+/// });
+/// assert_eq!(answer.unwrap(), 42);
+/// ```
+#[track_caller]
+pub fn run<F, T>(main: F) -> Result<T>
+where
+    F: IntoFuture<Output = Result<T>>,
+{
+    Runtime::new().run(main)
+}
+
+/// Queues a callback on the running runtime: it is called in the next turn, after what is ready already.
+///
+/// A callback is nobody's current task. A panic in it goes to the hook for unhandled errors. Outside of a runtime, and in
+/// one that is being dropped, it is dropped uncalled, and the answer is `false`.
+///
+/// # asyncio
+///
+/// `loop.call_soon` (SC-1).
+pub fn call_soon(callback: impl FnOnce() + 'static) -> bool {
+    context::with(|core| match core {
+        Some(core) if !core.is_closing() => {
+            core.call_soon(callback);
+            true
+        }
+        _ => false,
+    })
+}

@@ -1,0 +1,177 @@
+//! The cell: where a task's future lives, then its output, both without their type.
+//!
+//! A row is the same for every task; what differs from type to type is behind a pointer to this memory and a table of
+//! functions that know the type.
+//!
+//! ```text
+//!           row                         cell
+//!  vtable ──┼──► poll, drop, …        ┌───────────────────────┬───────┐
+//!  cell ────┼────────────────────────►│ future, later output  │ owner │
+//!  stage ───┘  says which of the two  └───────────────────────┴───────┘
+//! ```
+//!
+//! The output is at offset zero whatever the future's type, so that a `Task<T>` can read it without knowing `F`.
+
+use super::owner::{Attention, Outcome, Owner};
+use super::reference::TaskRef;
+use super::row::Stage;
+use crate::error::{Error, Result};
+use std::alloc::Layout;
+use std::cell::Cell;
+use std::mem::ManuallyDrop;
+use std::pin::Pin;
+use std::ptr::{self, NonNull};
+use std::task::{Context, Poll};
+
+#[repr(C)]
+union Content<F, T> {
+    future: ManuallyDrop<F>,
+    output: ManuallyDrop<Result<T>>,
+}
+
+#[repr(C)]
+pub(crate) struct TaskCell<F, T, O> {
+    content: Content<F, T>,
+    owner: ManuallyDrop<O>,
+}
+
+impl<F, T, O> TaskCell<F, T, O> {
+    pub(crate) fn new(future: F, owner: O) -> Self {
+        TaskCell {
+            content: Content { future: ManuallyDrop::new(future) },
+            owner: ManuallyDrop::new(owner),
+        }
+    }
+}
+
+/// What a finished poll left in the cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Value,
+    Error,
+}
+
+/// The functions that know a cell's type. All of them take a pointer to a cell of that type, and may be called only
+/// while nothing else works with it.
+pub(crate) struct VTable {
+    /// Polls the future. When it is ready, drops it and puts its output in its place; `stage` tells at every moment
+    /// which is there, also when one of the two panics. For a cell at stage `Future`.
+    pub(crate) poll: unsafe fn(*mut (), &Cell<Stage>, &mut Context<'_>) -> Poll<Ended>,
+    /// Drops the future, which is there. The caller has set the stage to `Empty`: a destructor may panic.
+    pub(crate) drop_future: unsafe fn(*mut ()),
+    /// Drops the output, which is there. As above.
+    pub(crate) drop_output: unsafe fn(*mut ()),
+    /// Writes `Err(error)` into an empty cell.
+    pub(crate) put_error: unsafe fn(*mut (), Error),
+    /// Where in a cell at stage `Output` its error is, if it holds one.
+    pub(crate) error: unsafe fn(*mut ()) -> Option<NonNull<Error>>,
+    /// Tells the owner.
+    pub(crate) tell_owner: unsafe fn(*const (), &TaskRef, Outcome<'_>) -> Attention,
+    /// Drops the owner, which is there until then.
+    pub(crate) drop_owner: unsafe fn(*mut ()),
+    /// What to give back to the pool; `None` if the cell is on somebody's stack.
+    pub(crate) layout: Option<Layout>,
+    /// The name of the future's type.
+    pub(crate) type_name: fn() -> &'static str,
+}
+
+/// The tables, one for each type of cell.
+struct Tables<F, T, O>(std::marker::PhantomData<(F, T, O)>);
+
+impl<F: Future<Output = Result<T>>, T, O: Owner> Tables<F, T, O> {
+    const POOLED: VTable = Self::table(Some(Layout::new::<TaskCell<F, T, O>>()));
+    const ON_STACK: VTable = Self::table(None);
+
+    const fn table(layout: Option<Layout>) -> VTable {
+        VTable {
+            poll: poll::<F, T, O>,
+            drop_future: drop_future::<F, T, O>,
+            drop_output: drop_output::<F, T, O>,
+            put_error: put_error::<F, T, O>,
+            error: error::<F, T, O>,
+            tell_owner: tell_owner::<F, T, O>,
+            drop_owner: drop_owner::<F, T, O>,
+            layout,
+            type_name: std::any::type_name::<F>,
+        }
+    }
+}
+
+/// The table for a cell in memory of the pool.
+pub(crate) fn pooled<F: Future<Output = Result<T>>, T, O: Owner>() -> &'static VTable {
+    &const { Tables::<F, T, O>::POOLED }
+}
+
+/// The table for a cell on the stack of `block_on`.
+pub(crate) fn on_stack<F: Future<Output = Result<T>>, T, O: Owner>() -> &'static VTable {
+    &const { Tables::<F, T, O>::ON_STACK }
+}
+
+// SAFETY, for the blocks below: the callers keep the table's contract, so `cell` points to a `TaskCell<F, T, O>`
+// whose content is at the stage that the function is for, and nobody else has a reference into it.
+
+unsafe fn poll<F: Future<Output = Result<T>>, T, O>(
+    cell: *mut (),
+    stage: &Cell<Stage>,
+    cx: &mut Context<'_>,
+) -> Poll<Ended> {
+    debug_assert_eq!(stage.get(), Stage::Future);
+    let content = cell.cast::<Content<F, T>>();
+    // SAFETY: see above; a cell never moves before its future is dropped, hence the pin.
+    let future = unsafe { Pin::new_unchecked(&mut *ptr::from_mut(&mut (*content).future).cast::<F>()) };
+    match future.poll(cx) {
+        Poll::Pending => Poll::Pending,
+        Poll::Ready(output) => {
+            let ended = if output.is_ok() { Ended::Value } else { Ended::Error };
+            // From here on the future counts as dropped, also if its destructor panics.
+            stage.set(Stage::Empty);
+            // SAFETY: the future was there, and is not touched again.
+            unsafe { ManuallyDrop::drop(&mut (*content).future) };
+            // SAFETY: the content is empty.
+            unsafe { (*content).output = ManuallyDrop::new(output) };
+            stage.set(Stage::Output);
+            Poll::Ready(ended)
+        }
+    }
+}
+
+unsafe fn drop_future<F, T, O>(cell: *mut ()) {
+    // SAFETY: see above.
+    unsafe { ManuallyDrop::drop(&mut (*cell.cast::<Content<F, T>>()).future) }
+}
+
+unsafe fn drop_output<F, T, O>(cell: *mut ()) {
+    // SAFETY: see above.
+    unsafe { ManuallyDrop::drop(&mut (*cell.cast::<Content<F, T>>()).output) }
+}
+
+unsafe fn put_error<F, T, O>(cell: *mut (), error: Error) {
+    // SAFETY: see above.
+    unsafe { (*cell.cast::<Content<F, T>>()).output = ManuallyDrop::new(Err(error)) }
+}
+
+unsafe fn error<F, T, O>(cell: *mut ()) -> Option<NonNull<Error>> {
+    // SAFETY: see above.
+    let output = unsafe { &mut *ptr::from_mut(&mut (*cell.cast::<Content<F, T>>()).output).cast::<Result<T>>() };
+    output.as_mut().err().map(NonNull::from)
+}
+
+unsafe fn tell_owner<F, T, O: Owner>(cell: *const (), child: &TaskRef, outcome: Outcome<'_>) -> Attention {
+    // SAFETY: see above.
+    unsafe { (*cell.cast::<TaskCell<F, T, O>>()).owner.child_done(child, outcome) }
+}
+
+unsafe fn drop_owner<F, T, O>(cell: *mut ()) {
+    // SAFETY: see above.
+    unsafe { ManuallyDrop::drop(&mut (*cell.cast::<TaskCell<F, T, O>>()).owner) }
+}
+
+/// Moves the output out of a cell.
+///
+/// # Safety
+///
+/// The cell is one whose future has the output `Result<T>`, at stage `Output`; the caller sets it to `Empty`.
+pub(crate) unsafe fn take_output<T>(cell: *mut ()) -> Result<T> {
+    // SAFETY: by the caller; `output` is at offset zero of every cell for this `T` (all are `repr(C)`).
+    unsafe { cell.cast::<Result<T>>().read() }
+}

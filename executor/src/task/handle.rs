@@ -1,0 +1,240 @@
+//! `Task<T>`: the owning handle, and how one task awaits another.
+
+use super::cell;
+use super::extras::Joiner;
+use super::life;
+use super::reference::{TaskRef, home};
+use super::row::{Flag, Row, Stage};
+use super::shared::SharedTask;
+use crate::cancel::leaf::{Joining, Leaf};
+use crate::context;
+use crate::error::{Cancelled, Error, Result, RuntimeError};
+use crate::waker;
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+/// The owning handle of a task: await it for the task's result.
+///
+/// Dropping it detaches: the task goes on. If it ends in an error then, or did before, and nobody has read that error,
+/// it is reported through the runtime's hook for unhandled errors; no failure is silent.
+///
+/// All that an untyped [`TaskRef`] can do, it can do too.
+///
+/// # Errors
+///
+/// Awaiting it gives what the task ended with: its error, a [`Panicked`](crate::error::Panicked) if it panicked, a
+/// [`Cancelled`] if it was cancelled, by whomever. And [`RuntimeError`], if the task awaits itself, belongs to another
+/// runtime, or its runtime is gone, or if its result has been taken before.
+///
+/// # Cancel safety
+///
+/// A task that is cancelled while it awaits another passes the request on to that one, and goes on waiting: it sees how
+/// that one ends. Awaited by reference (`(&mut task).await`), a handle keeps its result when that await is dropped.
+///
+/// # asyncio
+///
+/// `await task`, except that the result can be taken only once; [`share`](Task::share) gives a handle that any number
+/// of tasks may await (TK-4, TK-5).
+#[must_use = "dropping a task's handle detaches the task: await it, or give it to a group"]
+pub struct Task<T> {
+    reference: TaskRef,
+    leaf: Leaf,
+    _output: PhantomData<fn() -> T>,
+}
+
+impl<T> Task<T> {
+    #[track_caller]
+    #[inline]
+    pub(crate) fn adopt(row: Option<&'static Row>) -> Task<T> {
+        let reference = row.map_or_else(TaskRef::dead, TaskRef::adopt);
+        Task { reference, leaf: Leaf::new(), _output: PhantomData }
+    }
+
+    /// An untyped handle on the same task.
+    pub fn task_ref(&self) -> TaskRef {
+        self.reference.clone()
+    }
+
+    /// The result, if the task has ended and it has not been taken.
+    ///
+    /// # asyncio
+    ///
+    /// `Task.result()`, which raises `InvalidStateError` where this is `None`.
+    pub fn try_result(&mut self) -> Option<Result<T>> {
+        let row = self.reference.row()?;
+        (row.stage.get() == Stage::Output).then(|| take(row))
+    }
+
+    /// Makes it a handle that can be cloned, and awaited by any number of tasks.
+    pub fn share(self) -> SharedTask<T>
+    where
+        T: Clone,
+    {
+        SharedTask::new(self)
+    }
+
+    /// Begins the await anew, as if it had never been polled.
+    pub(crate) fn reset(&mut self) {
+        self.leaf.unpark();
+    }
+}
+
+/// Moves the output out of a task that is done.
+fn take<T>(row: &Row) -> Result<T> {
+    debug_assert_eq!(row.stage.get(), Stage::Output);
+    row.stage.set(Stage::Empty);
+    row.set(Flag::Observed);
+    // SAFETY: the stage was `Output`, and a `Task<T>` is only ever made for a cell with the output `Result<T>`.
+    unsafe { cell::take_output(row.cell.get()) }
+}
+
+/// Whether the running task may await this one.
+pub(crate) fn check_joinable(row: &Row) -> Result<(), RuntimeError> {
+    context::with(|core| {
+        let Some(core) = core else { return Ok(()) };
+        if !row.owner().is_some_and(|owner| std::ptr::eq(owner, core.outpost)) {
+            return Err(RuntimeError::OtherRuntime);
+        }
+        match core.current.get() {
+            Some(current) if std::ptr::eq(current, row) => {
+                Err(RuntimeError::AwaitsItself { task: life::name(row).into_owned() })
+            }
+            _ => Ok(()),
+        }
+    })
+}
+
+/// What a join finds.
+pub(crate) enum Join {
+    /// The task has ended: its output may be looked at.
+    Done,
+    /// It has not; the waiter is registered.
+    Pending,
+    /// The waiter was cancelled before it saw the task's end.
+    Cancelled(Cancelled),
+    /// This await makes no sense.
+    Refused(RuntimeError),
+}
+
+/// One poll of an await of a task, whoever holds its output. `register` sees to it that `cx`'s waker is woken.
+pub(crate) fn poll_join(
+    leaf: &mut Leaf,
+    task: &TaskRef,
+    cx: &mut Context<'_>,
+    register: impl FnOnce(&Row, &Waker),
+) -> Join {
+    let Some(row) = task.row() else { return Join::Refused(RuntimeError::RuntimeGone) };
+    let joining = leaf.resume_join();
+    if !row.state.get().is_alive() {
+        if let Joining::Requested = joining {
+            return Join::Cancelled(leaf.take_request());
+        }
+        leaf.unpark();
+        return Join::Done;
+    }
+    if let Err(refused) = check_joinable(row) {
+        leaf.unpark();
+        return Join::Refused(refused);
+    }
+    if let Err(cancelled) = leaf.park_join(cx, row) {
+        return Join::Cancelled(cancelled);
+    }
+    register(row, cx.waker());
+    Join::Pending
+}
+
+impl<T> Future for Task<T> {
+    type Output = Result<T>;
+
+    #[track_caller]
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
+        let this = self.get_mut();
+        match poll_join(&mut this.leaf, &this.reference, cx, register_sole_joiner) {
+            Join::Pending => Poll::Pending,
+            Join::Done => Poll::Ready(match this.reference.row() {
+                Some(row) if row.stage.get() == Stage::Output => take(row),
+                _ => Err(RuntimeError::AlreadyTaken.into()),
+            }),
+            Join::Cancelled(cancelled) => Poll::Ready(Err(this.displace(cancelled))),
+            Join::Refused(refused) => Poll::Ready(Err(refused.into())),
+        }
+    }
+}
+
+impl<T> Task<T> {
+    /// The waiter was cancelled when the task had ended already. A value stays with the handle; an error is kept
+    /// beside the `Cancelled`, so that it reaches somebody (KQ-13).
+    #[cold]
+    fn displace(&self, cancelled: Cancelled) -> Error {
+        let error = Error::from(cancelled);
+        let row = self.reference.row().filter(|row| !row.is(Flag::Cancelled));
+        match row.and_then(|row| Some((row, life::error_of(row)?))) {
+            Some((row, displaced)) => {
+                row.set(Flag::Observed);
+                error.with_displaced(displaced)
+            }
+            None => error,
+        }
+    }
+}
+
+/// The one who awaits an owning handle. In the usual case, a task polled with its own waker, its id is all there is.
+#[inline]
+fn register_sole_joiner(row: &Row, waker: &Waker) {
+    match waker::task_of(waker) {
+        Some(id) => row.joiner.set(id),
+        None => {
+            row.joiner.set(0);
+            let extras = row.extras_or_new();
+            let replaced = {
+                let mut joiners = extras.joiners.borrow_mut();
+                let replaced = joiners.iter().position(|joiner| joiner.key == SOLE).and_then(|at| joiners.remove(at));
+                joiners.push_back(Joiner { key: SOLE, waker: waker.clone() });
+                replaced
+            };
+            drop(replaced);
+        }
+    }
+}
+
+/// The joiner's key of an owning handle; the keys of shared ones begin at 1.
+const SOLE: u32 = 0;
+
+impl<T> Deref for Task<T> {
+    type Target = TaskRef;
+
+    fn deref(&self) -> &TaskRef {
+        &self.reference
+    }
+}
+
+impl<T> Drop for Task<T> {
+    #[inline]
+    fn drop(&mut self) {
+        let Some(row) = self.reference.row() else { return };
+        row.clear(Flag::Handle);
+        if row.state.get().is_alive() {
+            // It waits for nobody any more. (A waker kept by the combinator that polled it is stale, and harmless.)
+            if self.leaf.is_parked() {
+                row.joiner.set(0);
+            }
+        } else if row.stage.get() == Stage::Output {
+            let core = home(row);
+            if row.is(Flag::Failed) {
+                core.report_unseen(row);
+            }
+            core.drop_output(row);
+        }
+        // The reference's own drop recycles the row.
+    }
+}
+
+impl<T> fmt::Debug for Task<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.reference.fmt(f)
+    }
+}

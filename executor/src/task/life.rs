@@ -1,0 +1,487 @@
+//! From spawn to recycling: the steps of a task's life that the runtime takes.
+//!
+//! ```text
+//!  spawn ──► ready queue ──► poll ──► finish ──► release
+//!    └─ eager: poll at once ──┘  ▲       │          when it is done, and the last handle is gone
+//!                                wake    owner, joiners, callbacks; an unseen error to the hook
+//! ```
+//!
+//! Whatever runs code of the program's (a poll, a destructor, an owner) runs under `catch_unwind`: a panic there
+//! ends the task it belongs to, never the loop.
+
+use super::cell::{self, Ended, TaskCell, VTable};
+use super::extras::Extras;
+use super::owner::{Attention, Outcome, Owner};
+use super::pages;
+use super::reference::TaskRef;
+use super::row::{Flag, Row, Stage};
+use super::state::{State, Wake};
+use crate::cancel::{request, scope};
+use crate::error::{Asker, Cancelled, Cause, Error, Origin, Panicked, Result};
+use crate::hook::Unhandled;
+use crate::runtime::core::Core;
+use crate::waker;
+use std::alloc::Layout;
+use std::any::Any;
+use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::task::{Context, Poll, Waker};
+
+/// What a task is spawned with, beside its future.
+#[derive(Debug)]
+pub(crate) struct Options {
+    pub(crate) name: Option<Cow<'static, str>>,
+    /// `None`: as the runtime was told to.
+    pub(crate) start: Option<Start>,
+    pub(crate) place: &'static Location<'static>,
+}
+
+/// When a task's first poll happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// In its turn.
+    Queued,
+    /// Inside the spawning call.
+    Eager,
+}
+
+/// Eager spawns within eager spawns, at most: each one's poll is on the stack of the one before (EA-15).
+const EAGER_DEPTH: u32 = 64;
+
+type PanicPayload = Box<dyn Any + Send>;
+
+impl Core {
+    /// Makes a task. Its row has one handle, the caller's.
+    ///
+    /// `None` if the runtime is being dropped and takes no more; the future is dropped.
+    #[inline]
+    pub(crate) fn spawn<F, T, O>(&self, future: F, owner: O, options: Options) -> Option<&'static Row>
+    where
+        F: Future<Output = Result<T>> + 'static,
+        T: 'static,
+        O: Owner,
+    {
+        if self.is_closing() {
+            return None;
+        }
+        let layout = Layout::new::<TaskCell<F, T, O>>();
+        let cell = self.blocks.allocate(layout);
+        // SAFETY: fresh memory of that layout.
+        unsafe { cell.cast::<TaskCell<F, T, O>>().write(TaskCell::new(future, owner)) };
+        let row = self.found_row(cell, cell::pooled::<F, T, O>(), options.name, options.place);
+        self.start(row, options.start);
+        Some(row)
+    }
+
+    /// Takes a row and fills it in for the future in `cell`.
+    #[inline]
+    pub(crate) fn found_row(
+        &self,
+        cell: *mut (),
+        vtable: &'static VTable,
+        name: Option<Cow<'static, str>>,
+        place: &'static Location<'static>,
+    ) -> &'static Row {
+        let row = self.rows.take();
+        debug_assert_eq!(row.state.get(), State::Free);
+        row.set_owner(self.outpost);
+        row.cell.set(cell);
+        row.vtable.set(Some(vtable));
+        row.stage.set(Stage::Future);
+        row.state.set(State::Created);
+        row.reset_flags();
+        row.set(Flag::Handle);
+        row.count.set(0);
+        row.epoch.set(0);
+        row.scope.set(0);
+        row.joiner.set(0);
+        row.parent.set(self.current.get().map_or(0, Row::id));
+        row.spawned_at.set(Some(place));
+        row.awaiting.clear();
+        row.polls.set(0);
+        row.refs.set(1);
+        row.number.set(self.next_number());
+        self.alive.set(self.alive.get() + 1);
+        if let Some(name) = name {
+            *row.extras_or_new().name.borrow_mut() = Some(name);
+        }
+        row
+    }
+
+    #[inline]
+    pub(crate) fn start(&self, row: &'static Row, start: Option<Start>) {
+        let depth = self.eager_depth.get();
+        if start.unwrap_or(self.default_start) == Start::Eager && depth < EAGER_DEPTH {
+            self.eager_depth.set(depth + 1);
+            self.poll(row);
+            self.eager_depth.set(depth);
+        } else {
+            self.ready.push(row);
+        }
+    }
+
+    /// Somebody on this thread wakes the task.
+    #[inline(always)]
+    pub(crate) fn wake(&self, row: &'static Row) {
+        let (state, wake) = row.state.get().wake();
+        row.state.set(state);
+        if wake == Wake::Enqueue {
+            self.ready.push(row);
+        }
+    }
+
+    /// Gives a task its turn.
+    #[inline]
+    pub(crate) fn poll(&self, row: &'static Row) {
+        let requested = row.has_request();
+        match row.state.get() {
+            State::Done => return self.leave_line(row),
+            // Cancelled before its first poll: the body never runs (CX-8).
+            State::Created if requested => return self.end_early(row, scope::take(row).into()),
+            State::Created | State::Ready => {}
+            state => unreachable!("queued-once: {row:?} came to its turn in state {state:?}"),
+        }
+        row.state.set(State::Running);
+        row.polls.set(row.polls.get().wrapping_add(1));
+        row.awaiting.begin_poll();
+        let shown = if row.is(Flag::Callback) { None } else { Some(row) };
+        let before = self.current.replace(shown);
+        let waker = waker::waker(row.id());
+        let mut cx = Context::from_waker(&waker);
+        let vtable = vtable(row);
+        // SAFETY: the stage of a task that is not done is `Future`, and only this function polls it; its state says
+        // that it is not being polled further up on the stack.
+        let polled = catch_unwind(AssertUnwindSafe(|| unsafe {
+            (vtable.poll)(row.cell.get(), &row.stage, &mut cx)
+        }));
+        self.current.set(before);
+        match polled {
+            Ok(Poll::Pending) if row.has_request() || row.is(Flag::Abort) => self.suspend_requested(row, requested),
+            Ok(Poll::Pending) => self.suspend(row),
+            Ok(Poll::Ready(ended)) => self.finish_polled(row, ended),
+            Err(payload) => self.finish_panicked(row, payload),
+        }
+    }
+
+    #[inline(always)]
+    fn suspend(&self, row: &'static Row) {
+        let (state, wake) = row.state.get().suspend();
+        row.state.set(state);
+        if wake == Wake::Enqueue {
+            self.ready.push(row);
+        }
+    }
+
+    /// The poll returned pending although a cancel request, or an abort, was waiting to be taken.
+    #[cold]
+    fn suspend_requested(&self, row: &'static Row, before_the_poll: bool) {
+        if row.is(Flag::Abort) {
+            return self.end_early(row, aborted());
+        }
+        if !row.is(Flag::Must) {
+            // It is one of the scopes' requests. They see to it themselves.
+            return self.suspend(row);
+        }
+        if request::forward_pending(row, request::WHOLE_TASK) {
+            return self.suspend(row);
+        }
+        if scope::has_linked_leaf(row, request::WHOLE_TASK) {
+            // A combinator with wakers of its own will come to it.
+            if !before_the_poll {
+                request::wake_linked_leaves(row, request::WHOLE_TASK);
+            }
+            return self.suspend(row);
+        }
+        if before_the_poll {
+            // The request was there, the whole task was polled, and no leaf of ours took it: the task stands at a
+            // foreign await. The task itself is the last scope around it.
+            return self.end_early(row, scope::take(row).into());
+        }
+        // The request came in the middle of the poll: leaves that had parked by then get their chance.
+        self.suspend(row);
+        self.wake(row);
+    }
+
+    /// Ends a task whose future is still there: drops it, and puts an error in its place.
+    fn end_early(&self, row: &'static Row, error: Error) {
+        self.drop_future(row);
+        self.put_error(row, error);
+        self.finish(row, Ended::Error);
+    }
+
+    /// Drops the future at once, or right after its running poll. Says whether the task was still there.
+    pub(crate) fn abort(&self, row: &'static Row) -> bool {
+        match row.state.get() {
+            State::Free | State::Done => return false,
+            State::Running | State::Rewoken => {
+                row.set(Flag::Abort);
+                return true;
+            }
+            State::Created | State::Ready => row.set(Flag::Linked),
+            State::Parked => {}
+        }
+        self.end_early(row, aborted());
+        true
+    }
+
+    #[inline]
+    fn finish_polled(&self, row: &'static Row, ended: Ended) {
+        if ended == Ended::Value && (row.has_request() || row.is(Flag::Abort)) {
+            // Returned with a request still pending: the task ends cancelled, and the value is dropped (CX-12).
+            let error = if row.is(Flag::Abort) { aborted() } else { scope::take(row).into() };
+            self.drop_output(row);
+            self.put_error(row, error);
+            return self.finish(row, Ended::Error);
+        }
+        self.finish(row, ended);
+    }
+
+    #[cold]
+    fn finish_panicked(&self, row: &'static Row, payload: PanicPayload) {
+        if row.stage.get() == Stage::Future {
+            self.drop_future(row);
+        }
+        let error = Error::from(Panicked::new(payload).with_origin(origin(row)));
+        if row.is(Flag::Callback) {
+            self.report(Unhandled::CallbackPanicked { error: error.clone() });
+        } else if !row.is(Flag::Main) {
+            self.report(Unhandled::TaskPanicked { task: TaskRef::of(row), error: error.clone() });
+        }
+        self.put_error(row, error);
+        self.finish(row, Ended::Error);
+    }
+
+    /// The task is over, its output in the cell: tells everybody whom it concerns.
+    #[inline]
+    fn finish(&self, row: &'static Row, ended: Ended) {
+        debug_assert_eq!(row.stage.get(), Stage::Output);
+        row.state.set(State::Done);
+        self.alive.set(self.alive.get() - 1);
+        if ended == Ended::Error {
+            self.note_failure(row);
+        } else if row.count.get() > 0 {
+            self.note_swallowed(row);
+        }
+        self.tell_owner(row);
+        let joiner = row.joiner.replace(0);
+        if joiner != 0 {
+            waker::waker(joiner).wake_by_ref();
+        }
+        if let Some(extras) = row.extras() {
+            self.tell_others(row, extras);
+        }
+        if row.is(Flag::Failed) && !row.is(Flag::Handle) {
+            self.report_unseen(row);
+        }
+        if row.refs.get() == 0 {
+            self.release(row);
+        }
+    }
+
+    /// Files an error under what it is, and writes on it whose it was.
+    #[cold]
+    fn note_failure(&self, row: &'static Row) {
+        // SAFETY: the stage is `Output`, and nobody else looks at the cell.
+        let Some(error) = (unsafe { (vtable(row).error)(row.cell.get()).map(|mut error| error.as_mut()) }) else {
+            return;
+        };
+        row.set(Flag::Failed);
+        if error.is_cancelled() {
+            row.set(Flag::Cancelled);
+        } else {
+            let bare = std::mem::replace(error, Error::from(Cancelled::new()));
+            *error = bare.with_origin(origin(row));
+        }
+    }
+
+    #[cold]
+    fn note_swallowed(&self, row: &'static Row) {
+        if self.debug && !row.is(Flag::Callback) {
+            self.report(Unhandled::SwallowedCancellation { task: TaskRef::of(row) });
+        }
+    }
+
+    #[inline]
+    fn tell_owner(&self, row: &'static Row) {
+        let vtable = vtable(row);
+        let child = TaskRef::borrowed(row);
+        let told = catch_unwind(AssertUnwindSafe(|| {
+            with_outcome(row, |outcome| {
+                // SAFETY: the owner is there until it is dropped here.
+                unsafe {
+                    let attention = (vtable.tell_owner)(row.cell.get(), &child, outcome);
+                    (vtable.drop_owner)(row.cell.get());
+                    attention
+                }
+            })
+        }));
+        match told {
+            Ok(Attention::Taken) => row.set(Flag::Observed),
+            Ok(Attention::Unseen) => {}
+            Err(payload) => self.report_panic(payload),
+        }
+    }
+
+    #[cold]
+    fn tell_others(&self, row: &'static Row, extras: &Extras) {
+        for joiner in extras.joiners.take() {
+            wake_foreign(&joiner.waker);
+        }
+        for callback in extras.callbacks.take() {
+            let task = TaskRef::of(row);
+            self.call_soon(move || (callback.call)(&task));
+        }
+    }
+
+    /// Reports the task's error, if it is one and nobody has seen it. The stage is `Output`.
+    #[cold]
+    pub(crate) fn report_unseen(&self, row: &'static Row) {
+        if row.is(Flag::Observed) || row.is(Flag::Cancelled) {
+            return;
+        }
+        row.set(Flag::Observed);
+        // A panic was reported when it happened.
+        if let Some(error) = error_of(row).filter(|error| !error.is::<Panicked>()) {
+            self.report(Unhandled::TaskFailed { task: TaskRef::of(row), error });
+        }
+    }
+
+    /// An aborted task has come to its turn.
+    #[cold]
+    fn leave_line(&self, row: &'static Row) {
+        row.clear(Flag::Linked);
+        if row.refs.get() == 0 {
+            self.release(row);
+        }
+    }
+
+    /// Recycles the row of a task that is done and has no handle left.
+    pub(crate) fn release(&self, row: &'static Row) {
+        debug_assert!(row.state.get() == State::Done && row.refs.get() == 0);
+        if row.is(Flag::Linked) {
+            return;
+        }
+        // Held while the output is dropped, whose destructor might make and drop a handle of this very task.
+        row.refs.set(1);
+        if row.stage.get() == Stage::Output {
+            self.drop_output(row);
+        }
+        let _extras = row.take_extras();
+        if let Some(layout) = vtable(row).layout {
+            // SAFETY: the cell was allocated with this layout, and is empty.
+            unsafe { self.blocks.release(row.cell.get(), layout) };
+        }
+        row.word.renew(pages::next_id(row.id()));
+        row.state.set(State::Free);
+        self.rows.give_back(row);
+        // The extras are dropped here: their destructors find the row gone already.
+    }
+
+    /// At the runtime's end: drops every future and every output, and gives up all rows.
+    pub(crate) fn drop_all_tasks(&self) {
+        // Nothing is spawned any more, so this list stays complete.
+        let rows = self.rows.all();
+        for row in &rows {
+            // Asked in each step, for the end of one task may abort another.
+            if row.state.get().is_alive() {
+                if !row.is(Flag::Callback) {
+                    self.report(Unhandled::PendingAtDrop { task: TaskRef::of(row) });
+                }
+                self.end_early(row, Cancelled::new().because(Cause::by(Asker::Runtime)).into());
+            }
+        }
+        for row in rows {
+            if row.state.get() == State::Done {
+                if row.is(Flag::Failed) {
+                    self.report_unseen(row);
+                }
+                row.clear(Flag::Linked);
+                row.refs.set(0);
+                self.release(row);
+            }
+        }
+        self.rows.check_in();
+    }
+
+    fn drop_future(&self, row: &Row) {
+        debug_assert_eq!(row.stage.get(), Stage::Future);
+        row.stage.set(Stage::Empty);
+        // SAFETY: the stage was `Future`.
+        let dropped = catch_unwind(AssertUnwindSafe(|| unsafe { (vtable(row).drop_future)(row.cell.get()) }));
+        dropped.unwrap_or_else(|payload| self.report_panic(payload));
+    }
+
+    pub(crate) fn drop_output(&self, row: &Row) {
+        row.stage.set(Stage::Empty);
+        // SAFETY: the callers have seen that the stage was `Output`.
+        let dropped = catch_unwind(AssertUnwindSafe(|| unsafe { (vtable(row).drop_output)(row.cell.get()) }));
+        dropped.unwrap_or_else(|payload| self.report_panic(payload));
+    }
+
+    fn put_error(&self, row: &Row, error: Error) {
+        debug_assert_eq!(row.stage.get(), Stage::Empty);
+        // SAFETY: the cell is empty.
+        unsafe { (vtable(row).put_error)(row.cell.get(), error) };
+        row.stage.set(Stage::Output);
+    }
+
+    /// A destructor, owner, waker or callback panicked.
+    #[cold]
+    pub(crate) fn report_panic(&self, payload: PanicPayload) {
+        self.report(Unhandled::CallbackPanicked { error: Error::from(Panicked::new(payload)) });
+    }
+}
+
+fn vtable(row: &Row) -> &'static VTable {
+    row.vtable.get().expect("a row with a task has a table")
+}
+
+fn aborted() -> Error {
+    Cancelled::new().with_reason("aborted").into()
+}
+
+/// The error of a task that is done and still has its output (a clone: a count, shared).
+pub(crate) fn error_of(row: &Row) -> Option<Error> {
+    if row.stage.get() != Stage::Output || !row.is(Flag::Failed) {
+        return None;
+    }
+    // SAFETY: the stage is `Output`; the reference ends before anybody else looks at the cell.
+    unsafe { (vtable(row).error)(row.cell.get()).map(|error| error.as_ref().clone()) }
+}
+
+/// Calls `f` with the outcome of a task that is done. `f` may do anything, also drop the last handle of the task.
+fn with_outcome<R>(row: &Row, f: impl FnOnce(Outcome<'_>) -> R) -> R {
+    match error_of(row) {
+        None => f(Outcome::Value),
+        Some(error) if row.is(Flag::Cancelled) => f(Outcome::Cancelled(&error)),
+        Some(error) => f(Outcome::Failed(&error)),
+    }
+}
+
+/// The name of a task: the given one, or `main`, or `Task-7`.
+pub(crate) fn name(row: &Row) -> Cow<'static, str> {
+    let given = row.extras().and_then(|extras| extras.name.borrow().clone());
+    if given.is_none() && row.is(Flag::Main) {
+        return Cow::Borrowed("main");
+    }
+    given.unwrap_or_else(|| Cow::Owned(format!("Task-{}", row.number.get())))
+}
+
+fn origin(row: &Row) -> Origin {
+    Origin { task: Some(name(row)), spawned_at: row.spawned_at.get() }
+}
+
+/// Wakes a waker that may be anybody's: a panic in it is reported, and goes no further.
+pub(crate) fn wake_foreign(waker: &Waker) {
+    if waker::task_of(waker).is_some() {
+        return waker.wake_by_ref();
+    }
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake_by_ref())) {
+        crate::context::with(|core| match core {
+            Some(core) => core.report_panic(payload),
+            None => crate::hook::print(&Unhandled::CallbackPanicked {
+                error: Error::from(Panicked::new(payload)),
+            }),
+        });
+    }
+}

@@ -1,0 +1,25 @@
+//! Tasks: what they are made of, and how the program holds on to them.
+//!
+//! ```text
+//!  the program's side            the runtime's side
+//!  Task, SharedTask, TaskRef ──► row (pages, state) ──► cell (future, output)
+//!  spawn ───────────────────────► life: spawn, poll, finish, release
+//! ```
+
+pub(crate) mod cell;
+pub(crate) mod extras;
+mod handle;
+pub(crate) mod life;
+mod owner;
+pub(crate) mod pages;
+pub(crate) mod reference;
+pub(crate) mod row;
+mod shared;
+mod spawn;
+pub(crate) mod state;
+
+pub use handle::Task;
+pub use owner::{Attention, Outcome, Owner};
+pub use reference::{CallbackKey, TaskId, TaskRef};
+pub use shared::SharedTask;
+pub use spawn::{TaskBuilder, all_tasks, current, spawn, task};

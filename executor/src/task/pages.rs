@@ -1,0 +1,164 @@
+//! Where rows live: in pages that are never freed.
+//!
+//! A waker is nothing but a row's id, so whoever wakes must get from an index to the row, from any thread, at any
+//! time, also long after the task, the runtime and the thread are gone. Rows therefore sit in pages of 1,024 that are
+//! allocated once and only ever change hands: a runtime checks out whole pages and gives them back when it is dropped.
+//!
+//! ```text
+//!  id (64 bits)   generation (32) │ page (21) │ row in page (10) │ 0
+//!                                      │            │
+//!  PAGES  [ ● │ ● │ ● │ null … ]  ◄────┘            │
+//!           └──► page: [ row │ row │ … 1,024 … ]  ◄─┘        128 bytes a row
+//! ```
+//!
+//! Within a page rows are handed out in order, then recycled last-in first-out, so that a row that was just freed,
+//! and is still in the cache, is the next one used. What a row costs is thus paid for the largest number of tasks
+//! that ever lived at once; it is the price of wakers without a reference count.
+
+use super::row::Row;
+use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
+use std::cell::{Cell, RefCell};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+
+/// Rows in a page.
+pub(crate) const PAGE_ROWS: usize = 1 << PAGE_BITS;
+const PAGE_BITS: u32 = 10;
+
+/// The most pages that a process can have: some 67 million tasks alive at once. The table is zero-initialised, so
+/// only the part in use takes memory.
+const MAX_PAGES: usize = 1 << 16;
+
+static PAGES: [AtomicPtr<Row>; MAX_PAGES] = [const { AtomicPtr::new(std::ptr::null_mut()) }; MAX_PAGES];
+static PAGE_COUNT: AtomicUsize = AtomicUsize::new(0);
+/// Pages that no runtime has at the moment.
+static SPARE: Mutex<Vec<Page>> = Mutex::new(Vec::new());
+
+/// A page in the hands of one runtime.
+#[derive(Debug)]
+pub(crate) struct Page {
+    number: usize,
+    /// How many of its rows were ever used: a page that is checked out again starts over.
+    used: usize,
+}
+
+impl Page {
+    /// Checks out a page: a spare one, or else a new one.
+    ///
+    /// # Panics
+    ///
+    /// When the process has more than [`MAX_PAGES`] pages' worth of tasks.
+    fn check_out() -> Page {
+        let spare = SPARE.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).pop();
+        spare.unwrap_or_else(Page::allocate)
+    }
+
+    #[cold]
+    fn allocate() -> Page {
+        let number = PAGE_COUNT.fetch_add(1, Ordering::Relaxed);
+        assert!(number < MAX_PAGES, "more than {} tasks alive at once in this process", MAX_PAGES * PAGE_ROWS);
+        let layout = Layout::array::<Row>(PAGE_ROWS).expect("128 KiB");
+        // Zeroed by the kernel, so a page takes no memory before its rows are used. Leaked on purpose: see above.
+        // SAFETY: the layout has a size.
+        let rows = unsafe { alloc_zeroed(layout) }.cast::<Row>();
+        if rows.is_null() {
+            handle_alloc_error(layout);
+        }
+        PAGES[number].store(rows, Ordering::Release);
+        Page { number, used: 0 }
+    }
+
+    fn rows(&self) -> &'static [Row] {
+        let first = PAGES[self.number].load(Ordering::Acquire);
+        // SAFETY: the pointer was stored by `allocate`, which leaked memory for PAGE_ROWS rows, zeroed; and a row
+        // that is all zero is a valid one (`Row` says so).
+        unsafe { std::slice::from_raw_parts(first, PAGE_ROWS) }
+    }
+}
+
+/// The id of a row's first generation: number 1, so that no id is 0.
+fn first_id(page: usize, row: usize) -> u64 {
+    1 << 32 | (((page << PAGE_BITS) | row) as u64) << 1
+}
+
+/// The id that follows `id` in the same row: the next generation.
+pub(crate) fn next_id(id: u64) -> u64 {
+    id.wrapping_add(1 << 32)
+}
+
+/// The row that `id` names, whatever generation it is in by now.
+///
+/// `id` must be one that a row has or had, as all ids in handles and wakers are.
+#[inline(always)]
+pub(crate) fn row_of(id: u64) -> &'static Row {
+    let index = (id as u32 >> 1) as usize;
+    let page = PAGES[index >> PAGE_BITS].load(Ordering::Acquire);
+    debug_assert!(!page.is_null(), "an id that no row ever had: {id:#x}");
+    // SAFETY: an id is only made by a row of an allocated page, so the page exists and has PAGE_ROWS rows; it was
+    // published with Release; it is never freed. `Row` is `Sync`.
+    unsafe { &*page.add(index & (PAGE_ROWS - 1)) }
+}
+
+/// The rows of one runtime: its pages, and which of their rows are free.
+///
+/// Invariant (free-is-linked): a row of these pages is either in the free list, or never used since its page was
+/// checked out, or belongs to a task.
+#[derive(Debug, Default)]
+pub(crate) struct RowStore {
+    /// Freed rows, chained through `Row::next`, the last one freed first.
+    free: Cell<Option<&'static Row>>,
+    pages: RefCell<Vec<Page>>,
+}
+
+impl RowStore {
+    /// A free row. Its contents are those of its last user: the caller sets them all.
+    #[inline]
+    pub(crate) fn take(&self) -> &'static Row {
+        match self.free.get() {
+            Some(row) => {
+                self.free.set(row.next.take());
+                row
+            }
+            None => self.take_fresh(),
+        }
+    }
+
+    #[cold]
+    fn take_fresh(&self) -> &'static Row {
+        let mut pages = self.pages.borrow_mut();
+        if pages.last().is_none_or(|page| page.used == PAGE_ROWS) {
+            pages.push(Page::check_out());
+        }
+        let page = pages.last_mut().expect("one was just added");
+        let row = &page.rows()[page.used];
+        if row.id() == 0 {
+            row.word.renew(first_id(page.number, page.used));
+        }
+        page.used += 1;
+        row
+    }
+
+    /// Puts a row back. The caller has ended its generation.
+    #[inline]
+    pub(crate) fn give_back(&self, row: &'static Row) {
+        row.next.set(self.free.replace(Some(row)));
+    }
+
+    /// Every row that this runtime ever used, in the order of their first use; also the free ones.
+    pub(crate) fn all(&self) -> Vec<&'static Row> {
+        self.pages.borrow().iter().flat_map(|page| page.rows()[..page.used].iter()).collect()
+    }
+
+    /// Gives all pages back. The caller has ended every generation in them.
+    pub(crate) fn check_in(&self) {
+        self.free.set(None);
+        let mut spare = SPARE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        for mut page in self.pages.borrow_mut().drain(..) {
+            for row in &page.rows()[..page.used] {
+                row.next.set(None);
+            }
+            page.used = 0;
+            spare.push(page);
+        }
+    }
+}

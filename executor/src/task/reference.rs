@@ -1,0 +1,305 @@
+//! `TaskRef`: a handle on a task that does not know its type.
+
+use super::extras::Callback;
+use super::life;
+use super::row::{AwaitKind, Flag, Row};
+use crate::cancel::request;
+use crate::error::{Cancelled, Cause};
+use crate::runtime::core::Core;
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+use std::panic::Location;
+
+/// What tells one task from another for as long as the program runs.
+///
+/// Shown as a number; it is the task's address in the runtime's tables, not its running number.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TaskId(pub(crate) u64);
+
+impl TaskId {
+    /// The number behind it.
+    pub fn as_u64(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Debug for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TaskId({:#x})", self.0)
+    }
+}
+
+impl fmt::Display for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}", self.0)
+    }
+}
+
+/// An untyped handle on a task: to look at it, name it and cancel it, not to await it.
+///
+/// Any number of them may exist. They keep the task's record, not its output, and stay valid after its end. After the
+/// end of its runtime a handle shows a task that is finished and was cancelled, without name or place.
+///
+/// # asyncio
+///
+/// An `asyncio.Task` object, without `await`, `result()` and `exception()`: those need the type, and are on
+/// [`Task`](crate::task::Task).
+pub struct TaskRef {
+    id: u64,
+    _not_send: PhantomData<*const ()>,
+}
+
+impl TaskRef {
+    pub(crate) fn of(row: &Row) -> TaskRef {
+        row.refs.set(row.refs.get() + 1);
+        TaskRef { id: row.id(), _not_send: PhantomData }
+    }
+
+    /// The handle that `found_row` has counted.
+    pub(crate) fn adopt(row: &Row) -> TaskRef {
+        debug_assert_eq!(row.refs.get(), 1);
+        TaskRef { id: row.id(), _not_send: PhantomData }
+    }
+
+    /// A handle that is not counted, and so must not be dropped.
+    pub(crate) fn borrowed(row: &Row) -> ManuallyDrop<TaskRef> {
+        ManuallyDrop::new(TaskRef { id: row.id(), _not_send: PhantomData })
+    }
+
+    /// A handle on nothing: what a spawn that was refused gives.
+    pub(crate) fn dead() -> TaskRef {
+        TaskRef { id: 0, _not_send: PhantomData }
+    }
+
+    #[inline(always)]
+    pub(crate) fn row(&self) -> Option<&'static Row> {
+        Row::current(self.id)
+    }
+
+    /// The task's id: unique in this process.
+    pub fn id(&self) -> TaskId {
+        TaskId(self.id)
+    }
+
+    /// The task's name: the one it was given, or `Task-7` by its running number. Empty after the end of its runtime.
+    ///
+    /// # asyncio
+    ///
+    /// `Task.get_name()` (TK-8).
+    pub fn name(&self) -> Cow<'static, str> {
+        self.row().map(life::name).unwrap_or_default()
+    }
+
+    /// Gives the task another name.
+    ///
+    /// # asyncio
+    ///
+    /// `Task.set_name()` (TK-8).
+    pub fn set_name(&self, name: impl Into<Cow<'static, str>>) {
+        if let Some(row) = self.row() {
+            *row.extras_or_new().name.borrow_mut() = Some(name.into());
+        }
+    }
+
+    /// Where the task was spawned.
+    pub fn spawned_at(&self) -> Option<&'static Location<'static>> {
+        self.row()?.spawned_at.get()
+    }
+
+    /// The task that spawned this one, if one did and it still has a record.
+    pub fn parent(&self) -> Option<TaskRef> {
+        Row::current(self.row()?.parent.get()).map(TaskRef::of)
+    }
+
+    /// The task that this one is suspended on, and forwards a cancel to.
+    pub fn awaited(&self) -> Option<TaskRef> {
+        let row = self.row().filter(|row| row.awaiting.kind() == AwaitKind::Task)?;
+        Row::current(row.awaiting.operand()).map(TaskRef::of)
+    }
+
+    /// The name of the type of the task's future, such as `my_app::fetch_user::{{closure}}`.
+    pub fn type_name(&self) -> &'static str {
+        self.row().and_then(|row| row.vtable.get()).map_or("", |vtable| (vtable.type_name)())
+    }
+
+    /// Asks the task to cancel: the await at which it stands returns `Err(Cancelled)`.
+    ///
+    /// It only asks. The task sees the request when it is polled, may clean up, and may even go on (see
+    /// [`cancelling`](TaskRef::cancelling)). If it is suspended on another task, that one is asked in its place, and
+    /// this one sees how that one ends. If it has not been polled yet, it never will be.
+    ///
+    /// Returns `false`, and does nothing, if the task has ended.
+    ///
+    /// # asyncio
+    ///
+    /// `Task.cancel()` (CX-1 to CX-17).
+    #[track_caller]
+    pub fn cancel(&self) -> bool {
+        self.cancel_because(&Cancelled::here())
+    }
+
+    /// As [`cancel`](TaskRef::cancel), with a reason that the `Cancelled` will show.
+    ///
+    /// # asyncio
+    ///
+    /// `Task.cancel(msg)`, except that several reasons are kept side by side (CX-16, KQ-10).
+    #[track_caller]
+    pub fn cancel_with(&self, reason: impl Into<Cow<'static, str>>) -> bool {
+        let cause = Cause { reason: Some(reason.into()), ..Cause::at(Location::caller()) };
+        self.cancel_because(&Cancelled::new().because(cause))
+    }
+
+    /// As [`cancel`](TaskRef::cancel), with all that can be said about who asks, and why.
+    pub fn cancel_because(&self, why: &Cancelled) -> bool {
+        self.row().is_some_and(|row| request::cancel(row, why))
+    }
+
+    /// How many times the task has been asked to cancel, less the [`uncancel`](TaskRef::uncancel)s.
+    ///
+    /// # asyncio
+    ///
+    /// `Task.cancelling()` (CX-18).
+    pub fn cancelling(&self) -> u32 {
+        self.row().map_or(0, |row| row.count.get())
+    }
+
+    /// Takes one request back, and returns how many remain. At zero, a request that is pending is forgotten; one that
+    /// an await is bound to return is not.
+    ///
+    /// # asyncio
+    ///
+    /// `Task.uncancel()` (CX-19 to CX-21).
+    pub fn uncancel(&self) -> u32 {
+        self.row().map_or(0, request::uncancel)
+    }
+
+    /// Drops the task's future at once, or, if it is being polled, right after that poll. The task ends cancelled.
+    ///
+    /// There is no chance to clean up but the destructors'. For emergencies; use [`cancel`](TaskRef::cancel) otherwise.
+    ///
+    /// Returns `false`, and does nothing, if the task has ended.
+    pub fn abort(&self) -> bool {
+        self.row().is_some_and(|row| home(row).abort(row))
+    }
+
+    /// Whether the task has ended.
+    ///
+    /// # asyncio
+    ///
+    /// `Task.done()`.
+    pub fn is_finished(&self) -> bool {
+        self.row().is_none_or(|row| !row.state.get().is_alive())
+    }
+
+    /// Whether the task has ended, and ended cancelled.
+    ///
+    /// # asyncio
+    ///
+    /// `Task.cancelled()` (TK-2, TK-3).
+    pub fn is_cancelled(&self) -> bool {
+        self.row().is_none_or(|row| row.is(Flag::Cancelled))
+    }
+
+    /// Calls `callback` once the task has ended: in the turn after, in the order in which callbacks were added. On a
+    /// task that has ended, in the next turn. Returns a key to take it back with.
+    ///
+    /// A panic in it goes to the hook for unhandled errors. If the runtime ends first, it is dropped uncalled.
+    ///
+    /// # asyncio
+    ///
+    /// `Task.add_done_callback` (SC-3, TK-17).
+    pub fn on_done(&self, callback: impl FnOnce(&TaskRef) + 'static) -> CallbackKey {
+        let Some(row) = self.row() else { return CallbackKey(0) };
+        if !row.state.get().is_alive() {
+            let task = self.clone();
+            home(row).call_soon(move || callback(&task));
+            return CallbackKey(0);
+        }
+        let extras = row.extras_or_new();
+        let key = extras.callbacks_made.get() + 1;
+        extras.callbacks_made.set(key);
+        extras.callbacks.borrow_mut().push(Callback { key, call: Box::new(callback) });
+        CallbackKey(key)
+    }
+
+    /// Takes a callback back. Returns whether it was still there, uncalled.
+    ///
+    /// # asyncio
+    ///
+    /// `Task.remove_done_callback` (TK-17).
+    pub fn remove_on_done(&self, key: CallbackKey) -> bool {
+        let Some(extras) = self.row().and_then(Row::extras) else { return false };
+        let mut callbacks = extras.callbacks.borrow_mut();
+        let Some(index) = callbacks.iter().position(|callback| callback.key == key.0) else { return false };
+        let callback = callbacks.remove(index);
+        // Released first: the closure's destructor may add a callback.
+        drop(callbacks);
+        drop(callback);
+        true
+    }
+}
+
+/// What [`TaskRef::on_done`] returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallbackKey(u64);
+
+/// The runtime of a row that a handle has found current.
+pub(crate) fn home(row: &Row) -> &'static Core {
+    let home = row.owner().map_or(std::ptr::null(), |outpost| outpost.home());
+    // SAFETY: the row's generation is current, so the runtime that owns it lives, on this thread (one-thread), and its
+    // outpost points to it. As in `context::core_that_owns`, callers let go of it within the call.
+    unsafe { home.as_ref() }.expect("a current row has a runtime")
+}
+
+impl Clone for TaskRef {
+    fn clone(&self) -> Self {
+        self.row().map_or_else(TaskRef::dead, TaskRef::of)
+    }
+}
+
+impl Drop for TaskRef {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(row) = self.row() {
+            let refs = row.refs.get() - 1;
+            row.refs.set(refs);
+            if refs == 0 && !row.state.get().is_alive() {
+                home(row).release(row);
+            }
+        }
+    }
+}
+
+impl PartialEq for TaskRef {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for TaskRef {}
+
+impl std::hash::Hash for TaskRef {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.id.hash(state);
+    }
+}
+
+impl fmt::Debug for TaskRef {
+    /// `Task(fetch, pending)`: the name, and the state as asyncio shows it (TK-14).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match self.row() {
+            None => "gone",
+            Some(row) if row.is(Flag::Cancelled) => "cancelled",
+            Some(row) if !row.state.get().is_alive() => "finished",
+            Some(row) if row.count.get() > 0 => "cancelling",
+            Some(_) => "pending",
+        };
+        write!(f, "Task({}, {state}", self.name())?;
+        if let Some(awaited) = self.awaited() {
+            write!(f, ", awaits {}", awaited.name())?;
+        }
+        f.write_str(")")
+    }
+}

@@ -1,0 +1,279 @@
+//! The row: all that the runtime keeps for a task, but its future.
+//!
+//! Two cache lines. A poll touches the first; spawning, parking and finishing touch the second, which doubles as the
+//! task's record for whoever wants to see what it is doing. Rarely needed things are a pointer away ([`Extras`]).
+//!
+//! ```text
+//!  line 1  word  owner  next  cell  vtable  extras  state·stage·flags  count  epoch  scope
+//!          └─ other threads   └──── the future ───┘                    └─ cancellation ─┘
+//!  line 2  joiner  number  parent  spawned_at  awaiting: kind·scope, operand, place  polls  refs
+//! ```
+//!
+//! Rows are `repr(C)` and never move, and a change of the second line is bracketed by [`Awaiting`]'s sequence number,
+//! so that another process can read a consistent picture out of this one's memory.
+//!
+//! Invariant (one-thread): all but `word` and `owner` is touched by one thread only: that of the runtime that owns
+//! the row. Whoever holds an id from elsewhere compares it with `word` first; a handle, which is `!Send`, and whose
+//! id is current, is on that thread.
+
+use super::cell::VTable;
+use super::extras::Extras;
+use super::pages::row_of;
+use super::state::State;
+use crate::outpost::RuntimeOutpost;
+use crate::remote::RowWord;
+use std::cell::Cell;
+use std::panic::Location;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+/// See the [module](self). A row that is all zero is a valid, free one.
+#[repr(C, align(64))]
+pub(crate) struct Row {
+    // First line.
+    pub(crate) word: RowWord,
+    owner: AtomicPtr<RuntimeOutpost>,
+    /// The ready queue's link while the task is in line, the free list's while the row is free.
+    pub(crate) next: Cell<Option<&'static Row>>,
+    /// The memory with the future, later the output.
+    pub(crate) cell: Cell<*mut ()>,
+    pub(crate) vtable: Cell<Option<&'static VTable>>,
+    extras: Cell<*mut Extras>,
+    pub(crate) state: Cell<State>,
+    pub(crate) stage: Cell<Stage>,
+    flags: Cell<u16>,
+    /// What `cancelling()` returns: requests made and not taken back.
+    pub(crate) count: Cell<u32>,
+    /// Which requests have been delivered, or are bound to be. See [`cancel`](crate::cancel).
+    pub(crate) epoch: Cell<u32>,
+    /// The innermost cancel scope that is being polled; 0 for none.
+    pub(crate) scope: Cell<u32>,
+
+    // Second line.
+    /// The task that awaits this one; 0 for none. Further ones are in the extras.
+    pub(crate) joiner: Cell<u64>,
+    /// The running number that a nameless task is shown with.
+    pub(crate) number: Cell<u64>,
+    /// The task that spawned this one; 0 for none.
+    pub(crate) parent: Cell<u64>,
+    pub(crate) spawned_at: Cell<Option<&'static Location<'static>>>,
+    pub(crate) awaiting: Awaiting,
+    /// How often the task was polled.
+    pub(crate) polls: Cell<u32>,
+    /// How many handles there are. The row is recycled when the task is done and there is none.
+    pub(crate) refs: Cell<u32>,
+}
+
+const _: () = assert!(size_of::<Row>() == 128);
+
+// SAFETY: the invariant (one-thread): whoever is on another thread uses the atomics `word` and `owner` only.
+unsafe impl Sync for Row {}
+
+/// What is in the memory behind [`Row::cell`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Stage {
+    /// Nothing that would have to be dropped.
+    Empty = 0,
+    Future = 1,
+    Output = 2,
+}
+
+/// What a task waits for, and where in the source: one leaf's word, for people who look at it from outside, and, if
+/// it is another task, for [`cancel`](crate::cancel), which forwards requests along it.
+///
+/// Emptied when a poll begins, so it holds what was parked in the last poll, and nothing that was dropped since.
+///
+/// Invariant (first-join-stays): once a leaf that waits for a task is registered here, other leaves leave the record
+/// alone until the next poll. Otherwise the last one that parked is shown.
+#[repr(C)]
+pub(crate) struct Awaiting {
+    kind: Cell<AwaitKind>,
+    /// Odd while the record is being changed.
+    sequence: Cell<u16>,
+    scope: Cell<u32>,
+    operand: Cell<u64>,
+    place: Cell<Option<&'static Location<'static>>>,
+}
+
+/// What kind of thing [`Awaiting`] is about, and what its operand means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum AwaitKind {
+    Nothing = 0,
+    /// The id of another task.
+    Task = 1,
+    /// A deadline, in nanoseconds of the runtime's clock.
+    Timer = 2,
+    /// A descriptor's readiness.
+    Readable = 3,
+    Writable = 4,
+    /// The children of a group: how many are left.
+    Children = 5,
+    /// Something else; the operand is its address or number, as the leaf's author chose.
+    Other = 6,
+    /// Not waiting: it has been asked to cancel. The place is that of the caller of `cancel()`.
+    Request = 7,
+}
+
+impl Awaiting {
+    pub(crate) fn kind(&self) -> AwaitKind {
+        self.kind.get()
+    }
+
+    pub(crate) fn operand(&self) -> u64 {
+        self.operand.get()
+    }
+
+    pub(crate) fn place(&self) -> Option<&'static Location<'static>> {
+        self.place.get()
+    }
+
+    /// The scope in which the recorded leaf stands.
+    pub(crate) fn scope(&self) -> u32 {
+        self.scope.get()
+    }
+
+    #[inline(always)]
+    pub(crate) fn set(
+        &self,
+        kind: AwaitKind,
+        scope: u32,
+        operand: u64,
+        place: Option<&'static Location<'static>>,
+    ) {
+        let sequence = self.sequence.get();
+        self.sequence.set(sequence.wrapping_add(1));
+        self.kind.set(kind);
+        self.scope.set(scope);
+        self.operand.set(operand);
+        self.place.set(place);
+        self.sequence.set(sequence.wrapping_add(2));
+    }
+
+    #[inline(always)]
+    pub(crate) fn clear(&self) {
+        self.kind.set(AwaitKind::Nothing);
+    }
+
+    /// A poll begins. What the task waited for is over, or will be registered anew; who asked it to cancel is kept.
+    #[inline(always)]
+    pub(crate) fn begin_poll(&self) {
+        if self.kind.get() != AwaitKind::Request {
+            self.kind.set(AwaitKind::Nothing);
+        }
+    }
+}
+
+/// The row's yes-or-no facts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub(crate) enum Flag {
+    /// A cancel request is pending for the task as a whole: asked for, and neither delivered nor forwarded.
+    Must = 1 << 0,
+    /// The same for one of its cancel scopes (which one is in the extras).
+    ScopeMust = 1 << 1,
+    /// Somebody has seen the error, or nobody needs to: no report (TK-11, TK-12).
+    Observed = 1 << 2,
+    /// Not a task but a queued callback: nobody's current task, and not listed.
+    Callback = 1 << 3,
+    /// Done, but still linked into the ready queue: recycled when its turn comes.
+    Linked = 1 << 4,
+    /// `abort()` was called while it was being polled.
+    Abort = 1 << 5,
+    /// The owning handle, `Task`, exists.
+    Handle = 1 << 6,
+    /// Ended cancelled.
+    Cancelled = 1 << 7,
+    /// Ended in an error, or cancelled.
+    Failed = 1 << 8,
+    /// A cancel is being forwarded through it: a circle of tasks that await one another ends here.
+    Forwarding = 1 << 9,
+    /// The future of a `block_on`: its cell is on the stack, and a panic in it goes on there.
+    Main = 1 << 10,
+}
+
+impl Row {
+    #[inline(always)]
+    pub(crate) fn id(&self) -> u64 {
+        self.word.id()
+    }
+
+    #[inline(always)]
+    pub(crate) fn owner(&self) -> Option<&'static RuntimeOutpost> {
+        // SAFETY: an owner is set by `set_owner`, to an outpost, and those are never freed.
+        unsafe { self.owner.load(Ordering::Acquire).as_ref() }
+    }
+
+    pub(crate) fn set_owner(&self, outpost: &'static RuntimeOutpost) {
+        self.owner.store(std::ptr::from_ref(outpost).cast_mut(), Ordering::Release);
+    }
+
+    #[inline(always)]
+    pub(crate) fn is(&self, flag: Flag) -> bool {
+        self.flags.get() & flag as u16 != 0
+    }
+
+    #[inline(always)]
+    pub(crate) fn set(&self, flag: Flag) {
+        self.flags.set(self.flags.get() | flag as u16);
+    }
+
+    #[inline(always)]
+    pub(crate) fn clear(&self, flag: Flag) {
+        self.flags.set(self.flags.get() & !(flag as u16));
+    }
+
+    /// Whether any request is pending anywhere in the task: the one question that every leaf asks.
+    #[inline(always)]
+    pub(crate) fn has_request(&self) -> bool {
+        self.flags.get() & (Flag::Must as u16 | Flag::ScopeMust as u16) != 0
+    }
+
+    pub(crate) fn reset_flags(&self) {
+        self.flags.set(0);
+    }
+
+    /// The rarely needed parts, if the task has any.
+    #[inline(always)]
+    pub(crate) fn extras(&self) -> Option<&Extras> {
+        // SAFETY: the pointer is null or comes from the box that `extras_or_new` leaked; `drop_extras` frees it, on
+        // this same thread, when the task's row is recycled, which nobody does while working with the task.
+        unsafe { self.extras.get().as_ref() }
+    }
+
+    pub(crate) fn extras_or_new(&self) -> &Extras {
+        if self.extras.get().is_null() {
+            self.extras.set(Box::into_raw(Box::default()));
+        }
+        self.extras().expect("just made")
+    }
+
+    /// Takes the extras away, to be dropped by the caller.
+    pub(crate) fn take_extras(&self) -> Option<Box<Extras>> {
+        let extras = self.extras.replace(std::ptr::null_mut());
+        // SAFETY: a pointer that is not null comes from the box that `extras_or_new` leaked, and is gone from here.
+        (!extras.is_null()).then(|| unsafe { Box::from_raw(extras) })
+    }
+
+    /// The live row behind an id, if the task still has one.
+    ///
+    /// For callers that are on the thread of the runtime which gave the id out, as every `!Send` handle is.
+    #[inline(always)]
+    pub(crate) fn current(id: u64) -> Option<&'static Row> {
+        if id == 0 {
+            return None;
+        }
+        let row = row_of(id);
+        (row.id() == id).then_some(row)
+    }
+}
+
+impl std::fmt::Debug for Row {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Row")
+            .field("id", &format_args!("{:#x}", self.id()))
+            .field("state", &self.state.get())
+            .field("number", &self.number.get())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,87 @@
+//! A task's life, as a state machine.
+//!
+//! A task is polled by one thread only, so a plain enum can hold its state. Every change goes through one of the
+//! methods here; what has no row in the table changes nothing.
+//!
+//! | from               | on                        | to      | then                                |
+//! |--------------------|---------------------------|---------|-------------------------------------|
+//! | Free               | spawn                     | Created | push on the ready queue             |
+//! | Free               | eager spawn               | Running | poll, inside the spawning call      |
+//! | Created or Ready   | its turn                  | Running | poll                                |
+//! | Running            | wake                      | Rewoken | nothing until the poll returns      |
+//! | Running            | the poll returns pending  | Parked  | nothing                             |
+//! | Rewoken            | the poll returns pending  | Ready   | push on the ready queue             |
+//! | Parked             | wake                      | Ready   | push on the ready queue             |
+//! | any but Free, Done | end (ready, panic, abort) | Done    | store the outcome, wake the joiners |
+//! | Done               | the last handle is gone   | Free    | recycle the row                     |
+//!
+//! That a running task is not queued before its poll returns keeps the queue free of tasks that end in that very poll.
+
+/// Where a task stands. See the [table](self).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum State {
+    /// No task at all.
+    Free = 0,
+    /// Spawned, and not polled yet: cancelled now, its body never runs (CX-8).
+    Created = 1,
+    /// In the ready queue.
+    Ready = 2,
+    /// Being polled.
+    Running = 3,
+    /// Being polled, and to be polled again.
+    Rewoken = 4,
+    /// Waiting for somebody to wake it.
+    Parked = 5,
+    /// Over; its outcome is kept for whoever still has a handle.
+    Done = 6,
+}
+
+/// What a wake amounts to.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wake {
+    /// The task has become ready: push it.
+    Enqueue,
+    /// It is in line already, or will be as soon as its poll returns; or it is over.
+    Nothing,
+}
+
+impl State {
+    /// Somebody wakes the task.
+    #[inline(always)]
+    pub(crate) fn wake(self) -> (State, Wake) {
+        match self {
+            State::Parked => (State::Ready, Wake::Enqueue),
+            State::Running => (State::Rewoken, Wake::Nothing),
+            State::Created | State::Ready | State::Rewoken | State::Done | State::Free => (self, Wake::Nothing),
+        }
+    }
+
+    /// Its poll returned pending.
+    #[inline(always)]
+    pub(crate) fn suspend(self) -> (State, Wake) {
+        match self {
+            State::Rewoken => (State::Ready, Wake::Enqueue),
+            _ => {
+                debug_assert_eq!(self, State::Running);
+                (State::Parked, Wake::Nothing)
+            }
+        }
+    }
+
+    /// Whether the ready queue holds the task.
+    pub(crate) fn in_line(self) -> bool {
+        matches!(self, State::Created | State::Ready)
+    }
+
+    /// Whether it is being polled at this moment.
+    pub(crate) fn on_cpu(self) -> bool {
+        matches!(self, State::Running | State::Rewoken)
+    }
+
+    /// Whether there is a task that has not ended.
+    pub(crate) fn is_alive(self) -> bool {
+        !matches!(self, State::Free | State::Done)
+    }
+}

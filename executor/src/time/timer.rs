@@ -1,0 +1,109 @@
+//! A timer: one deadline in the runtime's wheel, without any notion of cancellation.
+//!
+//! What [`Sleep`](super::Sleep) and the timeouts are built with. It is armed when it is first polled, allocates nothing
+//! of its own, and is disarmed when it is dropped.
+
+use super::Instant;
+use crate::context;
+use crate::error::RuntimeError;
+use homing_timers::TimerKey;
+use std::task::{Poll, Waker};
+
+/// A deadline that wakes whoever polled it last.
+///
+/// A building block: [`sleep_until`](super::sleep_until) is what programs use, and what a cancel gets through to.
+///
+/// It may be sent to another thread, where it can only be dropped: its deadline then passes unheard.
+#[derive(Debug)]
+pub struct Timer {
+    deadline: Instant,
+    armed: Option<Armed>,
+}
+
+/// Where it is armed: in which runtime's wheel (its outpost's address tells), under which key.
+#[derive(Clone, Copy, Debug)]
+struct Armed {
+    wheel: usize,
+    key: TimerKey,
+}
+
+impl Timer {
+    /// A timer for this deadline, not armed yet.
+    pub const fn new(deadline: Instant) -> Timer {
+        Timer { deadline, armed: None }
+    }
+
+    /// The deadline.
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Whether the deadline has come, by the time at which the loop stands.
+    ///
+    /// It may have come without `poll` having been called since; a timer that is armed wakes its poller even so.
+    pub fn is_due(&self) -> bool {
+        context::with(|core| core.is_some_and(|core| self.deadline.nanos() <= core.clock.turn()))
+    }
+
+    /// Sets another deadline. If it is armed it stays so, for the same waker.
+    pub fn reset(&mut self, deadline: Instant) {
+        self.deadline = deadline;
+        self.with_wheel(|wheel, key| wheel.rearm(key, deadline.nanos()));
+    }
+
+    /// Forgets about the deadline; polled again, it is armed anew.
+    pub fn disarm(&mut self) {
+        // The waker is dropped after the wheel was let go: it may be a foreign one, whose destructor does anything.
+        let _waker = self.with_wheel(|wheel, key| wheel.disarm(key));
+        self.armed = None;
+    }
+
+    /// Ready once the deadline has come. Until then `waker` will be woken when it does.
+    ///
+    /// Polled for the first time after its deadline it is pending all the same, and fires in the next turn: what waits
+    /// for a point in time gives way at least once.
+    ///
+    /// # Errors
+    ///
+    /// [`RuntimeError::NoRuntime`] outside of a runtime.
+    pub fn poll(&mut self, waker: &Waker) -> Poll<Result<(), RuntimeError>> {
+        context::with(|core| {
+            let Some(core) = core else { return Poll::Ready(Err(RuntimeError::NoRuntime)) };
+            let here = std::ptr::from_ref(core.outpost).addr();
+            if let Some(armed) = self.armed.filter(|armed| armed.wheel == here) {
+                let mut wheel = core.timers.borrow_mut();
+                let Some(kept) = wheel.get_mut(armed.key) else {
+                    self.armed = None;
+                    return Poll::Ready(Ok(()));
+                };
+                if !kept.will_wake(waker) {
+                    let replaced = std::mem::replace(kept, waker.clone());
+                    drop(wheel);
+                    drop(replaced);
+                }
+                return Poll::Pending;
+            }
+            let key = core.timers.borrow_mut().arm(self.deadline.nanos(), waker.clone());
+            self.armed = Some(Armed { wheel: here, key });
+            Poll::Pending
+        })
+    }
+
+    /// Calls `f` with the wheel in which it is armed, if that is the running runtime's, or can be reached at all.
+    fn with_wheel<R>(&self, f: impl FnOnce(&mut homing_timers::TimerWheel<Waker>, TimerKey) -> R) -> Option<R> {
+        let armed = self.armed?;
+        context::with(|core| {
+            let core = core.filter(|core| std::ptr::from_ref(core.outpost).addr() == armed.wheel)?;
+            Some(f(&mut core.timers.borrow_mut(), armed.key))
+        })
+    }
+}
+
+impl Drop for Timer {
+    #[inline]
+    fn drop(&mut self) {
+        if self.armed.is_some() {
+            self.disarm();
+        }
+    }
+}
