@@ -348,7 +348,7 @@ proptest! {
         let tree = Tree::Group(trees);
         let error = build(&tree);
         let eg = error.as_group().unwrap();
-        let matches = |number: u32| number % modulus == 0;
+        let matches = |number: u32| number.is_multiple_of(modulus);
         let (matching, rest) =
             eg.split(|error| error.downcast_ref::<ValueError>().is_some_and(|error| matches(error.0)));
 

@@ -65,6 +65,19 @@ fn the_chain_of_causes_reads_in_order() {
 }
 
 #[test]
+fn two_cancellations_become_one_with_the_causes_of_both() {
+    let here = Location::caller();
+    let both = Cancelled::at(here).and(&Cancelled::new().with_reason("a").with_reason("b"));
+    assert_eq!(both.to_string(), format!("cancelled at {here} → a → b"));
+    let plain = Cancelled::new().and(&Cancelled::at(here));
+    assert!(plain.as_error().ptr_eq(Cancelled::at(here).as_error()), "nothing was allocated for it");
+    let kept = Cancelled::at(here).and(&Cancelled::new());
+    assert!(kept.as_error().ptr_eq(Cancelled::at(here).as_error()));
+    let told: Cancelled = Error::cancelled().with_displaced(Error::msg("kept apart")).downcast().unwrap();
+    assert_eq!(Cancelled::new().and(&told).as_error().displaced().count(), 0);
+}
+
+#[test]
 fn adding_to_a_clone_leaves_the_others_alone() {
     let first = Cancelled::new().with_reason("a");
     let second = first.clone().with_reason("b");

@@ -111,6 +111,17 @@ fn the_cause_of_a_group_is_a_branch_of_its_own() {
 }
 
 #[test]
+fn a_source_with_a_story_of_its_own_is_a_branch() {
+    let cancelled: Cancelled = Error::cancelled().with_displaced(Error::msg("disk full")).downcast().unwrap();
+    let late = Error::from(TimedOut::new().with_cause(cancelled));
+    check(&late, "timed out\n└─ caused by: cancelled\n   └─ displaced: disk full");
+
+    let inner = Error::msg("bad frame").with_note("byte 7");
+    let invalid = Error::from(io::Error::new(io::ErrorKind::InvalidData, inner));
+    check(&invalid, "bad frame\n└─ caused by: bad frame\n     note: byte 7");
+}
+
+#[test]
 fn a_wide_group_is_cut_off() {
     let wide = Error::from(ExceptionGroup::new("wide", (0..20).map(value)).unwrap());
     let shown = format!("{wide:#}");
@@ -133,6 +144,6 @@ fn a_report_is_bounded_however_the_group_branches() {
 
 #[test]
 fn the_main_function_prints_the_report() {
-    let outcome: Result<(), Error> = Err(nested("eg", [value(1)]));
-    assert_eq!(format!("Error: {:?}", outcome.unwrap_err()), "Error: eg (1 sub-exception)\n└─ ValueError(1)");
+    let returned = nested("eg", [value(1)]);
+    assert_eq!(format!("Error: {:?}", returned), "Error: eg (1 sub-exception)\n└─ ValueError(1)");
 }

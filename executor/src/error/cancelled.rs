@@ -76,6 +76,17 @@ impl Cancelled {
         *self = std::mem::take(self).because(cause);
     }
 
+    /// Adds the causes of a later cancellation. What else is told of that one stays behind.
+    ///
+    /// Requests that come before the first of them is delivered are delivered as one (CX-15), whose causes are theirs.
+    #[must_use]
+    pub fn and(self, later: &Cancelled) -> Self {
+        match self.0.repr.read() {
+            Word::Bare if later.0.story().is_none() => later.clone(), // as plain as it was
+            _ => later.causes().fold(self, |all, cause| all.because(cause.into_owned())),
+        }
+    }
+
     /// The causes, in the order in which they came about.
     ///
     /// They are borrowed, except that a plain one, which stores no [`Cause`], makes one up for its place.

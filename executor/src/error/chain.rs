@@ -24,18 +24,26 @@ pub struct Chain<'a> {
     links_left: usize,
 }
 
-impl<'a> Iterator for Chain<'a> {
-    type Item = &'a (dyn std::error::Error + 'static);
-
-    fn next(&mut self) -> Option<Self::Item> {
+impl<'a> Chain<'a> {
+    /// The next link as it is, even if that is a [`StdError`].
+    pub(super) fn next_unopened(&mut self) -> Option<&'a (dyn std::error::Error + 'static)> {
         self.links_left = self.links_left.checked_sub(1)?;
-        let error = opened(self.next?);
+        let link = self.next?;
+        let error = opened(link);
         self.next = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
             // `io::Error::source` is the source of the inner error and skips that itself.
             Some(inner) => Some(inner),
             None => error.source(),
         };
-        Some(error)
+        Some(link)
+    }
+}
+
+impl<'a> Iterator for Chain<'a> {
+    type Item = &'a (dyn std::error::Error + 'static);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_unopened().map(opened)
     }
 }
 
@@ -45,6 +53,14 @@ fn opened<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::err
         Some(wrapper) => wrapper.error().as_std(),
         None => error,
     }
+}
+
+/// The link of a chain as an [`Error`], if it is one: then it may have a story of its own.
+pub(super) fn as_ours<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Error> {
+    let wrapped = error.downcast_ref::<StdError>().map(StdError::error);
+    let cancelled = || error.downcast_ref::<Cancelled>().map(Cancelled::as_error);
+    let group = || error.downcast_ref::<ExceptionGroup>().map(ExceptionGroup::as_error);
+    wrapped.or_else(cancelled).or_else(group)
 }
 
 impl Error {

@@ -25,7 +25,8 @@ use std::fmt;
 /// A clause raises an error by returning it:
 ///
 /// * Its part, or a sub-group of it, goes back to where it came from: merged with the unmatched rest, it is one group in
-///   the original shape and order (EG-18). A bare error that was wrapped stays wrapped (EG-19).
+///   the original shape and order (EG-18). A bare error that was wrapped stays wrapped (EG-19). A part to which a note
+///   was added is a new error, or the note would be lost; and so is a single error that a clause picks out of its part.
 /// * Anything else is a new error. The later clauses are called all the same; at the end all new errors, and last what
 ///   is left of the old ones, are put in a new group with an empty message (EG-20). A single new error with nothing
 ///   beside it is returned bare (EG-21). It remembers the sub-group it was raised for as its
@@ -134,10 +135,10 @@ impl<T> Clauses<T> {
             if let Some(caught) = caught
                 && let Err(raised) = clause(caught.clone()).into_result()
             {
-                if is_part(&raised, &caught) {
-                    again.push(raised);
-                } else {
-                    new.push(raised.with_context(caught));
+                match Raised::by_clause(&raised, &caught) {
+                    Raised::Again => again.push(raised),
+                    Raised::Picked => new.push(raised),
+                    Raised::New => new.push(raised.with_context(caught)),
                 }
             }
         }
@@ -222,12 +223,33 @@ fn split_or_wrap(
     }
 }
 
-/// Whether a clause that was given `caught` raised it again, or a part of it. Only a group is raised *again*: a clause
-/// that picks one error out of its part and returns that bare means to raise it bare.
-fn is_part(raised: &Error, caught: &ExceptionGroup) -> bool {
-    let Some(group) = raised.as_group().filter(|group| group.is_part_like(caught)) else { return false };
-    let available = census(caught.leaves());
-    census(group.leaves()).iter().all(|(leaf, count)| available.get(leaf).is_some_and(|there| count <= there))
+/// What a clause raised.
+enum Raised {
+    /// What it was given, or a part of that: it goes back to where it came from.
+    Again,
+    /// Errors that it was given, but taken out of the group, or with something told of the group that was not told
+    /// before. They are raised as they are; what they were picked from is not what they arose from.
+    Picked,
+    /// Something else.
+    New,
+}
+
+impl Raised {
+    fn by_clause(raised: &Error, caught: &ExceptionGroup) -> Raised {
+        let group = raised.as_group();
+        let leaves = match group {
+            Some(group) => census(group.leaves()),
+            None => census([raised].into_iter()),
+        };
+        let available = census(caught.leaves());
+        if !leaves.iter().all(|(leaf, count)| available.get(leaf).is_some_and(|there| count <= there)) {
+            Raised::New
+        } else if group.is_some_and(|group| group.is_part_like(caught)) {
+            Raised::Again
+        } else {
+            Raised::Picked
+        }
+    }
 }
 
 /// What is left of `error`, in one group and in its original shape and order.

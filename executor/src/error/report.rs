@@ -18,6 +18,7 @@
 //!    └─ displaced: disk full
 //! ```
 
+use super::chain::as_ours;
 use super::{Error, ExceptionGroup};
 use std::fmt;
 
@@ -45,13 +46,14 @@ type Branch<'a> = (&'static str, &'a Error);
 impl Report<'_, '_> {
     /// One error, from where its message begins. Calls itself for the errors below, `LEVELS_MAX` deep at most.
     fn error(&mut self, label: &str, error: &Error, level: usize) -> fmt::Result {
-        let branches = branches(error);
+        let (sources, cause) = sources(error);
+        let branches = branches(error, cause);
         let margin = self.margin.len();
         // What belongs to a node is written beside the line that leads to its branches, if it has any.
         self.margin.push_str(if branches.is_empty() { "" } else { "│ " });
         self.lines(&format!("{label}{}", error.as_std()))?;
         self.margin.push_str(if branches.is_empty() { "  " } else { "" });
-        self.story(error)?;
+        self.story(error, &sources)?;
         self.margin.truncate(margin);
 
         let drawn =
@@ -74,32 +76,18 @@ impl Report<'_, '_> {
     }
 
     /// What is told about the error beside its message, a line each.
-    fn story(&mut self, error: &Error) -> fmt::Result {
+    fn story(&mut self, error: &Error, sources: &[String]) -> fmt::Result {
         for note in error.notes() {
             self.item(&format!("note: {note}"))?;
         }
-        // The cause of a group is an error with a story of its own, and is drawn as a branch.
-        if error.as_group().is_none() {
-            self.sources(error)?;
+        for source in sources {
+            self.item(&format!("caused by: {source}"))?;
         }
         if let Some(origin) = error.origin() {
             self.item(&format!("in {origin}"))?;
         }
         for scope in error.trail() {
             self.item(&format!("through {scope}"))?;
-        }
-        Ok(())
-    }
-
-    fn sources(&mut self, error: &Error) -> fmt::Result {
-        // Errors that pass on the message of their source would have it repeated, `io::Error` above all.
-        let mut before = error.as_std().to_string();
-        for source in error.chain().skip(1) {
-            let message = source.to_string();
-            if message != before {
-                self.item(&format!("caused by: {message}"))?;
-            }
-            before = message;
         }
         Ok(())
     }
@@ -129,9 +117,33 @@ impl Report<'_, '_> {
     }
 }
 
-fn branches(error: &Error) -> Vec<Branch<'_>> {
+/// What lies behind the error: the messages, up to the first error with a story of its own, and that one.
+fn sources(error: &Error) -> (Vec<String>, Option<&Error>) {
+    let mut messages = Vec::new();
+    if let Some(cause) = error.story().and_then(|story| story.cause.as_ref()) {
+        return (messages, Some(cause));
+    }
+    let mut chain = error.chain();
+    let mut before = chain.next().map(ToString::to_string);
+    while let Some(link) = chain.next_unopened() {
+        if let Some(ours) =
+            as_ours(link).filter(|error| error.as_group().is_some() || error.story().is_some())
+        {
+            return (messages, Some(ours));
+        }
+        // Errors that pass on the message of their source would have it repeated, `io::Error` above all.
+        let message = link.to_string();
+        if before.as_ref() != Some(&message) {
+            messages.push(message.clone());
+        }
+        before = Some(message);
+    }
+    (messages, None)
+}
+
+/// The errors to draw below this one.
+fn branches<'a>(error: &'a Error, cause: Option<&'a Error>) -> Vec<Branch<'a>> {
     let members = error.as_group().map_or(&[][..], ExceptionGroup::errors);
-    let cause = error.story().and_then(|story| story.cause.as_ref());
     let mut branches: Vec<Branch<'_>> = members.iter().map(|member| ("", member)).collect();
     branches.extend(error.displaced().map(|displaced| ("displaced: ", displaced)));
     branches.extend(cause.map(|cause| ("caused by: ", cause)));

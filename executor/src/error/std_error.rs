@@ -12,6 +12,7 @@
 //! Whatever comes back this way is the very error that went out: same type, same story, same identity.
 
 use super::body::Kind;
+use super::chain::as_ours;
 use super::error::retype;
 use super::{Cancelled, Error, ExceptionGroup};
 use std::fmt;
@@ -166,13 +167,7 @@ fn io_kind(error: &Error) -> io::ErrorKind {
 }
 
 fn from_io(error: io::Error) -> Error {
-    let carried = error.get_ref().and_then(|inner| {
-        let wrapper = inner.downcast_ref::<StdError>().map(StdError::error);
-        let cancelled = inner.downcast_ref::<Cancelled>().map(Cancelled::as_error);
-        let group = inner.downcast_ref::<ExceptionGroup>().map(ExceptionGroup::as_error);
-        wrapper.or(cancelled).or(group)
-    });
-    match carried {
+    match error.get_ref().and_then(|inner| as_ours(inner)) {
         // A kind of somebody else's choosing says something that we would lose.
         Some(carried) if error.kind() == io_kind(carried) => carried.clone(),
         _ => Error::from_kind(Kind::Other(Arc::new(error))),
