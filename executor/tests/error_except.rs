@@ -2,11 +2,15 @@
 
 #[path = "error_support/mod.rs"]
 mod support;
+#[path = "error_support/tree.rs"]
+mod tree;
 
 use homing_executor::error::{Cancelled, Error, Except, ExceptionGroup, Result};
+use proptest::prelude::*;
 use std::cell::RefCell;
 use std::fmt;
 use support::*;
+use tree::*;
 
 fn raise(error: impl Into<Error>) -> Result<u8> {
     Err(error.into())
@@ -377,4 +381,20 @@ fn handling_in_a_loop_leaves_a_chain_that_can_be_dropped() {
 fn clauses_can_be_shown_on_their_way() {
     assert_eq!(format!("{:?}", Ok(7).except::<ValueError>(|_| ())), "Value(7)");
     assert!(format!("{:?}", three().except::<ValueError>(again)).starts_with("Raised {"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// EG-13 to EG-18: some leaves are handled, some raised again by one of two clauses, and some matched by none.
+    #[test]
+    fn whatever_was_not_handled_is_left_in_its_place(trees in prop::collection::vec(trees(), 1..5)) {
+        let tree = Tree::Group(trees);
+        let of = |class: u32| move |error: &Error| {
+            error.downcast_ref::<ValueError>().is_some_and(|error| error.0 % 4 == class)
+        };
+        let outcome = raise(tree.build()).except_if(of(0), again).except_if(of(1), |_| ()).except_if(of(2), again).end();
+        let left = outcome.map_or_else(|error| shape(&error), |_| "nothing".to_owned());
+        prop_assert_eq!(left, tree.shape_if(|number| number % 4 != 1));
+    }
 }

@@ -2,12 +2,15 @@
 
 #[path = "error_support/mod.rs"]
 mod support;
+#[path = "error_support/tree.rs"]
+mod tree;
 
 use homing_executor::error::{Cancelled, EmptyGroup, Error, ExceptionGroup, Origin, ScopeNote};
 use proptest::prelude::*;
 use std::error::Error as _;
 use std::panic::Location;
 use support::*;
+use tree::*;
 
 /// The group that most of CPython's tests use.
 fn simple() -> ExceptionGroup {
@@ -310,51 +313,20 @@ fn a_wide_group_is_split_and_dropped() {
     assert_eq!((even.unwrap().len(), odd.unwrap().len()), (DEEP as usize / 2, DEEP as usize / 2));
 }
 
-/// A tree of errors, as proptest makes them.
-#[derive(Clone, Debug)]
-enum Tree {
-    Leaf(u32),
-    Group(Vec<Tree>),
-}
-
-fn trees() -> impl Strategy<Value = Tree> {
-    let leaf = (0..1000_u32).prop_map(Tree::Leaf);
-    leaf.prop_recursive(6, 60, 6, |inner| prop::collection::vec(inner, 1..6).prop_map(Tree::Group))
-}
-
-fn build(tree: &Tree) -> Error {
-    match tree {
-        Tree::Leaf(number) => value(*number),
-        Tree::Group(members) => ExceptionGroup::new("g", members.iter().map(build)).unwrap().into(),
-    }
-}
-
-/// The same by recursion, as the rules say it; a group of which nothing is left is `None`.
-fn model(tree: &Tree, keep: &impl Fn(u32) -> bool) -> Option<Tree> {
-    match tree {
-        Tree::Leaf(number) => keep(*number).then(|| tree.clone()),
-        Tree::Group(members) => {
-            let kept: Vec<Tree> = members.iter().filter_map(|member| model(member, keep)).collect();
-            (!kept.is_empty()).then_some(Tree::Group(kept))
-        }
-    }
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_split_agrees_with_the_model(trees in prop::collection::vec(trees(), 1..5), modulus in 1..7_u32) {
         let tree = Tree::Group(trees);
-        let error = build(&tree);
+        let error = tree.build();
         let eg = error.as_group().unwrap();
         let matches = |number: u32| number.is_multiple_of(modulus);
         let (matching, rest) =
             eg.split(|error| error.downcast_ref::<ValueError>().is_some_and(|error| matches(error.0)));
 
-        let expected = |keep: &dyn Fn(u32) -> bool| model(&tree, &keep).map(|tree| shape(&build(&tree)));
-        prop_assert_eq!(matching.as_ref().map(|part| shape(part.as_error())), expected(&matches));
-        prop_assert_eq!(rest.as_ref().map(|part| shape(part.as_error())), expected(&|number| !matches(number)));
+        prop_assert_eq!(shape_of(matching.as_ref()), tree.shape_if(matches));
+        prop_assert_eq!(shape_of(rest.as_ref()), tree.shape_if(|number| !matches(number)));
 
         // Every leaf is in exactly one part, itself and not a copy, and in order.
         let mut matching = matching.iter().flat_map(ExceptionGroup::leaves);

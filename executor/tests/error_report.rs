@@ -107,7 +107,7 @@ fn what_was_being_handled_is_told_too() {
 #[test]
 fn the_cause_of_a_group_is_a_branch_of_its_own() {
     let error = Error::from(group("eg", [value(1)]).with_source(os(2).with_note("n")));
-    check(&error, "eg (1 sub-exception)\n├─ ValueError(1)\n└─ caused by: OsError(2)\n     note: n");
+    check(&error, "eg (1 sub-exception)\n├─ caused by: OsError(2)\n│    note: n\n└─ ValueError(1)");
 }
 
 #[test]

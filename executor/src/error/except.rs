@@ -32,7 +32,8 @@ use std::fmt;
 ///   beside it is returned bare (EG-21). It remembers the sub-group it was raised for as its
 ///   [`context_group`](Error::context_group) (EG-22).
 ///
-/// A [`Cancelled`](super::Cancelled) is an error like the others here, and matches `except::<Cancelled>` only.
+/// A [`Cancelled`](super::Cancelled) is an error like the others here. It matches no type but its own; a condition that
+/// is true of everything takes it too, and then it is handled, that is, swallowed.
 ///
 /// # Panics
 /// If a clause names [`ExceptionGroup`] as its type: it would take the group itself, and not what is in it (EG-23).

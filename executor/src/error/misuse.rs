@@ -24,6 +24,8 @@ pub enum RuntimeError {
     NoRuntime,
     /// No task is being polled on this thread.
     NoTask,
+    /// A group or a timeout is entered only once (TG-2, TO-2).
+    AlreadyEntered,
     /// The runtime has been dropped, and its tasks with it.
     RuntimeGone,
     /// The result has been taken already.
@@ -50,6 +52,9 @@ impl fmt::Display for RuntimeError {
             RuntimeError::NoTask => f.write_str(
                 "no task is running here; call this from inside a task, not from a callback or from outside",
             ),
+            RuntimeError::AlreadyEntered => {
+                f.write_str("a group or timeout can be entered only once; make another one")
+            }
             RuntimeError::RuntimeGone => f.write_str(
                 "the runtime has been dropped, and its tasks with it; nothing can be awaited any more",
             ),

@@ -141,12 +141,12 @@ fn sources(error: &Error) -> (Vec<String>, Option<&Error>) {
     (messages, None)
 }
 
-/// The errors to draw below this one.
+/// The errors to draw below this one. The members come last: a wide group is cut off, and the others must not be lost.
 fn branches<'a>(error: &'a Error, cause: Option<&'a Error>) -> Vec<Branch<'a>> {
     let members = error.as_group().map_or(&[][..], ExceptionGroup::errors);
-    let mut branches: Vec<Branch<'_>> = members.iter().map(|member| ("", member)).collect();
-    branches.extend(error.displaced().map(|displaced| ("displaced: ", displaced)));
-    branches.extend(cause.map(|cause| ("caused by: ", cause)));
-    branches.extend(error.context_group().map(|group| ("while handling: ", group.as_error())));
-    branches
+    let cause = cause.map(|cause| ("caused by: ", cause));
+    let context = error.context_group().map(|group| ("while handling: ", group.as_error()));
+    let displaced = error.displaced().map(|displaced| ("displaced: ", displaced));
+    let members = members.iter().map(|member| ("", member));
+    cause.into_iter().chain(context).chain(displaced).chain(members).collect()
 }
