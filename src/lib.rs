@@ -1,8 +1,53 @@
-//! homing: a single-threaded async runtime in which every task comes home.
+//! A single-threaded async runtime in which every task comes home.
+//!
+//! No task outlives the scope that owns it, no error is lost, no cancellation is forgotten: the structured concurrency of
+//! Python's asyncio, natively in Rust, on a hand-written poll loop.
+//!
+//! ```
+//! use homing::{sleep, task_group, timeout};
+//! use std::time::Duration;
+//!
+//! async fn fetch(what: &'static str) -> homing::Result<String> {
+//!     sleep(Duration::from_millis(2)).await?;
+//!     Ok(format!("<{what}>"))
+//! }
+//!
+//! let page = homing::run(async {
+//!     timeout(Duration::from_secs(2), task_group(async |tg| {
+//!         let user = tg.spawn(fetch("user"));
+//!         let orders = tg.spawn(fetch("orders"));
+//!         Ok(user.await? + &orders.await?)
+//!     }))
+//!     .await
+//! });
+//! assert_eq!(page.unwrap(), "<user><orders>");
+//! ```
+//!
+//! This crate only gathers what its parts offer:
+//!
+//! ```text
+//!   homing ──► group      task_group, timeout: who waits for whom, and how long
+//!                └──► executor   run, spawn, sleep, cancel, errors, sockets
+//!                        └──► timers   the timer wheel
+//! ```
+//!
+//! | to | see |
+//! |----|-----|
+//! | run a program | [`run`], [`Runtime`], [`Builder`], [`Handle`] |
+//! | spawn tasks, hold on to them | [`spawn`], [`task()`], [`Task`], [`TaskRef`], [`SharedTask`] |
+//! | wait for them together | [`task_group`], [`TaskGroup`] |
+//! | limit time, pass time | [`timeout`], [`timeout_scope`], [`sleep`], [`time`] |
+//! | handle errors | [`Error`], [`ExceptionGroup`], [`Except`], [`Cancelled`], [`TimedOut`], [`Panicked`] |
+//! | write a future that can be cancelled | [`cancel`] |
 #![forbid(unsafe_code)]
 
-pub use homing_executor::error::{Cancelled, Error, Except, ExceptionGroup, Panicked, Result, TimedOut};
-pub use homing_executor::runtime::{Builder, Handle, Runtime, call_soon, run};
+pub use homing_executor::error::{
+    Cancelled, Error, Except, ExceptionGroup, Panicked, Result, RuntimeError, TimedOut,
+};
+pub use homing_executor::runtime::{Builder, Handle, RemoteTask, Runtime, call_soon, run};
 pub use homing_executor::task::{SharedTask, Task, TaskId, TaskRef, all_tasks, current, spawn, task};
 pub use homing_executor::time::{Instant, sleep, sleep_until, yield_now};
-pub use homing_executor::{Unhandled, cancel, error, runtime, time};
+pub use homing_executor::{Unhandled, cancel, error, runtime, task, time};
+pub use homing_group::{
+    GroupBuilder, GroupCancelled, GroupClosed, TaskGroup, TimeoutScope, task_group, timeout, timeout_at, timeout_scope,
+};

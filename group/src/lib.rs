@@ -1,1 +1,18 @@
-//! Structured concurrency for homing.
+//! Structured concurrency on the executor of homing: task groups and timeouts.
+//!
+//! Everything here is written on the executor's public API; whoever wants another primitive can write it the same way.
+//!
+//! ```text
+//!   task_group   who waits for whom     children, joined at the end of a block
+//!   timeout      how long               a block that is interrupted when its time is over
+//! ```
+#![forbid(unsafe_code)]
+
+mod child;
+mod exit;
+mod task_group;
+mod timeout;
+
+pub use child::ChildBuilder;
+pub use task_group::{GroupBuilder, GroupCancelled, GroupClosed, TaskGroup, task_group};
+pub use timeout::{Reschedule, TimeoutScope, timeout, timeout_at, timeout_scope};

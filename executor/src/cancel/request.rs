@@ -171,8 +171,7 @@ pub(crate) fn note_cause(row: &Row, why: &Cancelled) {
         row.awaiting.set(AwaitKind::Request, WHOLE_TASK, 0, place);
         return;
     }
-    let before = take_causes(row);
-    let all = why.causes().fold(before, |all, cause| all.because(cause.into_owned()));
+    let all = take_causes(row).and(why);
     *row.extras_or_new().causes.borrow_mut() = Some(all);
 }
 

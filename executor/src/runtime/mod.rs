@@ -15,6 +15,7 @@ mod handle;
 use self::core::{Core, Phase};
 use crate::context;
 use crate::error::{Asker, Cancelled, Cause, Error, Result, RuntimeError};
+use crate::hook::Unhandled;
 use crate::task::cell::{TaskCell, on_stack};
 use crate::task::life::Options;
 use crate::task::row::Flag;
@@ -397,4 +398,19 @@ pub fn call_soon(callback: impl FnOnce() + 'static) -> bool {
         }
         _ => false,
     })
+}
+
+/// Gives something that would go unseen to the hook for unhandled errors; outside of a runtime it is printed.
+///
+/// For whoever takes errors upon themselves, as a group does with its children's, and finds that there is nobody to
+/// pass them on to.
+///
+/// # asyncio
+///
+/// `loop.call_exception_handler`.
+pub fn report_unhandled(unhandled: Unhandled) {
+    context::with(|core| match core {
+        Some(core) => core.report(unhandled),
+        None => crate::hook::print(&unhandled),
+    });
 }

@@ -176,7 +176,7 @@ impl Core {
     #[cold]
     fn suspend_requested(&self, row: &'static Row, before_the_poll: bool) {
         if row.is(Flag::Abort) {
-            return self.end_early(row, aborted());
+            return self.end_early(row, request::take_causes(row).into());
         }
         if !row.is(Flag::Must) {
             // It is one of the scopes' requests. They see to it themselves.
@@ -210,17 +210,18 @@ impl Core {
     }
 
     /// Drops the future at once, or right after its running poll. Says whether the task was still there.
-    pub(crate) fn abort(&self, row: &'static Row) -> bool {
+    pub(crate) fn abort(&self, row: &'static Row, why: &Cancelled) -> bool {
         match row.state.get() {
             State::Free | State::Done => return false,
             State::Running | State::Rewoken => {
                 row.set(Flag::Abort);
+                request::note_cause(row, why);
                 return true;
             }
             State::Created | State::Ready => row.set(Flag::Linked),
             State::Parked => {}
         }
-        self.end_early(row, aborted());
+        self.end_early(row, why.clone().into());
         true
     }
 
@@ -228,9 +229,9 @@ impl Core {
     fn finish_polled(&self, row: &'static Row, ended: Ended) {
         if ended == Ended::Value && (row.has_request() || row.is(Flag::Abort)) {
             // Returned with a request still pending: the task ends cancelled, and the value is dropped (CX-12).
-            let error = if row.is(Flag::Abort) { aborted() } else { scope::take(row).into() };
+            let cancelled = scope::take(row);
             self.drop_output(row);
-            self.put_error(row, error);
+            self.put_error(row, cancelled.into());
             return self.finish(row, Ended::Error);
         }
         self.finish(row, ended);
@@ -434,10 +435,6 @@ impl Core {
 
 fn vtable(row: &Row) -> &'static VTable {
     row.vtable.get().expect("a row with a task has a table")
-}
-
-fn aborted() -> Error {
-    Cancelled::new().with_reason("aborted").into()
 }
 
 /// The error of a task that is done and still has its output (a clone: a count, shared).

@@ -181,7 +181,12 @@ impl TaskRef {
     ///
     /// Returns `false`, and does nothing, if the task has ended.
     pub fn abort(&self) -> bool {
-        self.row().is_some_and(|row| home(row).abort(row))
+        self.abort_because(&Cancelled::new().with_reason("aborted"))
+    }
+
+    /// As [`abort`](TaskRef::abort); the task ends with this cancellation.
+    pub fn abort_because(&self, why: &Cancelled) -> bool {
+        self.row().is_some_and(|row| home(row).abort(row, why))
     }
 
     /// Whether the task has ended.

@@ -38,11 +38,9 @@ impl Timer {
         self.deadline
     }
 
-    /// Whether the deadline has come, by the time at which the loop stands.
-    ///
-    /// It may have come without `poll` having been called since; a timer that is armed wakes its poller even so.
-    pub fn is_due(&self) -> bool {
-        context::with(|core| core.is_some_and(|core| self.deadline.nanos() <= core.clock.turn()))
+    /// Whether it was armed, and has fired since.
+    pub fn has_fired(&self) -> bool {
+        self.armed.is_some() && self.with_wheel(|wheel, key| !wheel.is_armed(key)) == Some(true)
     }
 
     /// Sets another deadline. If it is armed it stays so, for the same waker.
@@ -81,6 +79,10 @@ impl Timer {
                     drop(wheel);
                     drop(replaced);
                 }
+                return Poll::Pending;
+            }
+            if self.deadline == Instant::FAR_FUTURE {
+                // Not armed at all: a virtual clock would jump there.
                 return Poll::Pending;
             }
             let key = core.timers.borrow_mut().arm(self.deadline.nanos(), waker.clone());

@@ -1,0 +1,143 @@
+//! Becoming a child of a group, and ceasing to be one.
+
+use crate::task_group::{Group, GroupClosed};
+use homing_executor::error::{Cancelled, Result};
+use homing_executor::task::{Attention, Outcome, Owner, Task, TaskBuilder, TaskRef};
+use std::borrow::Cow;
+use std::fmt;
+use std::rc::Rc;
+
+/// A child to be. See [`TaskGroup::task`](crate::TaskGroup::task).
+#[must_use = "nothing is spawned before `.spawn()`"]
+pub struct ChildBuilder<F> {
+    group: Rc<Group>,
+    task: TaskBuilder<F>,
+}
+
+impl<F> ChildBuilder<F> {
+    pub(crate) fn new(group: Rc<Group>, task: TaskBuilder<F>) -> Self {
+        ChildBuilder { group, task }
+    }
+
+    /// Gives the task a name, in place of `Task-7`.
+    pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.task = self.task.name(name);
+        self
+    }
+
+    /// Makes the first poll happen inside [`spawn`](ChildBuilder::spawn). See
+    /// [`TaskBuilder::eager`](homing_executor::task::TaskBuilder::eager).
+    pub fn eager(mut self) -> Self {
+        self.task = self.task.eager();
+        self
+    }
+
+    /// Makes the first poll wait for its turn, also where the runtime starts tasks eagerly.
+    pub fn queued(mut self) -> Self {
+        self.task = self.task.queued();
+        self
+    }
+
+    /// Spawns the child.
+    ///
+    /// # Panics
+    ///
+    /// As [`TaskGroup::spawn`](crate::TaskGroup::spawn).
+    #[track_caller]
+    pub fn spawn<T>(self) -> Task<T>
+    where
+        F: Future<Output = Result<T>> + 'static,
+        T: 'static,
+    {
+        match self.group.check_open() {
+            Ok(()) => self.spawn_in_open_group(),
+            Err(GroupClosed::ShuttingDown) => {
+                let task = self.task.queued().spawn();
+                task.abort_because(&Cancelled::new().with_reason(GroupClosed::ShuttingDown.to_string()));
+                task
+            }
+            Err(closed) => panic!("{closed}"),
+        }
+    }
+
+    /// Spawns the child, if the group takes any.
+    ///
+    /// # Errors
+    ///
+    /// [`GroupClosed`]; the future is dropped.
+    #[track_caller]
+    pub fn try_spawn<T>(self) -> Result<Task<T>, GroupClosed>
+    where
+        F: Future<Output = Result<T>> + 'static,
+        T: 'static,
+    {
+        self.group.check_open()?;
+        Ok(self.spawn_in_open_group())
+    }
+
+    #[track_caller]
+    fn spawn_in_open_group<T>(self) -> Task<T>
+    where
+        F: Future<Output = Result<T>> + 'static,
+        T: 'static,
+    {
+        let group = self.group;
+        let membership = group.reserve();
+        let key = membership.key;
+        let task = self.task.owner(membership).spawn();
+        if !task.is_finished() {
+            group.fill(key, task.task_ref());
+            if group.is_shutting_down() {
+                // It was started eagerly, and has had the group shut down before it could be found there (TG-35).
+                task.cancel_because(&group.because(Cancelled::new()));
+            }
+        }
+        task
+    }
+}
+
+impl<F> fmt::Debug for ChildBuilder<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChildBuilder").finish_non_exhaustive()
+    }
+}
+
+/// A child's place in its group. It is given back when the child has ended, or if it was never spawned.
+pub(crate) struct Membership {
+    group: Rc<Group>,
+    key: usize,
+    left: std::cell::Cell<bool>,
+}
+
+impl Membership {
+    pub(crate) fn new(group: Rc<Group>, key: usize) -> Membership {
+        Membership { group, key, left: std::cell::Cell::new(false) }
+    }
+
+    fn leave(&self) {
+        if !self.left.replace(true) {
+            self.group.leave(self.key);
+        }
+    }
+}
+
+impl Owner for Membership {
+    fn child_done(&self, _child: &TaskRef, outcome: Outcome<'_>) -> Attention {
+        // The failure first: a group without children would wake its exit.
+        let attention = match outcome {
+            Outcome::Failed(error) => {
+                self.group.note_failure(error.clone());
+                Attention::Taken
+            }
+            Outcome::Value | Outcome::Cancelled(_) => Attention::Unseen,
+        };
+        self.leave();
+        attention
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}

@@ -1,0 +1,547 @@
+//! Task groups: who waits for whom.
+//!
+//! A group is a block that ends only when everything that was spawned in it has ended. Whatever fails, fails the block,
+//! and the rest is cancelled and waited for; whoever cancels the block, cancels all of it.
+//!
+//! ```text
+//!        task_group(async |tg| {            children
+//!  body ─► tg.spawn(a) ───────────────────► a ──────────────► done
+//!          tg.spawn(b) ───────────────────► b ──► fails         │
+//!          …  ◄── interrupted ──── group ◄───────┘              │
+//!        })                          │  cancels a               │
+//!  exit ─► waits for all ◄───────────┴──────────────────────────┘
+//!          gives the body's value, or all errors in one
+//! ```
+//!
+//! | phase        | spawn          | a child fails           | `cancel()`   | leaves by                                   |
+//! |--------------|----------------|-------------------------|--------------|---------------------------------------------|
+//! | New          | refused        |                         | → Doomed     | `run` → Open                                |
+//! | Doomed       | refused        |                         |              | `run` → ShuttingDown, body asked to cancel  |
+//! | Open         | a child        | → ShuttingDown, body asked to cancel ||     exit                                    |
+//! | ShuttingDown | refused        | its error is kept       | nothing      | exit                                        |
+//! | Finished     | refused        |                         | nothing      |                                             |
+//!
+//! Entering `ShuttingDown` cancels all children, once. A body that fails or is cancelled has the same effect. How the
+//! block ends is decided step by step in [`exit`](crate::exit).
+
+use crate::child::{ChildBuilder, Membership};
+use homing_executor::cancel::Scope;
+use homing_executor::error::{Asker, Cancelled, Cause, Error, Result};
+use homing_executor::runtime;
+use homing_executor::task::{Task, TaskRef, task};
+use slab::Slab;
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::panic::Location;
+use std::rc::Rc;
+use std::task::Waker;
+
+/// Runs `body` in a task group: it ends when the body and everything spawned in the group have ended.
+///
+/// If the body or a child fails, the others are cancelled, and awaited; then all errors come out as one
+/// [`ExceptionGroup`](homing_executor::error::ExceptionGroup), the children's in the order in which they failed, the
+/// body's last. A child that ends cancelled is no failure. If the task that runs the group is cancelled, so are the
+/// children; when they have ended, the `Cancelled` goes on, unless there are errors, which outrank it.
+///
+/// If the future is dropped midway, the children are aborted there and then: their destructors have run when the drop
+/// returns. A panic of the body is held until the children have ended.
+///
+/// # Errors
+///
+/// An exception group with all errors, also if it is only one; `Cancelled`, if the task was cancelled from outside;
+/// [`GroupCancelled`], if somebody called [`TaskGroup::cancel`] before the body had a value;
+/// [`RuntimeError::NoTask`](homing_executor::error::RuntimeError::NoTask) outside of a task.
+///
+/// # Cancel safety
+///
+/// No child outlives the call, however it ends.
+///
+/// # asyncio
+///
+/// `async with asyncio.TaskGroup() as tg` (TG-1 to TG-41).
+///
+/// ```
+/// use homing::{sleep, task_group};
+/// use std::time::Duration;
+///
+/// homing::run(async {
+///     let sum = task_group(async |tg| {
+///         let one = tg.spawn(async { Ok(1) });
+///         let two = tg.spawn(async { sleep(Duration::from_millis(1)).await?; Ok(2) });
+///         Ok(one.await? + two.await?)
+///     })
+///     .await?;
+///     assert_eq!(sum, 3);
+///     Ok(())
+/// })
+/// # .unwrap();
+/// ```
+#[track_caller]
+pub fn task_group<T, F>(body: F) -> impl Future<Output = Result<T>>
+where
+    F: AsyncFnOnce(&TaskGroup) -> Result<T>,
+{
+    TaskGroup::builder().run(body)
+}
+
+/// A handle on a group: to spawn in it, and to cancel it. Children may hold clones, and spawn siblings.
+#[derive(Clone)]
+pub struct TaskGroup {
+    pub(crate) group: Rc<Group>,
+}
+
+/// Where a group stands. See the [table](self).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    New,
+    Doomed,
+    Open,
+    ShuttingDown,
+    Finished,
+}
+
+/// What all handles of a group share.
+pub(crate) struct Group {
+    name: Option<Cow<'static, str>>,
+    place: &'static Location<'static>,
+    phase: Cell<Phase>,
+    /// The body has ended, and the exit waits for the children.
+    exiting: Cell<bool>,
+    /// The block, as a part of the parent task that can be cancelled by itself. There while the block is.
+    pub(crate) scope: RefCell<Option<Scope>>,
+    /// The children that have not ended. One that is being spawned has its place already.
+    children: RefCell<Slab<Option<TaskRef>>>,
+    /// Children that have failed, and whose errors will be looked at in the next turn.
+    failures_on_their_way: Cell<usize>,
+    errors: RefCell<Vec<Error>>,
+    /// Wakes the exit when the last child has ended.
+    exit: RefCell<Option<Waker>>,
+}
+
+/// The group takes no more children. Nothing was polled: spawn elsewhere, or let it go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupClosed {
+    /// Nobody runs it yet (TG-3).
+    NotEntered,
+    /// A failure or a `cancel()` is ending it, and it waits for the children it has (TG-6).
+    ShuttingDown,
+    /// It has returned, or is about to: its last child has ended (TG-5).
+    Finished,
+}
+
+impl fmt::Display for GroupClosed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            GroupClosed::NotEntered => "the task group has not been entered: spawn in its body",
+            GroupClosed::ShuttingDown => "the task group is shutting down and takes no more children",
+            GroupClosed::Finished => "the task group has finished and takes no more children",
+        })
+    }
+}
+
+impl std::error::Error for GroupClosed {}
+
+/// Somebody ended the group with [`TaskGroup::cancel`] before its body had a value.
+///
+/// It is not a [`Cancelled`]: the task that runs the group was not cancelled, and goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GroupCancelled;
+
+impl fmt::Display for GroupCancelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the task group was cancelled before its body had a value")
+    }
+}
+
+impl std::error::Error for GroupCancelled {}
+
+impl TaskGroup {
+    /// A group that is not run yet, so that its handle can be given away before: it may be cancelled, but not spawned in.
+    #[track_caller]
+    pub fn new() -> TaskGroup {
+        TaskGroup::builder().build()
+    }
+
+    /// A group with options.
+    #[track_caller]
+    pub fn builder() -> GroupBuilder {
+        GroupBuilder { name: None, place: Location::caller() }
+    }
+
+    /// Runs `body` in this group. See [`task_group`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`task_group`], and
+    /// [`RuntimeError::AlreadyEntered`](homing_executor::error::RuntimeError::AlreadyEntered) the second time (TG-2).
+    pub async fn run<T, F>(self, body: F) -> Result<T>
+    where
+        F: AsyncFnOnce(&TaskGroup) -> Result<T>,
+    {
+        crate::exit::run(self, body).await?.ok_or_else(|| GroupCancelled.into())
+    }
+
+    /// Runs `body` in this group, which somebody may end with [`cancel`](TaskGroup::cancel): `None`, if the body was
+    /// interrupted by that and so has no value.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`run`](TaskGroup::run), but for `GroupCancelled`.
+    ///
+    /// # asyncio
+    ///
+    /// `async with TaskGroup()`, which gives no value anyway (TG-27).
+    ///
+    /// ```
+    /// use homing::{TaskGroup, sleep};
+    /// use std::time::Duration;
+    ///
+    /// homing::run(async {
+    ///     let group = TaskGroup::new();
+    ///     let ended = group
+    ///         .run_until_cancelled(async |tg| {
+    ///             let stop = tg.clone();
+    ///             tg.spawn(async move { Ok(stop.cancel()) });
+    ///             sleep(Duration::from_secs(3600)).await
+    ///         })
+    ///         .await?;
+    ///     assert_eq!(ended, None);
+    ///     Ok(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    pub async fn run_until_cancelled<T, F>(self, body: F) -> Result<Option<T>>
+    where
+        F: AsyncFnOnce(&TaskGroup) -> Result<T>,
+    {
+        crate::exit::run(self, body).await
+    }
+
+    /// Spawns a child.
+    ///
+    /// In a group that is shutting down, the future is dropped, and the task is one that has been cancelled.
+    ///
+    /// # Panics
+    ///
+    /// If the group has finished, or was not entered. [`try_spawn`](TaskGroup::try_spawn) does not panic.
+    ///
+    /// # asyncio
+    ///
+    /// `TaskGroup.create_task`, which raises in a group that is shutting down (TG-4 to TG-7).
+    #[track_caller]
+    #[inline]
+    pub fn spawn<F, T>(&self, future: F) -> Task<T>
+    where
+        F: IntoFuture<Output = Result<T>>,
+        F::IntoFuture: 'static,
+        T: 'static,
+    {
+        self.task(future).spawn()
+    }
+
+    /// Spawns a child, if the group takes any.
+    ///
+    /// # Errors
+    ///
+    /// [`GroupClosed`]; the future is dropped.
+    #[track_caller]
+    pub fn try_spawn<F, T>(&self, future: F) -> Result<Task<T>, GroupClosed>
+    where
+        F: IntoFuture<Output = Result<T>>,
+        F::IntoFuture: 'static,
+        T: 'static,
+    {
+        self.task(future).try_spawn()
+    }
+
+    /// A child to be, with options: `tg.task(future).name("fetch").eager().spawn()`.
+    #[track_caller]
+    #[inline]
+    pub fn task<F, T>(&self, future: F) -> ChildBuilder<F::IntoFuture>
+    where
+        F: IntoFuture<Output = Result<T>>,
+        F::IntoFuture: 'static,
+        T: 'static,
+    {
+        ChildBuilder::new(self.group.clone(), task(future))
+    }
+
+    /// Ends the group quietly: cancels all children, and the body if it has not ended. The block waits for them and then
+    /// ends normally, unless there are errors, which it gives as usual.
+    ///
+    /// A body that is interrupted by it has no value: [`run_until_cancelled`](TaskGroup::run_until_cancelled) gives
+    /// `None` then, and [`run`](TaskGroup::run), which has to give a value, the error [`GroupCancelled`].
+    ///
+    /// Before the group is run, it is remembered, and carried out on entry. On a group that is shutting down, or has
+    /// finished, it does nothing.
+    ///
+    /// # asyncio
+    ///
+    /// `TaskGroup.cancel()` (TG-27 to TG-35).
+    pub fn cancel(&self) {
+        self.group.cancel();
+    }
+
+    /// The group's name, if it was given one.
+    pub fn name(&self) -> Option<&str> {
+        self.group.name.as_deref()
+    }
+
+    /// How many children have not ended.
+    pub fn len(&self) -> usize {
+        self.group.children.borrow().len()
+    }
+
+    /// Whether there is no child that has not ended.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether the group takes children.
+    pub fn is_open(&self) -> bool {
+        self.group.check_open().is_ok()
+    }
+}
+
+impl Default for TaskGroup {
+    #[track_caller]
+    fn default() -> Self {
+        TaskGroup::new()
+    }
+}
+
+impl fmt::Debug for TaskGroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskGroup")
+            .field("name", &self.group.name)
+            .field("phase", &self.group.phase.get())
+            .field("children", &self.len())
+            .finish()
+    }
+}
+
+/// Options of a group.
+#[derive(Debug)]
+#[must_use = "nothing runs before `.run(body)`"]
+pub struct GroupBuilder {
+    name: Option<Cow<'static, str>>,
+    place: &'static Location<'static>,
+}
+
+impl GroupBuilder {
+    /// Gives the group a name, for errors and reports.
+    pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// The group, not run yet. See [`TaskGroup::new`].
+    pub fn build(self) -> TaskGroup {
+        let group = Group {
+            name: self.name,
+            place: self.place,
+            phase: Cell::new(Phase::New),
+            exiting: Cell::new(false),
+            scope: RefCell::new(None),
+            children: RefCell::new(Slab::new()),
+            failures_on_their_way: Cell::new(0),
+            errors: RefCell::new(Vec::new()),
+            exit: RefCell::new(None),
+        };
+        TaskGroup { group: Rc::new(group) }
+    }
+
+    /// Runs `body` in such a group. See [`task_group`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`task_group`].
+    pub async fn run<T, F>(self, body: F) -> Result<T>
+    where
+        F: AsyncFnOnce(&TaskGroup) -> Result<T>,
+    {
+        self.build().run(body).await
+    }
+}
+
+impl Group {
+    pub(crate) fn name(&self) -> Option<Cow<'static, str>> {
+        self.name.clone()
+    }
+
+    pub(crate) fn place(&self) -> &'static Location<'static> {
+        self.place
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase.get()
+    }
+
+    pub(crate) fn is_shutting_down(&self) -> bool {
+        self.phase.get() == Phase::ShuttingDown
+    }
+
+    /// Whether a child may be spawned.
+    pub(crate) fn check_open(&self) -> Result<(), GroupClosed> {
+        match self.phase.get() {
+            Phase::Open if self.exiting.get() && !self.has_children() => Err(GroupClosed::Finished),
+            Phase::Open => Ok(()),
+            Phase::ShuttingDown => Err(GroupClosed::ShuttingDown),
+            Phase::New | Phase::Doomed => Err(GroupClosed::NotEntered),
+            Phase::Finished => Err(GroupClosed::Finished),
+        }
+    }
+
+    /// The block begins.
+    pub(crate) fn enter(&self, scope: Scope) {
+        let doomed = self.phase.replace(Phase::Open) == Phase::Doomed;
+        *self.scope.borrow_mut() = Some(scope);
+        if doomed {
+            self.shut_down(&self.cancelled_by_call());
+            self.interrupt(&self.cancelled_by_call());
+        }
+    }
+
+    /// The body has ended.
+    pub(crate) fn begin_exit(&self) {
+        self.exiting.set(true);
+    }
+
+    pub(crate) fn finish(&self) {
+        self.phase.set(Phase::Finished);
+    }
+
+    /// Whether the exit still has somebody to wait for.
+    pub(crate) fn has_children(&self) -> bool {
+        self.unfinished() > 0
+    }
+
+    pub(crate) fn unfinished(&self) -> usize {
+        self.children.borrow().len() + self.failures_on_their_way.get()
+    }
+
+    /// The exit waits.
+    pub(crate) fn wake_at_end(&self, waker: &Waker) {
+        let replaced = self.exit.replace(Some(waker.clone()));
+        drop(replaced);
+    }
+
+    pub(crate) fn take_errors(&self) -> Vec<Error> {
+        self.errors.take()
+    }
+
+    /// Takes no more children, and cancels those there are. Once.
+    pub(crate) fn shut_down(&self, why: &Cancelled) {
+        if self.phase.replace(Phase::ShuttingDown) == Phase::ShuttingDown {
+            return;
+        }
+        // A list of its own: what a cancel wakes may be anything, also something that ends a child.
+        let children: Vec<TaskRef> = self.children.borrow().iter().filter_map(|(_, child)| child.clone()).collect();
+        for child in children {
+            child.cancel_because(why);
+        }
+    }
+
+    /// Interrupts the block itself, be it the body or the exit's wait. Once in the group's life (TG-10).
+    fn interrupt(&self, why: &Cancelled) {
+        if let Some(scope) = self.scope.borrow().as_ref() {
+            scope.cancel(why);
+        }
+    }
+
+    fn cancel(&self) {
+        match self.phase.get() {
+            Phase::New => self.phase.set(Phase::Doomed),
+            // There is nobody left to be cancelled.
+            Phase::Open if self.exiting.get() && !self.has_children() => {}
+            Phase::Open => {
+                let why = self.cancelled_by_call();
+                self.shut_down(&why);
+                self.interrupt(&why);
+            }
+            Phase::Doomed | Phase::ShuttingDown | Phase::Finished => {}
+        }
+    }
+
+    fn cancelled_by_call(&self) -> Cancelled {
+        self.because(Cancelled::new()).with_reason("the group was cancelled")
+    }
+
+    /// A cancellation that has come as far as this group.
+    pub(crate) fn because(&self, why: Cancelled) -> Cancelled {
+        why.because(Cause::by(Asker::Group { name: self.name.clone() }).with_place(self.place))
+    }
+
+    /// Aborts every child there and then: for a block that is dropped midway.
+    pub(crate) fn abort_children(&self) {
+        let why = self.because(Cancelled::new()).with_reason("the group was dropped");
+        loop {
+            let next = self.children.borrow().iter().find_map(|(key, child)| Some((key, child.clone()?)));
+            let Some((key, child)) = next else { break };
+            child.abort_because(&why);
+            // One that is being polled right now, further up on the stack, ends when that poll returns.
+            self.children.borrow_mut().try_remove(key);
+        }
+    }
+
+    /// A place for a child that is about to be spawned.
+    pub(crate) fn reserve(self: &Rc<Self>) -> Membership {
+        let key = self.children.borrow_mut().insert(None);
+        Membership::new(self.clone(), key)
+    }
+
+    /// The child is there, unless it ended within its spawn.
+    pub(crate) fn fill(&self, key: usize, child: TaskRef) {
+        if let Some(place) = self.children.borrow_mut().get_mut(key) {
+            *place = Some(child);
+        }
+    }
+
+    /// A child leaves the group.
+    pub(crate) fn leave(&self, key: usize) {
+        let left = self.children.borrow_mut().try_remove(key);
+        drop(left);
+        self.wake_exit_if_last();
+    }
+
+    /// A child has failed. As with asyncio, the group looks at it in the next turn: until then siblings run on, and
+    /// more may be spawned (TG-36).
+    pub(crate) fn note_failure(self: &Rc<Self>, error: Error) {
+        self.failures_on_their_way.set(self.failures_on_their_way.get() + 1);
+        let group = self.clone();
+        let arrived = error.clone();
+        if !runtime::call_soon(move || group.child_failed(arrived)) {
+            self.child_failed(error);
+        }
+    }
+
+    fn child_failed(&self, error: Error) {
+        self.failures_on_their_way.set(self.failures_on_their_way.get() - 1);
+        if self.phase.get() == Phase::Finished {
+            // The block was dropped in the meantime: nobody is left to take it.
+            return runtime::report_unhandled(homing_executor::Unhandled::Displaced { error });
+        }
+        let why = match error.task_name() {
+            Some(task) => Cancelled::new().because(
+                Cause::by(Asker::Task { name: Cow::Owned(task.to_owned()) }).with_reason("a sibling failed"),
+            ),
+            None => Cancelled::new().with_reason("a sibling failed"),
+        };
+        self.errors.borrow_mut().push(error);
+        if self.phase.get() == Phase::Open {
+            let why = self.because(why);
+            self.shut_down(&why);
+            self.interrupt(&why);
+        }
+        self.wake_exit_if_last();
+    }
+
+    fn wake_exit_if_last(&self) {
+        if !self.has_children()
+            && let Some(waker) = self.exit.take()
+        {
+            waker.wake();
+        }
+    }
+}

@@ -1,0 +1,370 @@
+//! Timeouts: a block that is interrupted when its time is over.
+//!
+//! When the deadline comes, the block is cancelled, like a task but for itself alone; it may clean up, and for that it is
+//! waited for. If it then ends cancelled, and nobody else had asked for that, the outcome is [`TimedOut`].
+//!
+//! | state    | entered             | `reschedule` | the deadline comes              | the block ends                        |
+//! |----------|---------------------|--------------|---------------------------------|---------------------------------------|
+//! | Created  | → Active            | error        |                                 |                                       |
+//! | Active   | error               | moves it     | → Expiring, the block is asked  | → Finished, outcome untouched         |
+//! | Expiring | error               | error        |                                 | → Expired, see above                  |
+//! | Expired  | error               | error        |                                 |                                       |
+//! | Finished | error               | error        |                                 |                                       |
+
+use homing_executor::cancel::{Outside, Scope};
+use homing_executor::error::{Asker, Cancelled, Cause, Error, Result, RuntimeError, ScopeNote, TimedOut};
+use homing_executor::time::{Instant, Timer};
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::future::poll_fn;
+use std::panic::Location;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// Gives `future` so much time, counted from this call; `None` gives it all the time in the world.
+///
+/// When the time is over, the await at which the future stands returns `Err(Cancelled)`. It may clean up, and is waited
+/// for; a foreign future, which cannot be told, is dropped. A future that never suspends is never interrupted.
+///
+/// Zero, or a deadline in the past, interrupts at the first suspension.
+///
+/// # Errors
+///
+/// [`TimedOut`], if the time was over and the future ended cancelled for that reason. It is not a cancellation. Anything
+/// else that the future ends with, a value or another error, is passed on, also when it came late; and so is `Cancelled`,
+/// if somebody else had asked the task to cancel.
+///
+/// # Cancel safety
+///
+/// A cancel from outside goes through to the future. Dropped midway, it drops the future.
+///
+/// # asyncio
+///
+/// `asyncio.wait_for(future, seconds)`, `async with asyncio.timeout(seconds)` (TO-1 to TO-18).
+///
+/// ```
+/// use homing::{sleep, timeout};
+/// use std::time::Duration;
+///
+/// homing::run(async {
+///     let slow = timeout(Duration::from_millis(1), sleep(Duration::from_secs(3600))).await;
+///     assert!(slow.unwrap_err().is_timeout());
+///     let fast = timeout(Duration::from_secs(3600), async { Ok(42) }).await;
+///     assert_eq!(fast.unwrap(), 42);
+///     Ok(())
+/// })
+/// # .unwrap();
+/// ```
+#[track_caller]
+pub fn timeout<F, T>(duration: impl Into<Option<Duration>>, future: F) -> impl Future<Output = Result<T>>
+where
+    F: IntoFuture<Output = Result<T>>,
+{
+    let deadline = Deadline::after(duration.into(), Location::caller());
+    let future = future.into_future();
+    async move { deadline.limit(pin!(future)).await }
+}
+
+/// Gives `future` time until `deadline`; `None` gives it all the time in the world. See [`timeout`].
+///
+/// # Errors
+///
+/// Those of [`timeout`].
+///
+/// # asyncio
+///
+/// `asyncio.timeout_at(when)`.
+#[track_caller]
+pub fn timeout_at<F, T>(deadline: impl Into<Option<Instant>>, future: F) -> impl Future<Output = Result<T>>
+where
+    F: IntoFuture<Output = Result<T>>,
+{
+    let deadline = Deadline::new(deadline.into(), None, Location::caller());
+    let future = future.into_future();
+    async move { deadline.limit(pin!(future)).await }
+}
+
+/// As [`timeout`], with a handle by which the body, or any other task, can look at the deadline and move it.
+///
+/// # Errors
+///
+/// Those of [`timeout`].
+///
+/// # asyncio
+///
+/// `async with asyncio.timeout(seconds) as t`.
+///
+/// ```
+/// use homing::{sleep, timeout_scope};
+/// use std::time::Duration;
+///
+/// homing::run(async {
+///     timeout_scope(Duration::from_millis(5), async |t| {
+///         t.reschedule(homing::Instant::now() + Duration::from_secs(3600))?;
+///         sleep(Duration::from_millis(10)).await?;
+///         assert!(!t.expired());
+///         Ok(())
+///     })
+///     .await
+/// })
+/// # .unwrap();
+/// ```
+#[track_caller]
+pub fn timeout_scope<T, F>(duration: impl Into<Option<Duration>>, body: F) -> impl Future<Output = Result<T>>
+where
+    F: AsyncFnOnce(&TimeoutScope) -> Result<T>,
+{
+    TimeoutScope::new(duration).run(body)
+}
+
+/// A timeout's handle: to look at the deadline, and to move it, from any task.
+#[derive(Clone)]
+pub struct TimeoutScope {
+    deadline: Rc<Deadline>,
+}
+
+impl TimeoutScope {
+    /// A timeout that is not entered yet. Its time is counted from here.
+    #[track_caller]
+    pub fn new(duration: impl Into<Option<Duration>>) -> TimeoutScope {
+        TimeoutScope { deadline: Rc::new(Deadline::after(duration.into(), Location::caller())) }
+    }
+
+    /// The same, until a point in time.
+    #[track_caller]
+    pub fn at(deadline: impl Into<Option<Instant>>) -> TimeoutScope {
+        TimeoutScope { deadline: Rc::new(Deadline::new(deadline.into(), None, Location::caller())) }
+    }
+
+    /// Runs a body under the timeout.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`timeout`], and [`RuntimeError::AlreadyEntered`] the second time (TO-2).
+    pub async fn run<T, F>(self, body: F) -> Result<T>
+    where
+        F: AsyncFnOnce(&TimeoutScope) -> Result<T>,
+    {
+        self.deadline.limit(pin!(body(&self))).await
+    }
+
+    /// When it expires; `None`, if never.
+    ///
+    /// # asyncio
+    ///
+    /// `Timeout.when()` (TO-6).
+    pub fn when(&self) -> Option<Instant> {
+        self.deadline.when.get()
+    }
+
+    /// Whether the deadline has come while the block was running, whatever became of that.
+    ///
+    /// # asyncio
+    ///
+    /// `Timeout.expired()` (TO-6).
+    pub fn expired(&self) -> bool {
+        match self.deadline.state.get() {
+            State::Expiring | State::Expired => true,
+            // The timer has fired, and the block has not been polled since.
+            State::Active => self.deadline.has_fired(),
+            State::Created | State::Finished => false,
+        }
+    }
+
+    /// Moves the deadline; `None` switches it off. A past one interrupts the block in the next turn.
+    ///
+    /// # Errors
+    ///
+    /// [`Reschedule`], unless the block is running and its time is not over.
+    ///
+    /// # asyncio
+    ///
+    /// `Timeout.reschedule(when)` (TO-7).
+    pub fn reschedule(&self, deadline: impl Into<Option<Instant>>) -> Result<(), Reschedule> {
+        let fired = self.deadline.has_fired();
+        match self.deadline.state.get() {
+            State::Active if !fired => {
+                self.deadline.move_to(deadline.into());
+                Ok(())
+            }
+            State::Created => Err(Reschedule::NotEntered),
+            State::Active | State::Expiring => Err(Reschedule::Expiring),
+            State::Expired => Err(Reschedule::Expired),
+            State::Finished => Err(Reschedule::Finished),
+        }
+    }
+}
+
+impl fmt::Debug for TimeoutScope {
+    /// The state, and the deadline while it matters (TK-14).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("TimeoutScope");
+        shown.field("state", &self.deadline.state.get());
+        if self.deadline.state.get() == State::Active {
+            shown.field("when", &self.when());
+        }
+        shown.finish()
+    }
+}
+
+/// A deadline that cannot be moved any more, or not yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reschedule {
+    /// The block has not been entered.
+    NotEntered,
+    /// The time is over, and the block is ending.
+    Expiring,
+    /// The block has ended, by the timeout.
+    Expired,
+    /// The block has ended in time.
+    Finished,
+}
+
+impl fmt::Display for Reschedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Reschedule::NotEntered => "the timeout cannot be rescheduled: its block has not been entered",
+            Reschedule::Expiring => "the timeout cannot be rescheduled: its time is over, and its block is ending",
+            Reschedule::Expired => "the timeout cannot be rescheduled: it has expired",
+            Reschedule::Finished => "the timeout cannot be rescheduled: its block has ended",
+        })
+    }
+}
+
+impl std::error::Error for Reschedule {}
+
+/// See the [table](self).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Created,
+    Active,
+    Expiring,
+    Expired,
+    Finished,
+}
+
+/// The deadline of one block.
+struct Deadline {
+    when: Cell<Option<Instant>>,
+    after: Option<Duration>,
+    place: &'static Location<'static>,
+    state: Cell<State>,
+    timer: RefCell<Option<Timer>>,
+    /// What polls the block: so that a deadline that is set later can wake it.
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Deadline {
+    fn new(when: Option<Instant>, after: Option<Duration>, place: &'static Location<'static>) -> Deadline {
+        Deadline {
+            when: Cell::new(when),
+            after,
+            place,
+            state: Cell::new(State::Created),
+            timer: RefCell::new(when.map(Timer::new)),
+            waker: RefCell::new(None),
+        }
+    }
+
+    fn after(duration: Option<Duration>, place: &'static Location<'static>) -> Deadline {
+        Deadline::new(duration.map(|duration| Instant::now() + duration), duration, place)
+    }
+
+    fn has_fired(&self) -> bool {
+        self.timer.borrow().as_ref().is_some_and(Timer::has_fired)
+    }
+
+    fn move_to(&self, when: Option<Instant>) {
+        self.when.set(when);
+        let mut timer = self.timer.borrow_mut();
+        *timer = when.map(Timer::new);
+        // The block is suspended: it would not get to arming the timer by itself.
+        if let (Some(timer), Some(waker)) = (timer.as_mut(), self.waker.borrow().as_ref()) {
+            let _ = timer.poll(waker);
+        }
+    }
+
+    /// Runs a block.
+    async fn limit<T>(&self, mut block: Pin<&mut impl Future<Output = Result<T>>>) -> Result<T> {
+        if self.state.get() != State::Created {
+            return Err(RuntimeError::AlreadyEntered.into());
+        }
+        let scope = Scope::enter()?;
+        self.state.set(State::Active);
+        let running = Running { deadline: self };
+        let outcome = poll_fn(|cx| self.poll_block(cx, &scope, block.as_mut())).await;
+        let expired = self.state.get() == State::Expiring;
+        let outside = scope.leave();
+        drop(running);
+        outcome.map_err(|error| self.conclude(error, expired, outside))
+    }
+
+    fn poll_block<T>(
+        &self,
+        cx: &mut Context<'_>,
+        scope: &Scope,
+        block: Pin<&mut impl Future<Output = Result<T>>>,
+    ) -> Poll<Result<T>> {
+        if self.state.get() == State::Active && self.has_fired() {
+            self.state.set(State::Expiring);
+            scope.cancel(&self.expiry());
+        }
+        match scope.poll(cx, block) {
+            Poll::Ready(Ok(outcome)) => return Poll::Ready(outcome),
+            Poll::Ready(Err(cancelled)) => return Poll::Ready(Err(cancelled.into())),
+            Poll::Pending => {}
+        }
+        if self.state.get() == State::Active {
+            // Armed only now: a block that does not suspend needs no timer, and is not timed out (TO-3, TO-4).
+            if let Some(timer) = self.timer.borrow_mut().as_mut() {
+                let _ = timer.poll(cx.waker());
+            }
+            let keep = self.waker.borrow().as_ref().is_some_and(|kept| kept.will_wake(cx.waker()));
+            if !keep {
+                let replaced = self.waker.replace(Some(cx.waker().clone()));
+                drop(replaced);
+            }
+        }
+        Poll::Pending
+    }
+
+    fn expiry(&self) -> Cancelled {
+        Cancelled::new().because(Cause::by(Asker::Timeout { after: self.after }).with_place(self.place))
+    }
+
+    /// What becomes of the block's error.
+    fn conclude(&self, error: Error, expired: bool, outside: Outside) -> Error {
+        if expired && outside == Outside::Quiet && error.is_cancelled() {
+            let mut timed_out = TimedOut::new().with_place(self.place);
+            if let Some(after) = self.after {
+                timed_out = timed_out.with_after(after);
+            }
+            if let Some(cause) = error.as_cancelled() {
+                timed_out = timed_out.with_cause(cause.clone());
+            }
+            return timed_out.into();
+        }
+        if expired && !error.is_cancelled() {
+            // Its own error, raised after the time was over: the way it took tells so (TO-9).
+            return error.with_scope(ScopeNote { kind: "timeout", name: None, place: self.place });
+        }
+        error
+    }
+}
+
+/// While it lives, the block is running.
+struct Running<'a> {
+    deadline: &'a Deadline,
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        let expired = self.deadline.state.get() == State::Expiring;
+        self.deadline.state.set(if expired { State::Expired } else { State::Finished });
+        let timer = self.deadline.timer.take();
+        let waker = self.deadline.waker.take();
+        drop((timer, waker));
+    }
+}
