@@ -51,3 +51,7 @@ pub use homing_executor::{Unhandled, cancel, error, runtime, task, time};
 pub use homing_group::{
     GroupBuilder, GroupCancelled, GroupClosed, TaskGroup, TimeoutScope, task_group, timeout, timeout_at, timeout_scope,
 };
+#[cfg(unix)]
+pub use homing_executor::net;
+#[cfg(all(unix, feature = "hyper"))]
+pub use homing_executor::hyper;

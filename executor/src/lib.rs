@@ -24,6 +24,10 @@ mod waker;
 
 pub mod cancel;
 pub mod error;
+#[cfg(all(unix, feature = "hyper"))]
+pub mod hyper;
+#[cfg(unix)]
+pub mod net;
 pub mod runtime;
 pub mod task;
 pub mod time;

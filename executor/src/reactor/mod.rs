@@ -12,19 +12,24 @@
 //! It is made when it is first needed. A program that never blocks and has no socket opens no descriptor.
 
 mod alarm;
+mod registrar;
+mod share;
 mod source;
 
 use crate::clock::Nanos;
+use crate::outpost::RuntimeOutpost;
 use alarm::Alarm;
 use mio::{Events, Interest, Poll, Token, event};
+use registrar::Registrar;
 use slab::Slab;
 use std::io;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-pub(crate) use source::Source;
+pub(crate) use registrar::Standing;
+pub(crate) use share::{IoShare, Share};
+pub(crate) use source::{Source, Way};
 
 const BELL: Token = Token(usize::MAX);
 const ALARM: Token = Token(usize::MAX - 1);
@@ -37,7 +42,10 @@ pub(crate) struct Reactor {
     events: Events,
     bell: Arc<mio::Waker>,
     alarm: Alarm,
-    sources: Slab<Rc<Source>>,
+    sources: Slab<Arc<Source>>,
+    /// What the sources know of us; made for the first of them.
+    registrar: Option<Arc<Registrar>>,
+    outpost: &'static RuntimeOutpost,
 }
 
 /// How long [`Reactor::wait`] may block.
@@ -55,11 +63,12 @@ impl Reactor {
     /// # Errors
     ///
     /// When the operating system gives no descriptor, because there are too many open.
-    pub(crate) fn new() -> io::Result<Reactor> {
+    pub(crate) fn new(outpost: &'static RuntimeOutpost) -> io::Result<Reactor> {
         let poll = Poll::new()?;
         let bell = Arc::new(mio::Waker::new(poll.registry(), BELL)?);
         let alarm = Alarm::new(poll.registry(), ALARM)?;
-        Ok(Reactor { poll, events: Events::with_capacity(EVENTS), bell, alarm, sources: Slab::new() })
+        let events = Events::with_capacity(EVENTS);
+        Ok(Reactor { poll, events, bell, alarm, sources: Slab::new(), registrar: None, outpost })
     }
 
     pub(crate) fn bell(&self) -> Arc<mio::Waker> {
@@ -67,7 +76,8 @@ impl Reactor {
     }
 
     /// Whether there is anything but the bell and the alarm to listen to.
-    pub(crate) fn has_sources(&self) -> bool {
+    pub(crate) fn has_sources(&mut self) -> bool {
+        self.forget_departed();
         !self.sources.is_empty()
     }
 
@@ -105,22 +115,39 @@ impl Reactor {
         self.alarm.sleep(deadline).map(drop)
     }
 
-    /// Starts listening to a source, edge-triggered: each change is reported once.
-    pub(crate) fn register(&mut self, io: &mut impl event::Source) -> io::Result<Rc<Source>> {
+    /// Starts listening to a source, edge-triggered: each change is reported once, beginning with what is true already.
+    pub(crate) fn register(
+        &mut self,
+        io: &mut impl event::Source,
+        interest: Interest,
+    ) -> io::Result<Arc<Source>> {
+        self.forget_departed();
+        let registrar = match &self.registrar {
+            Some(registrar) => registrar,
+            None => self.registrar.insert(Arc::new(Registrar::new(self.poll.registry(), self.outpost)?)),
+        };
         let entry = self.sources.vacant_entry();
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        self.poll.registry().register(io, Token(entry.key()), interest)?;
-        let source = Rc::new(Source::new(entry.key()));
+        registrar.register(io, entry.key(), interest)?;
+        let source = Arc::new(Source::new(entry.key(), registrar.clone()));
         entry.insert(source.clone());
         Ok(source)
     }
 
-    /// Stops listening.
-    pub(crate) fn deregister(&mut self, source: &Rc<Source>, io: &mut impl event::Source) -> io::Result<()> {
-        if self.sources.get(source.key()).is_some_and(|known| Rc::ptr_eq(known, source)) {
-            self.sources.remove(source.key());
+    /// Frees the keys of sources that do not listen any more.
+    fn forget_departed(&mut self) {
+        if let Some(registrar) = &self.registrar {
+            for key in registrar.take_departed() {
+                self.sources.remove(key);
+            }
         }
-        self.poll.registry().deregister(io)
+    }
+}
+
+impl Drop for Reactor {
+    fn drop(&mut self) {
+        if let Some(registrar) = &self.registrar {
+            registrar.close();
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::context;
 use crate::hook::{self, Hook, Unhandled};
 use crate::memory::BlockPool;
 use crate::outpost::{self, RuntimeOutpost};
-use crate::reactor::{Patience, Reactor};
+use crate::reactor::{IoShare, Patience, Reactor};
 use crate::ready::ReadyQueue;
 use crate::task::life::{self, Options, Start};
 use crate::task::pages::{RowStore, row_of};
@@ -49,6 +49,7 @@ pub(crate) struct Core {
     pub(crate) timers: RefCell<TimerWheel<Waker>>,
     pub(crate) clock: Clock,
     reactor: RefCell<Option<Reactor>>,
+    pub(crate) io_share: IoShare,
     calls: OnceCell<Arc<Calls>>,
     /// How many tasks there are that have not ended.
     pub(crate) alive: Cell<usize>,
@@ -97,6 +98,7 @@ impl Core {
             timers: RefCell::new(TimerWheel::new(clock.turn())),
             clock,
             reactor: RefCell::new(None),
+            io_share: IoShare::default(),
             calls: OnceCell::new(),
             alive: Cell::new(0),
             eager_depth: Cell::new(0),
@@ -190,6 +192,11 @@ impl Core {
         self.expire_timers();
     }
 
+    /// Polls take long: a look is due after the one that is under way.
+    pub(crate) fn look_soon(&self) {
+        self.until_look.set(1);
+    }
+
     /// With nothing left to do, sleeps until there is; otherwise returns at once.
     #[inline]
     pub(crate) fn collect(&self) -> io::Result<()> {
@@ -253,7 +260,7 @@ impl Core {
 
     fn open_reactor(&self) -> io::Result<()> {
         if self.reactor.borrow().is_none() {
-            let reactor = Reactor::new()?;
+            let reactor = Reactor::new(self.outpost)?;
             self.outpost.bell.hang(Some(reactor.bell()));
             *self.reactor.borrow_mut() = Some(reactor);
         }

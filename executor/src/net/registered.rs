@@ -1,0 +1,320 @@
+//! A descriptor with its registration: what every socket is built on.
+
+use crate::cancel::{Awaiting, Leaf};
+use crate::context;
+use crate::error::{Error, Result, RuntimeError};
+use crate::reactor::{IoShare, Share, Source, Standing, Way};
+use mio::Interest;
+use mio::unix::SourceFd;
+use std::cell::{Cell, OnceCell};
+use std::io;
+use std::ops::ControlFlow;
+use std::os::fd::{AsRawFd, RawFd};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// Something with a descriptor that does not block, and, from its first wait on, its place in a reactor.
+pub(crate) struct Registered<S> {
+    /// Before the descriptor, so that it is dropped before that is closed.
+    home: OnceCell<Home>,
+    io: S,
+}
+
+/// The registration with the runtime that listens.
+struct Home {
+    source: Arc<Source>,
+    descriptor: RawFd,
+    interest: Cell<Interest>,
+}
+
+/// What a try of a system call has come to, if it was not `WouldBlock`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Tried<T> {
+    /// It has worked, and may be worth another try.
+    Ready(T),
+    /// It has worked, and the next try would find nothing.
+    Drained(T),
+}
+
+/// An await of a socket, or of one direction of it: what remains between two polls.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) leaf: Leaf,
+    place: Option<usize>,
+}
+
+impl Waiting {
+    #[track_caller]
+    #[inline]
+    pub(crate) fn new() -> Waiting {
+        Waiting { leaf: Leaf::new(), place: None }
+    }
+}
+
+/// Why an operation is not over yet.
+enum Pause {
+    /// There is nothing to be had.
+    Wait(Standing),
+    /// There may be, but others want their turn.
+    GiveWay,
+}
+
+impl<S: AsRawFd> Registered<S> {
+    /// Takes charge of something that has been set not to block.
+    pub(crate) fn new(io: S) -> Registered<S> {
+        Registered { home: OnceCell::new(), io }
+    }
+
+    pub(crate) fn get(&self) -> &S {
+        &self.io
+    }
+
+    /// Stops listening to it.
+    pub(crate) fn into_inner(self) -> S {
+        self.io
+    }
+
+    /// One poll of an operation: tries it, unless it is known to be useless, and else waits.
+    ///
+    /// `try_io` is called at most once with effect: if it returns `Ok` or an error, that is the result.
+    #[inline]
+    pub(crate) fn poll<T>(
+        &self,
+        cx: &mut Context<'_>,
+        way: Way,
+        waiting: &mut Waiting,
+        try_io: impl FnMut(&S) -> io::Result<Tried<T>>,
+    ) -> Poll<Result<T>> {
+        // Before the system call: a cancelled operation has not happened.
+        if let Err(cancelled) = waiting.leaf.resume() {
+            self.leave(way, waiting);
+            return Poll::Ready(Err(cancelled.into()));
+        }
+        match self.attempt(way, try_io) {
+            ControlFlow::Break(result) => {
+                waiting.leaf.unpark();
+                Poll::Ready(result)
+            }
+            ControlFlow::Continue(pause) => match self.suspend(cx, way, waiting, pause) {
+                Ok(()) => Poll::Pending,
+                Err(error) => Poll::Ready(Err(error)),
+            },
+        }
+    }
+
+    #[inline]
+    fn attempt<T>(
+        &self,
+        way: Way,
+        mut try_io: impl FnMut(&S) -> io::Result<Tried<T>>,
+    ) -> ControlFlow<Result<T>, Pause> {
+        let (standing, direction) = match self.home.get() {
+            None => (Standing::Home, None),
+            Some(home) => match home.source.registrar().standing() {
+                Standing::Home => (Standing::Home, Some(home.source.direction(way))),
+                // Readiness is not ours to change here, so it tells us nothing.
+                Standing::Outside => (Standing::Outside, None),
+                Standing::Elsewhere | Standing::Gone => return ControlFlow::Break(Err(stranded(home))),
+            },
+        };
+        if direction.is_some_and(|direction| !direction.is_ready()) {
+            return ControlFlow::Continue(Pause::Wait(standing));
+        }
+        if context::with(|core| core.map(IoShare::draw)) == Some(Share::UsedUp) {
+            return ControlFlow::Continue(Pause::GiveWay);
+        }
+        loop {
+            match try_io(&self.io) {
+                Ok(Tried::Ready(value)) => return ControlFlow::Break(Ok(value)),
+                Ok(Tried::Drained(value)) => {
+                    if SHORT_MEANS_DRAINED && let Some(direction) = direction {
+                        direction.drained();
+                    }
+                    return ControlFlow::Break(Ok(value));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if let Some(direction) = direction {
+                        direction.exhausted();
+                    }
+                    return ControlFlow::Continue(Pause::Wait(standing));
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return ControlFlow::Break(Err(error.into())),
+            }
+        }
+    }
+
+    /// Parks the leaf and stands in line.
+    fn suspend(&self, cx: &mut Context<'_>, way: Way, waiting: &mut Waiting, pause: Pause) -> Result<()> {
+        if let Err(cancelled) = waiting.leaf.park(cx, self.awaiting(way)) {
+            self.leave(way, waiting);
+            return Err(cancelled.into());
+        }
+        match pause {
+            Pause::GiveWay => cx.waker().wake_by_ref(),
+            Pause::Wait(standing) => match self.listen(way, standing) {
+                Ok(source) => source.direction(way).wait(&mut waiting.place, cx.waker()),
+                Err(error) => {
+                    waiting.leaf.unpark();
+                    return Err(error);
+                }
+            },
+        }
+        Ok(())
+    }
+
+    /// Sees to it that the running runtime's reactor reports edges in this direction.
+    fn listen(&self, way: Way, standing: Standing) -> Result<&Source> {
+        if standing == Standing::Outside {
+            return Err(RuntimeError::NoRuntime.into());
+        }
+        let descriptor = self.io.as_raw_fd();
+        let Some(home) = self.home.get() else {
+            let home = Home::found(descriptor, way)?;
+            return Ok(&self.home.get_or_init(|| home).source);
+        };
+        home.listen_also(way).map_err(|error| could_not_listen(error, descriptor))?;
+        Ok(&home.source)
+    }
+
+    fn awaiting(&self, way: Way) -> Awaiting {
+        let descriptor = self.io.as_raw_fd() as u64;
+        match way {
+            Way::Read => Awaiting::Readable(descriptor),
+            Way::Write => Awaiting::Writable(descriptor),
+        }
+    }
+
+    /// The await is over: nobody is to be woken for it.
+    #[inline]
+    pub(crate) fn leave(&self, way: Way, waiting: &mut Waiting) {
+        if waiting.place.is_some()
+            && let Some(home) = self.home.get()
+        {
+            home.source.direction(way).leave(&mut waiting.place);
+        }
+    }
+}
+
+/// Whether an operation that did less than it was asked for tells that the next one would do nothing, and that an edge
+/// will come when this changes. So it is for epoll and kqueue; where mio has to use `poll`, only `WouldBlock` tells.
+const SHORT_MEANS_DRAINED: bool = cfg!(any(
+    target_os = "linux",
+    target_os = "android",
+    target_vendor = "apple",
+    target_os = "freebsd",
+    target_os = "netbsd",
+    target_os = "openbsd",
+    target_os = "dragonfly",
+));
+
+impl Home {
+    /// Registers a descriptor with the running runtime.
+    ///
+    /// Who waits to read listens to that alone: most sockets have always room for what is written, and would be
+    /// reported as writable for nothing. Who waits to write, or to be connected, will want to read as well.
+    #[cold]
+    fn found(descriptor: RawFd, way: Way) -> Result<Home> {
+        let interest = match way {
+            Way::Read => Interest::READABLE,
+            Way::Write => Interest::READABLE | Interest::WRITABLE,
+        };
+        let registered = context::with(|core| {
+            let core = core.ok_or_else(|| Error::from(RuntimeError::NoRuntime))?;
+            core.with_reactor(|reactor| reactor.register(&mut SourceFd(&descriptor), interest))
+                .map_err(|error| could_not_listen(error, descriptor))
+        });
+        let source = registered?;
+        // The kernel reports what is true already as the first edge, also what came since the last try.
+        source.direction(way).exhausted();
+        Ok(Home { source, descriptor, interest: Cell::new(interest) })
+    }
+
+    fn listen_also(&self, way: Way) -> io::Result<()> {
+        if way == Way::Write && !self.interest.get().is_writable() {
+            let interest = self.interest.get() | Interest::WRITABLE;
+            let registrar = self.source.registrar();
+            registrar.reregister(&mut SourceFd(&self.descriptor), &self.source, interest)?;
+            self.interest.set(interest);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        self.source.registrar().deregister(&mut SourceFd(&self.descriptor), &self.source);
+    }
+}
+
+#[cold]
+fn stranded(home: &Home) -> Error {
+    let (why, note) = match home.source.registrar().standing() {
+        Standing::Gone => {
+            (RuntimeError::RuntimeGone, "the runtime that listened to this socket has been dropped")
+        }
+        _ => (
+            RuntimeError::OtherRuntime,
+            "a socket listens with the runtime in which it first had to wait, and can be used only there",
+        ),
+    };
+    Error::from(why).with_note(note)
+}
+
+#[cold]
+fn could_not_listen(error: io::Error, descriptor: RawFd) -> Error {
+    let note = match error.kind() {
+        io::ErrorKind::AlreadyExists => {
+            format!("descriptor {descriptor} is registered already: two sockets own it")
+        }
+        _ => format!("descriptor {descriptor} could not be listened to"),
+    };
+    Error::from(error).with_note(note)
+}
+
+/// An operation of a socket as a future.
+#[must_use = "futures do nothing unless awaited"]
+pub(crate) struct Operation<'a, S: AsRawFd, F> {
+    socket: &'a Registered<S>,
+    way: Way,
+    waiting: Waiting,
+    try_io: F,
+}
+
+impl<'a, S: AsRawFd, F> Operation<'a, S, F> {
+    #[track_caller]
+    #[inline]
+    pub(crate) fn new(socket: &'a Registered<S>, way: Way, try_io: F) -> Self {
+        Operation { socket, way, waiting: Waiting::new(), try_io }
+    }
+}
+
+// The function is called, never pinned.
+impl<S: AsRawFd, F> Unpin for Operation<'_, S, F> {}
+
+impl<S: AsRawFd, F, T> Future for Operation<'_, S, F>
+where
+    F: FnMut(&S) -> io::Result<Tried<T>>,
+{
+    type Output = Result<T>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
+        let this = self.get_mut();
+        this.socket.poll(cx, this.way, &mut this.waiting, &mut this.try_io)
+    }
+}
+
+impl<S: AsRawFd, F> Drop for Operation<'_, S, F> {
+    #[inline]
+    fn drop(&mut self) {
+        self.socket.leave(self.way, &mut self.waiting);
+    }
+}
+
+impl<S: std::fmt::Debug> std::fmt::Debug for Registered<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.io.fmt(f)
+    }
+}

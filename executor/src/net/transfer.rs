@@ -1,0 +1,202 @@
+//! Moving bytes: what reading and writing a stream have in common.
+
+use super::registered::{Registered, Tried, Waiting};
+use crate::error::{Error, Result};
+use crate::reactor::Way;
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::os::fd::AsRawFd;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+impl<S: AsRawFd> Registered<S> {
+    /// As [`poll`](Registered::poll), for a call that moves up to `asked` bytes of a stream. To move none takes no call.
+    #[inline]
+    pub(super) fn poll_transfer(
+        &self,
+        cx: &mut Context<'_>,
+        way: Way,
+        waiting: &mut Waiting,
+        asked: usize,
+        mut try_io: impl FnMut(&S) -> io::Result<usize>,
+    ) -> Poll<Result<usize>> {
+        if asked == 0 {
+            return Poll::Ready(Ok(0));
+        }
+        self.poll(cx, way, waiting, |io| {
+            // Zero is the end, not a drain: it is there for everybody who asks.
+            try_io(io).map(|moved| {
+                if moved < asked && moved > 0 { Tried::Drained(moved) } else { Tried::Ready(moved) }
+            })
+        })
+    }
+}
+
+/// One such call as a future.
+#[must_use = "futures do nothing unless awaited"]
+pub(super) struct Transfer<'a, S: AsRawFd, F> {
+    socket: &'a Registered<S>,
+    way: Way,
+    waiting: Waiting,
+    asked: usize,
+    try_io: F,
+}
+
+impl<'a, S: AsRawFd, F> Transfer<'a, S, F> {
+    #[track_caller]
+    #[inline]
+    pub(super) fn new(socket: &'a Registered<S>, way: Way, asked: usize, try_io: F) -> Self {
+        Transfer { socket, way, waiting: Waiting::new(), asked, try_io }
+    }
+}
+
+// The function is called, never pinned.
+impl<S: AsRawFd, F> Unpin for Transfer<'_, S, F> {}
+
+impl<S: AsRawFd, F: FnMut(&S) -> io::Result<usize>> Future for Transfer<'_, S, F> {
+    type Output = Result<usize>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<usize>> {
+        let this = self.get_mut();
+        this.socket.poll_transfer(cx, this.way, &mut this.waiting, this.asked, &mut this.try_io)
+    }
+}
+
+impl<S: AsRawFd, F> Drop for Transfer<'_, S, F> {
+    #[inline]
+    fn drop(&mut self) {
+        self.socket.leave(self.way, &mut self.waiting);
+    }
+}
+
+type TcpIo = mio::net::TcpStream;
+
+/// The future of [`TcpStream::read_exact`](super::TcpStream::read_exact).
+///
+/// When it has failed, it still knows how far it came; awaited once more (by `&mut`), it goes on from there.
+#[must_use = "futures do nothing unless awaited"]
+pub struct ReadExact<'a> {
+    socket: &'a Registered<TcpIo>,
+    waiting: Waiting,
+    buffer: &'a mut [u8],
+    filled: usize,
+}
+
+impl<'a> ReadExact<'a> {
+    #[track_caller]
+    pub(super) fn new(socket: &'a Registered<TcpIo>, buffer: &'a mut [u8]) -> Self {
+        ReadExact { socket, waiting: Waiting::new(), buffer, filled: 0 }
+    }
+
+    /// How many bytes of the buffer have been filled.
+    pub fn filled(&self) -> usize {
+        self.filled
+    }
+}
+
+impl Future for ReadExact<'_> {
+    type Output = Result<()>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let this = self.get_mut();
+        while this.filled < this.buffer.len() {
+            let rest = &mut this.buffer[this.filled..];
+            let asked = rest.len();
+            let polled =
+                this.socket.poll_transfer(cx, Way::Read, &mut this.waiting, asked, |mut io| io.read(rest));
+            let end = match polled {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(0)) => io::Error::from(io::ErrorKind::UnexpectedEof).into(),
+                Poll::Ready(Ok(moved)) => {
+                    this.filled += moved;
+                    continue;
+                }
+                Poll::Ready(Err(error)) => error,
+            };
+            return Poll::Ready(Err(progress(end, "read", this.filled, this.buffer.len())));
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for ReadExact<'_> {
+    fn drop(&mut self) {
+        self.socket.leave(Way::Read, &mut self.waiting);
+    }
+}
+
+/// The future of [`TcpStream::write_all`](super::TcpStream::write_all).
+///
+/// When it has failed, it still knows how far it came; awaited once more (by `&mut`), it goes on from there.
+#[must_use = "futures do nothing unless awaited"]
+pub struct WriteAll<'a> {
+    socket: &'a Registered<TcpIo>,
+    waiting: Waiting,
+    bytes: &'a [u8],
+    written: usize,
+}
+
+impl<'a> WriteAll<'a> {
+    #[track_caller]
+    pub(super) fn new(socket: &'a Registered<TcpIo>, bytes: &'a [u8]) -> Self {
+        WriteAll { socket, waiting: Waiting::new(), bytes, written: 0 }
+    }
+
+    /// How many of the bytes have been handed to the operating system.
+    pub fn written(&self) -> usize {
+        self.written
+    }
+}
+
+impl Future for WriteAll<'_> {
+    type Output = Result<()>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let this = self.get_mut();
+        while this.written < this.bytes.len() {
+            let rest = &this.bytes[this.written..];
+            let polled =
+                this.socket
+                    .poll_transfer(cx, Way::Write, &mut this.waiting, rest.len(), |mut io| io.write(rest));
+            let end = match polled {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(0)) => io::Error::from(io::ErrorKind::WriteZero).into(),
+                Poll::Ready(Ok(moved)) => {
+                    this.written += moved;
+                    continue;
+                }
+                Poll::Ready(Err(error)) => error,
+            };
+            return Poll::Ready(Err(progress(end, "written", this.written, this.bytes.len())));
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for WriteAll<'_> {
+    fn drop(&mut self) {
+        self.socket.leave(Way::Write, &mut self.waiting);
+    }
+}
+
+/// Says how far it came, unless that was nowhere.
+#[cold]
+fn progress(error: Error, done: &str, moved: usize, asked: usize) -> Error {
+    if moved == 0 {
+        return error;
+    }
+    error.with_note(format!("{moved} of {asked} bytes had been {done} by then"))
+}
+
+impl fmt::Debug for ReadExact<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadExact").field("filled", &self.filled).field("of", &self.buffer.len()).finish()
+    }
+}
+
+impl fmt::Debug for WriteAll<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WriteAll").field("written", &self.written).field("of", &self.bytes.len()).finish()
+    }
+}
