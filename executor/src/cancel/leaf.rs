@@ -16,10 +16,13 @@ use crate::cancel::{request, scope};
 use crate::context;
 use crate::error::Cancelled;
 use crate::task::extras::{Node, NodeKind};
+use crate::task::TaskRef;
 use crate::task::row::{AwaitKind, Row};
 use crate::waker;
+use std::cell::Cell;
 use std::fmt;
 use std::panic::Location;
+use std::rc::Rc;
 use std::task::Context;
 
 /// The cancellation side of one await.
@@ -234,53 +237,92 @@ impl Leaf {
     }
 }
 
-/// What happened to an await of another task since it parked.
-pub(crate) enum Joining {
+/// What happened since it parked to an await that forwards requests instead of taking them.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resumed {
     /// Nothing that concerns it.
     Undisturbed,
-    /// A request is pending: if the awaited task has ended, that outcome was not yet seen, and the cancel wins.
+    /// A request was made, and has gone on to the awaited tasks.
+    Forwarded,
+    /// A request is pending, because it came when the awaited tasks had all ended, or the await was over for another
+    /// reason, and that had not been seen yet: the cancel wins. [`Leaf::take_request`] takes it.
     Requested,
 }
 
-/// The same for a leaf that awaits another task, and so forwards a request to it instead of taking it (CX-4).
+/// The tasks that a leaf forwards requests to. Cloned, it is the same list.
+#[derive(Clone, Debug)]
+pub struct ForwardTo {
+    tasks: Rc<[u64]>,
+    closed: Rc<Cell<bool>>,
+}
+
+impl ForwardTo {
+    /// These tasks. Those that have ended when a request comes are passed over.
+    pub fn new<'a>(tasks: impl IntoIterator<Item = &'a TaskRef>) -> ForwardTo {
+        let tasks = tasks.into_iter().map(|task| task.id().as_u64()).collect();
+        ForwardTo { tasks, closed: Rc::new(Cell::new(false)) }
+    }
+
+    /// From here on nothing is forwarded: the await is over, although some of its tasks are not.
+    pub fn close(&self) {
+        self.closed.set(true);
+    }
+
+    pub(crate) fn ids(&self) -> &[u64] {
+        if self.closed.get() { &[] } else { &self.tasks }
+    }
+}
+
+/// For a leaf that awaits other tasks, and so forwards a request to them instead of taking it (CX-4, GA-9).
 impl Leaf {
-    /// In place of `resume`. A moved epoch does not concern a join: the request was forwarded when it was made.
+    /// In place of [`resume`](Leaf::resume).
     #[inline]
-    pub(crate) fn resume_join(&mut self) -> Joining {
-        let Some(row) = context::current_row().filter(|_| self.task != 0) else { return Joining::Undisturbed };
+    pub fn resume_forwarding(&mut self) -> Resumed {
+        let Some(row) = context::current_row().filter(|_| self.task != 0) else { return Resumed::Undisturbed };
         if !self.stands_in(row) {
             self.unpark();
-            return Joining::Undisturbed;
+            return Resumed::Undisturbed;
         }
         if row.has_request() && scope::reaches(row, self.scope) {
-            Joining::Requested
+            Resumed::Requested
+        } else if self.epoch != row.epoch.get() {
+            Resumed::Forwarded
         } else {
-            Joining::Undisturbed
+            Resumed::Undisturbed
         }
     }
 
-    /// Takes the request that `resume_join` saw.
-    pub(crate) fn take_request(&mut self) -> Cancelled {
+    /// Takes the request that [`resume_forwarding`](Leaf::resume_forwarding) has seen. It is not parked any more then.
+    pub fn take_request(&mut self) -> Cancelled {
         self.unpark();
         context::current_row().map_or_else(Cancelled::new, scope::take)
     }
 
-    /// In place of `park`: a pending request goes on to the awaited task.
+    /// In place of [`park`](Leaf::park): a pending request goes on to the awaited tasks. Says whether there was one.
     ///
     /// # Errors
     ///
-    /// [`Cancelled`], if it has come back: the tasks await one another in a circle, which ends here.
+    /// [`Cancelled`], if there was one, and it has nobody to go to, or has come back: the tasks await one another in a
+    /// circle, which ends here.
+    pub fn park_forwarding(&mut self, cx: &mut Context<'_>, tasks: &ForwardTo) -> Result<Resumed, Cancelled> {
+        let Some(row) = context::current_row() else { return Ok(Resumed::Undisturbed) };
+        let requested = row.has_request() && scope::reaches(row, row.scope.get());
+        if requested {
+            self.hand_over(row, tasks.ids())?;
+        }
+        self.enter(row);
+        let own = self.is_own(cx);
+        self.link(row, NodeKind::Joins { tasks: tasks.clone(), own });
+        Ok(if requested { Resumed::Forwarded } else { Resumed::Undisturbed })
+    }
+
+    /// The same for one awaited task, which is what the row has room for.
     #[inline]
     pub(crate) fn park_join(&mut self, cx: &Context<'_>, awaited: &'static Row) -> Result<(), Cancelled> {
         let Some(row) = context::current_row() else { return Ok(()) };
         if row.has_request() && scope::reaches(row, row.scope.get()) {
-            let cancelled = scope::take(row);
-            request::cancel(awaited, &cancelled);
-            if row.has_request() && scope::reaches(row, row.scope.get()) {
-                let _same_again = scope::take(row);
-                self.unpark();
-                return Err(cancelled);
-            }
+            self.hand_over(row, &[awaited.id()])?;
         }
         self.enter(row);
         if !self.is_own(cx) {
@@ -291,6 +333,25 @@ impl Leaf {
             self.link(row, NodeKind::Join { task: awaited.id(), own: true });
         }
         Ok(())
+    }
+
+    /// Hands a pending request on to the awaited tasks.
+    #[cold]
+    fn hand_over(&mut self, row: &'static Row, tasks: &[u64]) -> Result<(), Cancelled> {
+        let cancelled = scope::take(row);
+        let mut taken = false;
+        for task in tasks.iter().filter_map(|id| Row::current(*id)) {
+            taken |= request::cancel(task, &cancelled);
+        }
+        let came_back = row.has_request() && scope::reaches(row, row.scope.get());
+        if came_back {
+            let _same_again = scope::take(row);
+        }
+        if taken && !came_back {
+            return Ok(());
+        }
+        self.unpark();
+        Err(cancelled)
     }
 }
 

@@ -28,5 +28,5 @@ pub(crate) mod leaf;
 pub(crate) mod request;
 pub(crate) mod scope;
 
-pub use leaf::{Awaiting, Leaf};
+pub use leaf::{Awaiting, ForwardTo, Leaf, Resumed};
 pub use scope::{Outside, Scope};

@@ -87,10 +87,13 @@ fn awaited_tasks(row: &Row, scope: u32, mut f: impl FnMut(&'static Row)) {
     }
     if let Some(extras) = row.extras() {
         for (_, node) in extras.nodes.borrow().iter() {
-            if let NodeKind::Join { task, own } = node.kind
-                && (!own || node.poll == row.polls.get())
-            {
-                see(task, node.scope);
+            let stands = |own: bool| !own || node.poll == row.polls.get();
+            match &node.kind {
+                NodeKind::Join { task, own } if stands(*own) => see(*task, node.scope),
+                NodeKind::Joins { tasks, own } if stands(*own) => {
+                    tasks.ids().iter().for_each(|task| see(*task, node.scope));
+                }
+                _ => {}
             }
         }
     }
@@ -128,7 +131,7 @@ pub(crate) fn wake_linked_leaves(row: &Row, scope: u32) -> bool {
         .filter(|(_, node)| scope::is_within(row, node.scope, scope))
         .filter_map(|(_, node)| match &node.kind {
             NodeKind::Leaf(waker) => Some(waker.clone()),
-            NodeKind::Join { .. } => None,
+            NodeKind::Join { .. } | NodeKind::Joins { .. } => None,
         })
         .collect();
     wakers.iter().for_each(life::wake_foreign);

@@ -4,6 +4,7 @@
 //! reference and belongs to the runtime's thread, hence the cells.
 
 use super::reference::TaskRef;
+use crate::cancel::leaf::ForwardTo;
 use crate::cancel::scope::ScopeEntry;
 use crate::error::Cancelled;
 use slab::Slab;
@@ -55,6 +56,8 @@ pub(crate) enum NodeKind {
     /// It awaits another task, to which a cancel is forwarded, and the row's own record was taken or not fit for it.
     /// Polled with the task's own waker, it stands here as long as every poll of the task polls it too.
     Join { task: u64, own: bool },
+    /// The same for a leaf that awaits several.
+    Joins { tasks: ForwardTo, own: bool },
 }
 
 /// One [`TaskRef::on_done`].

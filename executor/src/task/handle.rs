@@ -6,7 +6,7 @@ use super::life;
 use super::reference::{TaskRef, home};
 use super::row::{Flag, Row, Stage};
 use super::shared::SharedTask;
-use crate::cancel::leaf::{Joining, Leaf};
+use crate::cancel::leaf::{Leaf, Resumed};
 use crate::context;
 use crate::error::{Cancelled, Error, Result, RuntimeError};
 use crate::waker;
@@ -127,9 +127,9 @@ pub(crate) fn poll_join(
     register: impl FnOnce(&Row, &Waker),
 ) -> Join {
     let Some(row) = task.row() else { return Join::Refused(RuntimeError::RuntimeGone) };
-    let joining = leaf.resume_join();
+    let resumed = leaf.resume_forwarding();
     if !row.state.get().is_alive() {
-        if let Joining::Requested = joining {
+        if resumed == Resumed::Requested {
             return Join::Cancelled(leaf.take_request());
         }
         leaf.unpark();

@@ -207,6 +207,15 @@ impl TaskRef {
         self.row().is_none_or(|row| row.is(Flag::Cancelled))
     }
 
+    /// Whether the task has ended in an error that is no cancellation.
+    ///
+    /// # asyncio
+    ///
+    /// `Task.exception() is not None`, on a task that was not cancelled.
+    pub fn has_failed(&self) -> bool {
+        self.row().is_some_and(|row| row.is(Flag::Failed) && !row.is(Flag::Cancelled))
+    }
+
     /// Calls `callback` once the task has ended: in the turn after, in the order in which callbacks were added. On a
     /// task that has ended, in the next turn. Returns a key to take it back with.
     ///
