@@ -41,6 +41,9 @@
 //! | write a future that can be cancelled | [`cancel`] |
 #![forbid(unsafe_code)]
 
+#[cfg(doctest)]
+mod book;
+
 pub use homing_executor::error::{
     Cancelled, Error, Except, ExceptionGroup, Panicked, Result, RuntimeError, TimedOut,
 };
