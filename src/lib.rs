@@ -52,7 +52,10 @@ pub use homing_executor::task::{SharedTask, Task, TaskId, TaskRef, all_tasks, cu
 pub use homing_executor::time::{Instant, sleep, sleep_until, yield_now};
 pub use homing_executor::{Unhandled, cancel, error, runtime, task, time};
 pub use homing_group::{
-    GroupBuilder, GroupCancelled, GroupClosed, TaskGroup, TimeoutScope, task_group, timeout, timeout_at, timeout_scope,
+    AsCompleted, Gather, ReturnWhen, Shield, Wait, Waited, as_completed, gather, gather_iter, shield, wait, wait_for,
+};
+pub use homing_group::{
+    GroupBuilder, GroupCancelled, GroupClosed, Reschedule, TaskGroup, TimeoutScope, task_group, timeout, timeout_at, timeout_scope,
 };
 #[cfg(unix)]
 pub use homing_executor::net;

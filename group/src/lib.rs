@@ -10,9 +10,14 @@
 
 mod child;
 mod exit;
+mod join;
 mod task_group;
 mod timeout;
 
 pub use child::ChildBuilder;
+pub use join::{
+    AsCompleted, AsTask, EmptyWait, Gather, GatherChildren, GatherOutcomes, Gatherable, Next, ReturnWhen, Shield, Wait,
+    Waited, as_completed, gather, gather_iter, shield, wait, wait_for,
+};
 pub use task_group::{GroupBuilder, GroupCancelled, GroupClosed, TaskGroup, task_group};
 pub use timeout::{Reschedule, TimeoutScope, timeout, timeout_at, timeout_scope};

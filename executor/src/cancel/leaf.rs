@@ -245,8 +245,8 @@ pub enum Resumed {
     Undisturbed,
     /// A request was made, and has gone on to the awaited tasks.
     Forwarded,
-    /// A request is pending, because it came when the awaited tasks had all ended, or the await was over for another
-    /// reason, and that had not been seen yet: the cancel wins. [`Leaf::take_request`] takes it.
+    /// A request is pending. If the await is over, because the awaited tasks have ended, and that had not been seen yet,
+    /// the cancel wins: [`Leaf::take_request`] takes it. Otherwise [`Leaf::park_forwarding`] hands it on.
     Requested,
 }
 
