@@ -4,3 +4,9 @@
 struct Architecture;
 #[doc = include_str!("../docs/src/loop.md")]
 struct Loop;
+#[doc = include_str!("../docs/src/tasks.md")]
+struct Tasks;
+#[doc = include_str!("../docs/src/wakers.md")]
+struct Wakers;
+#[doc = include_str!("../docs/src/timers.md")]
+struct Timers;
