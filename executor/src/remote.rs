@@ -13,7 +13,7 @@
 //!           other id: stale, done
 //!     outpost.inbox ◄── push id                        drain: pop id
 //!     fence                                              word &= !1   (a read-modify-write)
-//!     outpost.asleep? ring the bell ─────────────────►   row still mine and id current: wake it here
+//!     outpost.asleep? ring the bell ─────────────────►   id current, and so the row mine: wake it here
 //! ```
 //!
 //! The word holds the row's *generation* beside the queued bit, and that is the heart of it: with a bare bit, a stale

@@ -1,7 +1,7 @@
 //! The row: all that the runtime keeps for a task, but its future.
 //!
-//! Two cache lines. A poll touches the first; spawning, parking and finishing touch the second, which doubles as the
-//! task's record for whoever wants to see what it is doing. Rarely needed things are a pointer away ([`Extras`]).
+//! Two cache lines. In the first is what the loop polls with; the second is the task's record, for joining, parking and
+//! finishing, and for whoever wants to see what it is doing. (A poll counts itself there, so it touches both.) Rarely needed things are a pointer away ([`Extras`]).
 //!
 //! ```text
 //!  line 1  word  owner  next  cell  vtable  extras  state·stage·flags  count  epoch  scope
@@ -190,6 +190,8 @@ pub(crate) enum Flag {
     Forwarding = 1 << 9,
     /// The future of a `block_on`: its cell is on the stack, and a panic in it goes on there.
     Main = 1 << 10,
+    /// A `Cancelled` has come out of one of its awaits, and was not taken back with `uncancel()`.
+    Delivered = 1 << 11,
 }
 
 impl Row {
