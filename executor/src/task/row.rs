@@ -1,7 +1,8 @@
 //! The row: all that the runtime keeps for a task, but its future.
 //!
 //! Two cache lines. In the first is what the loop polls with; the second is the task's record, for joining, parking and
-//! finishing, and for whoever wants to see what it is doing. (A poll counts itself there, so it touches both.) Rarely needed things are a pointer away ([`Extras`]).
+//! finishing, and for whoever wants to see what it is doing. (A poll counts itself there, so it touches both.) Rarely
+//! needed things are a pointer away ([`Extras`]).
 //!
 //! ```text
 //!  line 1  word  owner  next  cell  vtable  extras  state·stage·flags  count  epoch  scope
