@@ -10,3 +10,9 @@ struct Tasks;
 struct Wakers;
 #[doc = include_str!("../docs/src/timers.md")]
 struct Timers;
+#[doc = include_str!("../docs/src/cancellation.md")]
+struct Cancellation;
+#[doc = include_str!("../docs/src/errors.md")]
+struct Errors;
+#[doc = include_str!("../docs/src/groups.md")]
+struct Groups;
