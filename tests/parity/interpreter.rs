@@ -21,7 +21,7 @@ use std::time::Duration;
 
 /// What became of a scenario.
 #[derive(Debug, PartialEq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// Every trace is CPython's.
     Same,
     /// The tasks whose traces differ: expected and actual.
@@ -29,7 +29,7 @@ pub enum Verdict {
 }
 
 /// Runs one scenario (a line of the corpus) and compares.
-pub fn check(line: &Value) -> Verdict {
+pub(crate) fn check(line: &Value) -> Verdict {
     let actual = run(&line["scenario"]);
     let expected = line["expected"].as_object().expect("`expected` is an object");
     let mut names: Vec<&String> = expected.keys().chain(actual.keys()).collect();
@@ -63,7 +63,7 @@ fn canonical(value: &Value) -> Value {
 }
 
 /// Runs a scenario. Gives `{trace, end}` of every task that was ever spawned.
-pub fn run(scenario: &Value) -> BTreeMap<String, Value> {
+pub(crate) fn run(scenario: &Value) -> BTreeMap<String, Value> {
     let runtime = homing::Builder::new().virtual_time().debug(false).on_unhandled(|_| ()).build();
     let world = runtime
         .block_on(async {
