@@ -9,13 +9,13 @@ use std::rc::Rc;
 
 /// A child to be. See [`TaskGroup::task`](crate::TaskGroup::task).
 #[must_use = "nothing is spawned before `.spawn()`"]
-pub struct ChildBuilder<F> {
-    group: Rc<Group>,
+pub struct ChildBuilder<'a, F> {
+    group: &'a Rc<Group>,
     task: TaskBuilder<F>,
 }
 
-impl<F> ChildBuilder<F> {
-    pub(crate) fn new(group: Rc<Group>, task: TaskBuilder<F>) -> Self {
+impl<'a, F> ChildBuilder<'a, F> {
+    pub(crate) fn new(group: &'a Rc<Group>, task: TaskBuilder<F>) -> Self {
         ChildBuilder { group, task }
     }
 
@@ -81,63 +81,48 @@ impl<F> ChildBuilder<F> {
         F: Future<Output = Result<T>> + 'static,
         T: 'static,
     {
-        let group = self.group;
-        let membership = group.reserve();
+        let membership = self.group.reserve();
         let key = membership.key;
         let task = self.task.owner(membership).spawn();
         if !task.is_finished() {
-            group.fill(key, task.task_ref());
-            if group.is_shutting_down() {
-                // It was started eagerly, and has had the group shut down before it could be found there (TG-35).
-                task.cancel_because(&group.because(Cancelled::new()));
-            }
+            self.group.fill(key, task.task_ref());
         }
         task
     }
 }
 
-impl<F> fmt::Debug for ChildBuilder<F> {
+impl<F> fmt::Debug for ChildBuilder<'_, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ChildBuilder").finish_non_exhaustive()
     }
 }
 
-/// A child's place in its group. It is given back when the child has ended, or if it was never spawned.
+/// A child's place in its group. Dropping it, when the child has ended or was never spawned, gives it back.
 pub(crate) struct Membership {
     group: Rc<Group>,
     key: usize,
-    left: std::cell::Cell<bool>,
 }
 
 impl Membership {
     pub(crate) fn new(group: Rc<Group>, key: usize) -> Membership {
-        Membership { group, key, left: std::cell::Cell::new(false) }
-    }
-
-    fn leave(&self) {
-        if !self.left.replace(true) {
-            self.group.leave(self.key);
-        }
+        Membership { group, key }
     }
 }
 
 impl Owner for Membership {
     fn child_done(&self, _child: &TaskRef, outcome: Outcome<'_>) -> Attention {
-        // The failure first: a group without children would wake its exit.
-        let attention = match outcome {
+        match outcome {
             Outcome::Failed(error) => {
-                self.group.note_failure(error.clone());
+                self.group.note_failure(error);
                 Attention::Taken
             }
             Outcome::Value | Outcome::Cancelled(_) => Attention::Unseen,
-        };
-        self.leave();
-        attention
+        }
     }
 }
 
 impl Drop for Membership {
     fn drop(&mut self) {
-        self.leave();
+        self.group.leave(self.key);
     }
 }

@@ -4,15 +4,17 @@
 //! its own block; *outside* are all others since the block began.
 //!
 //! ```text
-//!  1  the body ends: a value, an error, `Cancelled` (P), or a panic
-//!  3  not with a value: shut down
-//!  4  wait for the children. A `Cancelled` from the wait (Q): the first one shuts down and becomes P; wait on
-//!  5  a panic: report the errors, take the own request back, let the panic go on
-//!  6  take the own request back. Nobody outside asked: P is forgotten. Somebody did: P, or else Q, stands
-//!  7  P and no errors:  Cancelled
+//!  1  the body has ended: the block is exiting
+//!  2  it ended in a `Cancelled`: that is P
+//!  3  it ended without a value: shut down
+//!  4  wait for the children. A `Cancelled` from the wait shuts down and becomes P; if that is done, it is Q. Wait on
+//!  5  it panicked: report the errors, do as in 6 and 9, let the panic go on
+//!  6  take the own request back. Nobody outside asked: P, if it came of the own request, is forgotten. Somebody did:
+//!     P stands, or else Q
+//!  7  P and no errors: P leaves the block
 //!  8  the body's error joins the children's
-//!  9  errors:           the exception group; and what was asked outside is pending once more
-//! 10  otherwise:        the body's value, if the group's own request did not interrupt it
+//!  9  errors: their group leaves the block, and what was asked outside is pending once more
+//! 10  otherwise the block ends normally, with the body's value if it has one
 //! ```
 
 use crate::task_group::{Group, Phase, TaskGroup};
@@ -24,7 +26,7 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 /// How the body ended.
@@ -47,8 +49,16 @@ where
     group.enter(Scope::enter()?);
     let block = Block { group };
     let body = {
-        // In a scope of its own: a body that is given up is dropped here, before its children are waited for.
-        let mut body = pin!(body(&handle));
+        // In a block of its own: a body that is given up is dropped here, before its children are waited for.
+        let mut call = Some(body);
+        let mut called = pin!(None);
+        let mut body = pin!(poll_fn(|cx| {
+            if let Some(call) = call.take() {
+                // Here, and not before: what the call does, belongs to the body, be it a spawn or a panic.
+                called.set(Some(call(&handle)));
+            }
+            called.as_mut().as_pin_mut().expect("called above").poll(cx)
+        }));
         poll_fn(|cx| block.poll_body(cx, body.as_mut())).await
     };
     block.exit(body).await
@@ -63,7 +73,7 @@ impl Block<'_> {
     fn poll_body<T>(
         &self,
         cx: &mut Context<'_>,
-        body: std::pin::Pin<&mut impl Future<Output = Result<T>>>,
+        body: Pin<&mut impl Future<Output = Result<T>>>,
     ) -> Poll<Body<T>> {
         // Caught, so that the children can be waited for before the panic goes on (TG-38).
         let polled = catch_unwind(AssertUnwindSafe(|| self.poll_in_scope(cx, body)));
@@ -80,7 +90,7 @@ impl Block<'_> {
     fn poll_in_scope<R>(
         &self,
         cx: &mut Context<'_>,
-        future: std::pin::Pin<&mut impl Future<Output = R>>,
+        future: Pin<&mut impl Future<Output = R>>,
     ) -> Poll<Result<R, Cancelled>> {
         match self.group.scope.borrow().as_ref() {
             Some(scope) => scope.poll(cx, future),
@@ -91,56 +101,54 @@ impl Block<'_> {
     async fn exit<T>(self, body: Body<T>) -> Result<Option<T>> {
         let group = self.group;
         group.begin_exit();
-        let mut outer = match &body {
-            Body::Cancelled(error) => Some(error.clone()),
-            _ => None,
-        };
+        let mut outer = None;
         match &body {
             Body::Value(_) => {}
-            Body::Cancelled(error) => group.shut_down(&group.because(cancellation(error))),
+            Body::Cancelled(error) => {
+                outer = Some(error.clone());
+                group.shut_down(&group.because(cancellation(error)));
+            }
             Body::Failed(_) | Body::Panicked(_) => {
                 group.shut_down(&group.because(Cancelled::new().with_reason("the body failed")));
             }
         }
         let in_the_wait = self.wait_for_children(&mut outer).await;
         let mut errors = group.take_errors();
-        if let Body::Panicked(payload) = body {
-            for error in errors {
-                runtime::report_unhandled(Unhandled::Displaced { error });
-            }
-            let _ = self.take_back();
-            drop(self);
-            resume_unwind(payload);
-        }
-        let outside = self.settle(&mut outer, in_the_wait);
+        let outside = self.settle(&mut outer, in_the_wait, &errors);
         let value = match body {
             Body::Value(value) => Some(value),
-            Body::Cancelled(_) | Body::Panicked(_) => None,
+            Body::Cancelled(_) => None,
             Body::Failed(error) => {
                 errors.push(error);
                 None
             }
+            Body::Panicked(payload) => {
+                self.displace(outer, outside, &[]);
+                errors
+                    .into_iter()
+                    .for_each(|error| runtime::report_unhandled(Unhandled::Displaced { error }));
+                drop(self);
+                resume_unwind(payload);
+            }
         };
         if !errors.is_empty() {
-            if outside == Outside::Asked {
-                self.ask_again(outer.as_ref());
-            }
+            self.displace(outer, outside, &errors);
             return Err(self.group_of(errors));
         }
         outer.map_or(Ok(value), Err)
     }
 
-    /// Step 4. Returns the last `Cancelled` that came out of the wait.
-    async fn wait_for_children(&self, outer: &mut Option<Error>) -> Option<Error> {
+    /// Step 4. Returns what came out of the wait when the group was shutting down already.
+    async fn wait_for_children(&self, outer: &mut Option<Error>) -> Option<Cancelled> {
         let group = self.group;
-        let mut latest = None;
+        let mut later: Option<Cancelled> = None;
         let mut interrupted = |cancelled: Cancelled| {
-            let error = Error::from(cancelled.clone());
-            if !group.is_shutting_down() {
-                *outer = Some(error.clone());
+            if group.is_shutting_down() {
+                later = Some(later.take().map_or_else(|| cancelled.clone(), |later| later.and(&cancelled)));
+            } else {
+                *outer = Some(cancelled.clone().into());
                 group.shut_down(&group.because(cancelled));
             }
-            latest = Some(error);
         };
         let mut leaf = Leaf::new();
         let mut wait = pin!(poll_fn(|cx| {
@@ -165,32 +173,33 @@ impl Block<'_> {
             Poll::Ready(_) => Poll::Ready(()),
         })
         .await;
-        latest
+        later
     }
 
-    fn take_back(&self) -> Outside {
-        self.group.scope.borrow().as_ref().map_or(Outside::Quiet, Scope::take_back)
-    }
-
-    /// Step 6.
-    fn settle(&self, outer: &mut Option<Error>, in_the_wait: Option<Error>) -> Outside {
-        let asked = self.group.scope.borrow().as_ref().is_some_and(Scope::has_asked);
-        let outside = self.take_back();
-        if asked {
-            match outside {
-                Outside::Quiet => *outer = None,
-                Outside::Asked => *outer = outer.take().or(in_the_wait),
-            }
+    /// Step 6: `outer` becomes what leaves the block, if no error does.
+    fn settle(&self, outer: &mut Option<Error>, in_the_wait: Option<Cancelled>, errors: &[Error]) -> Outside {
+        let scope = self.group.scope.borrow();
+        let Some(scope) = scope.as_ref() else { return Outside::Quiet };
+        let asked = scope.has_asked();
+        let outside = scope.take_back();
+        match outside {
+            Outside::Quiet if asked => let_go(outer.take(), errors),
+            // A `Cancelled` that is nobody's request: the body has got it from a task that was cancelled.
+            Outside::Quiet => {}
+            Outside::Asked => *outer = both(outer.take(), in_the_wait),
         }
         outside
     }
 
-    /// Step 9: what was asked outside has been used up by this block, and has to be delivered once more (TG-20).
-    fn ask_again(&self, outer: Option<&Error>) {
-        let why = outer.map(cancellation).unwrap_or_default();
-        if let Some(scope) = self.group.scope.borrow().as_ref() {
-            scope.ask_again(&why);
+    /// Step 9: something outranks `outer`. What was asked outside has been used up by this block, and has to be
+    /// delivered once more (TG-20).
+    fn displace(&self, outer: Option<Error>, outside: Outside, errors: &[Error]) {
+        if outside == Outside::Asked
+            && let Some(scope) = self.group.scope.borrow().as_ref()
+        {
+            scope.ask_again(&outer.as_ref().map(cancellation).unwrap_or_default());
         }
+        let_go(outer, errors);
     }
 
     fn group_of(&self, errors: Vec<Error>) -> Error {
@@ -209,19 +218,39 @@ fn cancellation(error: &Error) -> Cancelled {
     error.as_cancelled().cloned().unwrap_or_default()
 }
 
+/// P, or else Q, and with the causes of both: which of them was the own request, and which were not, they tell.
+fn both(p: Option<Error>, q: Option<Cancelled>) -> Option<Error> {
+    let (p, q) = match (p, q) {
+        (Some(p), Some(q)) => (p, q),
+        (p, q) => return p.or(q.map(Error::from)),
+    };
+    Some(match p.downcast::<Cancelled>() {
+        Ok(p) => p.and(&q).into(),
+        // One within another error, which stays as it is.
+        Err(p) => p,
+    })
+}
+
+/// A cancellation goes no further. An error that it had displaced is reported, unless it is one of those that the group
+/// returns anyway (KQ-13).
+fn let_go(cancelled: Option<Error>, errors: &[Error]) {
+    for displaced in cancelled.iter().flat_map(Error::displaced) {
+        if !errors.iter().any(|error| error.ptr_eq(displaced)) {
+            runtime::report_unhandled(Unhandled::Displaced { error: displaced.clone() });
+        }
+    }
+}
+
 impl Drop for Block<'_> {
     fn drop(&mut self) {
-        // Nothing to do if the block has come to its end. Otherwise its future is being dropped midway.
-        if self.group.has_children() {
-            self.group.finish();
-            self.group.abort_children();
-        }
         self.group.finish();
+        // All the rest is done already if the block has come to its end. Otherwise its future is being dropped midway.
+        self.group.abort_children();
         for error in self.group.take_errors() {
             runtime::report_unhandled(Unhandled::Displaced { error });
         }
-        // Takes the own request back, if that has not been done.
         let scope = self.group.scope.take();
+        // Takes the own request back.
         drop(scope);
     }
 }

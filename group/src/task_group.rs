@@ -25,6 +25,7 @@
 //! block ends is decided step by step in [`exit`](crate::exit).
 
 use crate::child::{ChildBuilder, Membership};
+use homing_executor::Unhandled;
 use homing_executor::cancel::Scope;
 use homing_executor::error::{Asker, Cancelled, Cause, Error, Result};
 use homing_executor::runtime;
@@ -112,9 +113,10 @@ pub(crate) struct Group {
     pub(crate) scope: RefCell<Option<Scope>>,
     /// The children that have not ended. One that is being spawned has its place already.
     children: RefCell<Slab<Option<TaskRef>>>,
-    /// Children that have failed, and whose errors will be looked at in the next turn.
-    failures_on_their_way: Cell<usize>,
+    /// What children have failed with, in order of completion.
     errors: RefCell<Vec<Error>>,
+    /// A child has failed, and the group will act on that in the next turn.
+    failing: Cell<bool>,
     /// Wakes the exit when the last child has ended.
     exit: RefCell<Option<Waker>>,
 }
@@ -258,13 +260,13 @@ impl TaskGroup {
     /// A child to be, with options: `tg.task(future).name("fetch").eager().spawn()`.
     #[track_caller]
     #[inline]
-    pub fn task<F, T>(&self, future: F) -> ChildBuilder<F::IntoFuture>
+    pub fn task<F, T>(&self, future: F) -> ChildBuilder<'_, F::IntoFuture>
     where
         F: IntoFuture<Output = Result<T>>,
         F::IntoFuture: 'static,
         T: 'static,
     {
-        ChildBuilder::new(self.group.clone(), task(future))
+        ChildBuilder::new(&self.group, task(future))
     }
 
     /// Ends the group quietly: cancels all children, and the body if it has not ended. The block waits for them and then
@@ -345,8 +347,8 @@ impl GroupBuilder {
             exiting: Cell::new(false),
             scope: RefCell::new(None),
             children: RefCell::new(Slab::new()),
-            failures_on_their_way: Cell::new(0),
             errors: RefCell::new(Vec::new()),
+            failing: Cell::new(false),
             exit: RefCell::new(None),
         };
         TaskGroup { group: Rc::new(group) }
@@ -385,7 +387,7 @@ impl Group {
     /// Whether a child may be spawned.
     pub(crate) fn check_open(&self) -> Result<(), GroupClosed> {
         match self.phase.get() {
-            Phase::Open if self.exiting.get() && !self.has_children() => Err(GroupClosed::Finished),
+            Phase::Open if self.is_over() => Err(GroupClosed::Finished),
             Phase::Open => Ok(()),
             Phase::ShuttingDown => Err(GroupClosed::ShuttingDown),
             Phase::New | Phase::Doomed => Err(GroupClosed::NotEntered),
@@ -398,8 +400,7 @@ impl Group {
         let doomed = self.phase.replace(Phase::Open) == Phase::Doomed;
         *self.scope.borrow_mut() = Some(scope);
         if doomed {
-            self.shut_down(&self.cancelled_by_call());
-            self.interrupt(&self.cancelled_by_call());
+            self.cancel();
         }
     }
 
@@ -412,13 +413,19 @@ impl Group {
         self.phase.set(Phase::Finished);
     }
 
+    /// How many children have not ended.
+    pub(crate) fn unfinished(&self) -> usize {
+        self.children.borrow().len()
+    }
+
     /// Whether the exit still has somebody to wait for.
     pub(crate) fn has_children(&self) -> bool {
         self.unfinished() > 0
     }
 
-    pub(crate) fn unfinished(&self) -> usize {
-        self.children.borrow().len() + self.failures_on_their_way.get()
+    /// The body and all children have ended, and only the block itself does not know yet.
+    fn is_over(&self) -> bool {
+        self.exiting.get() && !self.has_children()
     }
 
     /// The exit waits.
@@ -433,56 +440,53 @@ impl Group {
 
     /// Takes no more children, and cancels those there are. Once.
     pub(crate) fn shut_down(&self, why: &Cancelled) {
-        if self.phase.replace(Phase::ShuttingDown) == Phase::ShuttingDown {
-            return;
-        }
-        // A list of its own: what a cancel wakes may be anything, also something that ends a child.
-        let children: Vec<TaskRef> = self.children.borrow().iter().filter_map(|(_, child)| child.clone()).collect();
-        for child in children {
-            child.cancel_because(why);
+        if self.phase.replace(Phase::ShuttingDown) != Phase::ShuttingDown {
+            for child in self.children() {
+                child.cancel_because(why);
+            }
         }
     }
 
-    /// Interrupts the block itself, be it the body or the exit's wait. Once in the group's life (TG-10).
-    fn interrupt(&self, why: &Cancelled) {
+    /// Aborts every child there and then: for a block that is dropped midway. One that is being polled right now,
+    /// further up on the stack, ends when that poll returns.
+    pub(crate) fn abort_children(&self) {
+        if self.has_children() {
+            let why = self.because(Cancelled::new()).with_reason("its block was dropped");
+            for child in self.children() {
+                child.abort_because(&why);
+            }
+        }
+    }
+
+    /// A list of its own: what a cancel wakes may be anything, also something that ends a child.
+    fn children(&self) -> Vec<TaskRef> {
+        self.children.borrow().iter().filter_map(|(_, child)| child.clone()).collect()
+    }
+
+    /// Shuts down, and interrupts the block itself, be it the body or the exit's wait. Once in its life (TG-10), and not
+    /// if there is nobody left to be cancelled.
+    fn end(&self, why: &Cancelled) {
+        if self.phase.get() != Phase::Open || self.is_over() {
+            return;
+        }
+        let why = self.because(why.clone());
+        self.shut_down(&why);
         if let Some(scope) = self.scope.borrow().as_ref() {
-            scope.cancel(why);
+            scope.cancel(&why);
         }
     }
 
     fn cancel(&self) {
         match self.phase.get() {
             Phase::New => self.phase.set(Phase::Doomed),
-            // There is nobody left to be cancelled.
-            Phase::Open if self.exiting.get() && !self.has_children() => {}
-            Phase::Open => {
-                let why = self.cancelled_by_call();
-                self.shut_down(&why);
-                self.interrupt(&why);
-            }
+            Phase::Open => self.end(&Cancelled::new()),
             Phase::Doomed | Phase::ShuttingDown | Phase::Finished => {}
         }
-    }
-
-    fn cancelled_by_call(&self) -> Cancelled {
-        self.because(Cancelled::new()).with_reason("the group was cancelled")
     }
 
     /// A cancellation that has come as far as this group.
     pub(crate) fn because(&self, why: Cancelled) -> Cancelled {
         why.because(Cause::by(Asker::Group { name: self.name.clone() }).with_place(self.place))
-    }
-
-    /// Aborts every child there and then: for a block that is dropped midway.
-    pub(crate) fn abort_children(&self) {
-        let why = self.because(Cancelled::new()).with_reason("the group was dropped");
-        loop {
-            let next = self.children.borrow().iter().find_map(|(key, child)| Some((key, child.clone()?)));
-            let Some((key, child)) = next else { break };
-            child.abort_because(&why);
-            // One that is being polled right now, further up on the stack, ends when that poll returns.
-            self.children.borrow_mut().try_remove(key);
-        }
     }
 
     /// A place for a child that is about to be spawned.
@@ -491,8 +495,20 @@ impl Group {
         Membership::new(self.clone(), key)
     }
 
-    /// The child is there, unless it ended within its spawn.
+    /// The child has been spawned, and has not ended within that.
     pub(crate) fn fill(&self, key: usize, child: TaskRef) {
+        match self.phase.get() {
+            // It was started eagerly, and in that step something has come over the group, which did not find the child
+            // in its place: a failure or `cancel()` (TG-35), or the end of the block (TG-41).
+            Phase::ShuttingDown => {
+                child.cancel_because(&self.because(Cancelled::new()));
+            }
+            Phase::Finished => {
+                child.abort_because(&self.because(Cancelled::new()));
+                return;
+            }
+            Phase::New | Phase::Doomed | Phase::Open => {}
+        }
         if let Some(place) = self.children.borrow_mut().get_mut(key) {
             *place = Some(child);
         }
@@ -502,46 +518,31 @@ impl Group {
     pub(crate) fn leave(&self, key: usize) {
         let left = self.children.borrow_mut().try_remove(key);
         drop(left);
-        self.wake_exit_if_last();
-    }
-
-    /// A child has failed. As with asyncio, the group looks at it in the next turn: until then siblings run on, and
-    /// more may be spawned (TG-36).
-    pub(crate) fn note_failure(self: &Rc<Self>, error: Error) {
-        self.failures_on_their_way.set(self.failures_on_their_way.get() + 1);
-        let group = self.clone();
-        let arrived = error.clone();
-        if !runtime::call_soon(move || group.child_failed(arrived)) {
-            self.child_failed(error);
-        }
-    }
-
-    fn child_failed(&self, error: Error) {
-        self.failures_on_their_way.set(self.failures_on_their_way.get() - 1);
-        if self.phase.get() == Phase::Finished {
-            // The block was dropped in the meantime: nobody is left to take it.
-            return runtime::report_unhandled(homing_executor::Unhandled::Displaced { error });
-        }
-        let why = match error.task_name() {
-            Some(task) => Cancelled::new().because(
-                Cause::by(Asker::Task { name: Cow::Owned(task.to_owned()) }).with_reason("a sibling failed"),
-            ),
-            None => Cancelled::new().with_reason("a sibling failed"),
-        };
-        self.errors.borrow_mut().push(error);
-        if self.phase.get() == Phase::Open {
-            let why = self.because(why);
-            self.shut_down(&why);
-            self.interrupt(&why);
-        }
-        self.wake_exit_if_last();
-    }
-
-    fn wake_exit_if_last(&self) {
         if !self.has_children()
             && let Some(waker) = self.exit.take()
         {
             waker.wake();
         }
     }
+
+    /// A child has failed. The error is kept at once, but as with asyncio the group acts on it in the next turn: until
+    /// then siblings run on, and more may be spawned (TG-36).
+    pub(crate) fn note_failure(self: &Rc<Self>, error: &Error) {
+        if self.phase.get() == Phase::Finished {
+            // The block was dropped in the meantime: nobody is left to take it.
+            return runtime::report_unhandled(Unhandled::Displaced { error: error.clone() });
+        }
+        self.errors.borrow_mut().push(error.clone());
+        if self.phase.get() == Phase::Open && !self.failing.replace(true) {
+            let group = self.clone();
+            let task = error.task_name().map(str::to_owned);
+            // In a runtime that is being dropped there is no next turn, and nobody to be cancelled.
+            let _ = runtime::call_soon(move || group.end(&a_sibling_failed(task)));
+        }
+    }
+}
+
+fn a_sibling_failed(task: Option<String>) -> Cancelled {
+    let by = task.map_or(Asker::Unknown, |name| Asker::Task { name: name.into() });
+    Cancelled::new().because(Cause::by(by).with_reason("it failed"))
 }

@@ -1,7 +1,9 @@
 //! What the tests have in common: a world with a clock of its own, in which a test runs in every mode there is.
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
-use homing::{Builder, Error, ExceptionGroup, Instant, Result, Task, Unhandled, current, sleep, spawn, yield_now};
+use homing::{
+    Builder, Error, ExceptionGroup, Instant, Result, Task, Unhandled, current, sleep, spawn, yield_now,
+};
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
