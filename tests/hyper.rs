@@ -1,1 +1,266 @@
-fn main() {}
+//! HTTP/1.1 with hyper, server and client on one thread.
+
+use homing::hyper::{HyperExecutor, HyperTimer, Io};
+use homing::net::{TcpListener, TcpStream};
+use homing::{Error, Result, Task, current, sleep, spawn, timeout, yield_now};
+use http_body_util::{BodyExt, Empty, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1::SendRequest;
+use hyper::rt::{Executor, Timer};
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode, client, server};
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::future::pending;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+fn in_runtime(test: impl Future<Output = Result<()>>) {
+    homing::run(timeout(Duration::from_secs(20), test)).unwrap();
+}
+
+type Answer = Result<Response<Full<Bytes>>>;
+
+/// Answers one connection with `handler`.
+async fn serve_one<F>(listener: TcpListener, handler: impl Fn(Request<Incoming>) -> F) -> Result<()>
+where
+    F: Future<Output = Answer>,
+{
+    let (stream, _) = listener.accept().await?;
+    let handler = service_fn(|request| {
+        let answer = handler(request);
+        // hyper asks for an error of the standard library's kind.
+        async move { answer.await.map_err(Error::into_std) }
+    });
+    Ok(server::conn::http1::Builder::new().timer(HyperTimer).serve_connection(stream, handler).await?)
+}
+
+async fn connect(address: SocketAddr) -> Result<(SendRequest<Full<Bytes>>, Task<()>)> {
+    let stream = TcpStream::connect(address).await?;
+    let (sender, connection) = client::conn::http1::handshake(stream).await?;
+    Ok((sender, spawn(async { Ok(connection.await?) })))
+}
+
+fn get(path: &str) -> Request<Full<Bytes>> {
+    Request::get(path).body(Full::default()).unwrap()
+}
+
+fn bind() -> Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+#[test]
+fn many_requests_use_one_connection() {
+    in_runtime(async {
+        let (listener, address) = bind()?;
+        let server = spawn(serve_one(listener, async |request| {
+            yield_now().await?;
+            Ok(Response::new(Full::from(request.uri().path().to_owned())))
+        }));
+        let (mut sender, connection) = connect(address).await?;
+        for number in 0..20 {
+            let path = format!("/{number}");
+            let response = sender.send_request(get(&path)).await?;
+            assert_eq!(response.status(), StatusCode::OK);
+            assert_eq!(response.into_body().collect().await?.to_bytes(), path);
+        }
+        drop(sender);
+        connection.await?;
+        server.await
+    });
+}
+
+#[test]
+fn a_large_body_goes_both_ways_at_once() {
+    in_runtime(async {
+        let (listener, address) = bind()?;
+        // The answer is the request's own body, passed on while it is still coming in.
+        let server = spawn(async move {
+            let (stream, _) = listener.accept().await?;
+            let echo = service_fn(async |request: Request<Incoming>| {
+                Ok::<_, Infallible>(Response::new(request.into_body()))
+            });
+            Ok(server::conn::http1::Builder::new().serve_connection(stream, echo).await?)
+        });
+        let bytes: Vec<u8> = (0..8 << 20).map(|place: usize| (place ^ (place >> 8)) as u8).collect();
+        let bytes = Bytes::from(bytes);
+        let (mut sender, connection) = connect(address).await?;
+        let request = Request::post("/").body(Full::from(bytes.clone()))?;
+        let response = sender.send_request(request).await?;
+        assert!(response.into_body().collect().await?.to_bytes() == bytes);
+        drop(sender);
+        connection.await?;
+        server.await
+    });
+}
+
+#[test]
+fn a_wrapped_stream_of_futures_io_serves_as_well() {
+    in_runtime(async {
+        let (listener, address) = bind()?;
+        let server = spawn(async move {
+            let (stream, _) = listener.accept().await?;
+            let greet =
+                service_fn(async |_| Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("wrapped"))));
+            Ok(server::conn::http1::Builder::new().serve_connection(Io::new(stream), greet).await?)
+        });
+        let stream = Io::new(TcpStream::connect(address).await?);
+        let (mut sender, connection) = client::conn::http1::handshake(stream).await?;
+        let connection = spawn(async { Ok(connection.await?) });
+        let response = sender.send_request(Request::get("/").body(Empty::<Bytes>::new())?).await?;
+        assert_eq!(response.into_body().collect().await?.to_bytes(), "wrapped");
+        drop(sender);
+        connection.await?;
+        server.await
+    });
+}
+
+#[test]
+fn a_cancelled_connection_is_an_error_of_hypers_that_is_known_for_what_it_is() {
+    in_runtime(async {
+        let (listener, address) = bind()?;
+        let server = spawn(async move {
+            let (stream, _) = listener.accept().await?;
+            let silent = service_fn(async |_| pending::<Result<Response<Full<Bytes>>, Infallible>>().await);
+            let error: hyper::Error =
+                server::conn::http1::Builder::new().serve_connection(stream, silent).await.unwrap_err();
+            let error = Error::from(error);
+            assert!(error.is::<hyper::Error>() && error.is_cancelled(), "{error:#}");
+            Err::<(), _>(error)
+        });
+        let (mut sender, connection) = connect(address).await?;
+        let request = spawn(async move { Ok(sender.send_request(get("/")).await?) });
+        sleep(Duration::from_millis(5)).await?;
+        server.cancel();
+        assert!(server.await.unwrap_err().is_cancelled());
+        // To the client it is a connection that was closed without an answer.
+        let error = request.await.unwrap_err();
+        assert!(error.is::<hyper::Error>() && !error.is_cancelled(), "{error:#}");
+        let _ = connection.await;
+        Ok(())
+    });
+}
+
+#[test]
+fn a_cancelled_client_connection_is_known_for_what_it_is() {
+    in_runtime(async {
+        let (listener, address) = bind()?;
+        let (sender, connection) = connect(address).await?;
+        yield_now().await?;
+        connection.cancel();
+        let error = connection.await.unwrap_err();
+        assert!(error.is_cancelled(), "{error:#}");
+        drop((sender, listener));
+        Ok(())
+    });
+}
+
+#[test]
+fn a_cancelled_request_lets_the_next_one_through() {
+    in_runtime(async {
+        let (listener, address) = bind()?;
+        let server = spawn(async move {
+            for _ in 0..2 {
+                let (stream, _) = listener.accept().await?;
+                let handler = service_fn(async |request: Request<Incoming>| {
+                    if request.uri().path() == "/never" {
+                        pending::<()>().await;
+                    }
+                    Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("here")))
+                });
+                // The first ends when its client goes away.
+                let _ = server::conn::http1::Builder::new().serve_connection(stream, handler).await;
+            }
+            Ok(())
+        });
+        let (mut sender, connection) = connect(address).await?;
+        let request = spawn(async move { Ok(sender.send_request(get("/never")).await?) });
+        sleep(Duration::from_millis(5)).await?;
+        request.cancel();
+        assert!(request.await.unwrap_err().is_cancelled());
+        // Its sender was dropped with the request, so hyper has closed the connection.
+        let _ = connection.await;
+
+        let (mut sender, connection) = connect(address).await?;
+        let response = sender.send_request(get("/")).await?;
+        assert_eq!(response.into_body().collect().await?.to_bytes(), "here");
+        drop(sender);
+        connection.await?;
+        server.await
+    });
+}
+
+#[test]
+fn a_client_that_sends_no_header_is_given_up() {
+    in_runtime(async {
+        let (listener, address) = bind()?;
+        let server = spawn(async move {
+            let (stream, _) = listener.accept().await?;
+            let unused = service_fn(async |_| Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())));
+            let mut http = server::conn::http1::Builder::new();
+            http.timer(HyperTimer).header_read_timeout(Duration::from_millis(20));
+            Ok(http.serve_connection(stream, unused).await?)
+        });
+        let silent = TcpStream::connect(address).await?;
+        silent.write_all(b"GET / HTTP/1.1\r\n").await?;
+        let begin = Instant::now();
+        let error = server.await.unwrap_err();
+        assert!(error.downcast_ref::<hyper::Error>().unwrap().is_timeout(), "{error:#}");
+        assert!(begin.elapsed() >= Duration::from_millis(10));
+        Ok(())
+    });
+}
+
+#[test]
+fn hypers_timers_may_be_set_anew_and_fire_again() {
+    in_runtime(async {
+        let begin = Instant::now();
+        let mut sleeping = HyperTimer.sleep(Duration::from_secs(3600));
+        HyperTimer.reset(&mut sleeping, begin + Duration::from_millis(5));
+        sleeping.as_mut().await;
+        assert!(begin.elapsed() >= Duration::from_millis(5));
+        sleeping.as_mut().await;
+        HyperTimer.reset(&mut sleeping, Instant::now() + Duration::from_millis(5));
+        sleeping.await;
+        assert!(begin.elapsed() >= Duration::from_millis(10));
+        HyperTimer.sleep_until(begin).await;
+        Ok(())
+    });
+}
+
+#[test]
+fn hypers_timers_follow_a_virtual_clock() {
+    let begin = Instant::now();
+    let runtime = homing::Builder::new().virtual_time().build();
+    let hour = async {
+        HyperTimer.sleep(Duration::from_secs(3600)).await;
+        Ok(())
+    };
+    runtime.block_on(hour).unwrap();
+    assert!(begin.elapsed() < Duration::from_secs(60));
+}
+
+#[test]
+#[should_panic(expected = "no runtime is running")]
+fn a_timer_that_could_never_fire_panics() {
+    let mut sleeping = HyperTimer.sleep(Duration::from_secs(1));
+    let _ = sleeping.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop()));
+}
+
+#[test]
+fn what_hyper_wants_to_have_run_is_a_task_with_a_name() {
+    in_runtime(async {
+        let name = Rc::new(Cell::new(None));
+        let told = name.clone();
+        HyperExecutor.execute(async move {
+            told.set(current().map(|task| task.name().into_owned()));
+            "whatever"
+        });
+        yield_now().await?;
+        assert_eq!(name.take().as_deref(), Some("hyper"));
+        Ok(())
+    });
+}

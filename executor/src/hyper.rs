@@ -183,7 +183,11 @@ pub struct HyperExecutor;
 impl<F: Future + 'static> Executor<F> for HyperExecutor {
     #[track_caller]
     fn execute(&self, future: F) {
-        drop(task(async move { Ok(drop(future.await)) }).name("hyper").spawn());
+        let run = async move {
+            drop(future.await);
+            Ok(())
+        };
+        drop(task(run).name("hyper").spawn());
     }
 }
 

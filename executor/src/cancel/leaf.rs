@@ -231,7 +231,9 @@ impl Leaf {
     #[cold]
     fn unlink(&mut self) {
         let key = std::mem::replace(&mut self.node, 0) as usize - 1;
-        let Some(extras) = Row::current(self.task).and_then(Row::extras) else { return };
+        // A leaf may be sent to another thread, which must not touch the row. Its node then goes when the task does.
+        let own = Row::current(self.task).filter(|row| context::core_that_owns(row).is_some());
+        let Some(extras) = own.and_then(Row::extras) else { return };
         // Bound to a name, so that the waker in it is dropped after the borrow has ended.
         let _node = extras.nodes.borrow_mut().try_remove(key);
     }

@@ -12,7 +12,7 @@
 //!                                   └─ edge ──┘
 //! ```
 //!
-//! The whole of it is in [`registered`]; the sockets only say which system call it is about. Three rules hold for all:
+//! The whole of it is in `registered.rs`; the sockets only say which system call it is about. Three rules hold for all:
 //!
 //! * **No byte is lost.** An operation that is cancelled or dropped has not happened: a request is looked for *before*
 //!   the system call, and what the call has moved is handed over in that same poll.

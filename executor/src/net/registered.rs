@@ -3,7 +3,8 @@
 use crate::cancel::{Awaiting, Leaf};
 use crate::context;
 use crate::error::{Error, Result, RuntimeError};
-use crate::reactor::{IoShare, Share, Source, Standing, Way};
+use crate::reactor::{Share, Source, Standing, Way};
+use crate::runtime::core::Core;
 use mio::Interest;
 use mio::unix::SourceFd;
 use std::cell::{Cell, OnceCell};
@@ -121,7 +122,7 @@ impl<S: AsRawFd> Registered<S> {
         if direction.is_some_and(|direction| !direction.is_ready()) {
             return ControlFlow::Continue(Pause::Wait(standing));
         }
-        if context::with(|core| core.map(IoShare::draw)) == Some(Share::UsedUp) {
+        if context::with(|core| core.map(Core::draw_io)) == Some(Share::UsedUp) {
             return ControlFlow::Continue(Pause::GiveWay);
         }
         loop {

@@ -4,19 +4,16 @@
 //! nobody else would have a turn; nor could it be cancelled. So after a number of operations in one poll the next one
 //! suspends the task although it is ready, and the task goes on in the next turn.
 
-use crate::runtime::core::Core;
 use std::cell::Cell;
 
-/// Operations of one task in one poll. About as long as other tasks wait for theirs: with large buffers each takes some
-/// ten microseconds, with small ones less than one.
+/// Operations in one poll. It is about as long as other tasks wait for theirs: with large buffers each operation takes
+/// some ten microseconds, with small ones less than one.
 const OPERATIONS: u32 = 64;
 
-/// Whose poll it is, and what it has had of its share.
+/// What is left for the poll that is under way. Tasks that are started eagerly within it draw on the same share.
 #[derive(Debug, Default)]
 pub(crate) struct IoShare {
-    task: Cell<u64>,
-    poll: Cell<u32>,
-    operations: Cell<u32>,
+    left: Cell<u32>,
 }
 
 /// Whether the task may go on.
@@ -28,21 +25,21 @@ pub(crate) enum Share {
 }
 
 impl IoShare {
-    /// The task that is being polled is about to do an operation. Outside of tasks everybody may do as he likes.
+    /// A poll begins.
+    #[inline(always)]
+    pub(crate) fn renew(&self) {
+        self.left.set(OPERATIONS);
+    }
+
+    /// The task is about to do an operation.
     #[inline]
-    pub(crate) fn draw(core: &Core) -> Share {
-        let Some(row) = core.current.get() else { return Share::Left };
-        let share = &core.io_share;
-        if share.task.get() != row.id() || share.poll.get() != row.polls.get() {
-            share.task.set(row.id());
-            share.poll.set(row.polls.get());
-            share.operations.set(0);
+    pub(crate) fn draw(&self) -> Share {
+        match self.left.get() {
+            0 => Share::UsedUp,
+            left => {
+                self.left.set(left - 1);
+                Share::Left
+            }
         }
-        if share.operations.get() == OPERATIONS {
-            core.look_soon();
-            return Share::UsedUp;
-        }
-        share.operations.set(share.operations.get() + 1);
-        Share::Left
     }
 }

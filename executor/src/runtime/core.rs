@@ -19,7 +19,7 @@ use crate::context;
 use crate::hook::{self, Hook, Unhandled};
 use crate::memory::BlockPool;
 use crate::outpost::{self, RuntimeOutpost};
-use crate::reactor::{IoShare, Patience, Reactor};
+use crate::reactor::{IoShare, Patience, Reactor, Share};
 use crate::ready::ReadyQueue;
 use crate::task::life::{self, Options, Start};
 use crate::task::pages::{RowStore, row_of};
@@ -49,7 +49,7 @@ pub(crate) struct Core {
     pub(crate) timers: RefCell<TimerWheel<Waker>>,
     pub(crate) clock: Clock,
     reactor: RefCell<Option<Reactor>>,
-    pub(crate) io_share: IoShare,
+    io_share: IoShare,
     calls: OnceCell<Arc<Calls>>,
     /// How many tasks there are that have not ended.
     pub(crate) alive: Cell<usize>,
@@ -170,6 +170,7 @@ impl Core {
         while polled < limit
             && let Some(row) = self.ready.next()
         {
+            self.io_share.renew();
             self.poll(row);
             polled += 1;
             self.until_look.set(self.until_look.get() - 1);
@@ -192,9 +193,16 @@ impl Core {
         self.expire_timers();
     }
 
-    /// Polls take long: a look is due after the one that is under way.
-    pub(crate) fn look_soon(&self) {
-        self.until_look.set(1);
+    /// Before each operation of a socket. Where a task has had its share, others may be waiting for events as well:
+    /// the next look is due after this poll.
+    #[inline]
+    pub(crate) fn draw_io(&self) -> Share {
+        // Outside of tasks there is nobody to give way.
+        let share = if self.current.get().is_some() { self.io_share.draw() } else { Share::Left };
+        if share == Share::UsedUp {
+            self.until_look.set(1);
+        }
+        share
     }
 
     /// With nothing left to do, sleeps until there is; otherwise returns at once.

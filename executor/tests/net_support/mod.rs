@@ -4,6 +4,7 @@
 use homing::net::{TcpListener, TcpStream};
 use homing::{Error, Result};
 use std::io;
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 /// Runs a test in a runtime. Nothing in these tests takes long, so what does has got stuck.
@@ -23,4 +24,38 @@ pub(crate) async fn connected_pair() -> Result<(TcpStream, TcpStream)> {
 #[track_caller]
 pub(crate) fn io_kind(error: &Error) -> io::ErrorKind {
     error.downcast_ref::<io::Error>().unwrap_or_else(|| panic!("an io::Error, not: {error:#}")).kind()
+}
+
+/// Bytes in which each place tells where it is.
+pub(crate) fn pattern(length: usize) -> Vec<u8> {
+    (0..length).map(|place| (place.wrapping_mul(31) ^ (place >> 8)) as u8).collect()
+}
+
+/// Reads until the stream ends.
+pub(crate) async fn read_to_end(stream: &TcpStream) -> Result<Vec<u8>> {
+    let mut all = Vec::new();
+    let mut buffer = vec![0; 30_000];
+    loop {
+        match stream.read(&mut buffer).await? {
+            0 => return Ok(all),
+            length => all.extend_from_slice(&buffer[..length]),
+        }
+    }
+}
+
+/// Closes a connection the hard way: the peer is told of a reset.
+pub(crate) fn reset(stream: TcpStream) {
+    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
+    let size = size_of_val(&linger) as libc::socklen_t;
+    // SAFETY: the option takes a `linger`, which this is.
+    let set = unsafe {
+        libc::setsockopt(
+            stream.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_LINGER,
+            std::ptr::from_ref(&linger).cast(),
+            size,
+        )
+    };
+    assert_eq!(set, 0);
 }
