@@ -51,8 +51,10 @@ pub use homing_executor::runtime::{Builder, Handle, RemoteTask, Runtime, call_so
 pub use homing_executor::task::{SharedTask, Task, TaskId, TaskRef, all_tasks, current, spawn, task};
 pub use homing_executor::time::{Instant, sleep, sleep_until, yield_now};
 pub use homing_executor::{Unhandled, cancel, error, runtime, task, time};
+pub use homing_group::sync;
 pub use homing_group::{
-    AsCompleted, Gather, ReturnWhen, Shield, Wait, Waited, as_completed, gather, gather_iter, shield, wait, wait_for,
+    AsCompleted, Gather, Race, RaceOutcome, ReturnWhen, Shield, Wait, Waited, as_completed, gather, gather_iter, race,
+    shield, wait, wait_for,
 };
 pub use homing_group::{
     GroupBuilder, GroupCancelled, GroupClosed, Reschedule, TaskGroup, TimeoutScope, task_group, timeout, timeout_at, timeout_scope,

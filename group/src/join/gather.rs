@@ -145,7 +145,8 @@ impl<C: GatherChildren> Gather<C> {
             waker: RefCell::new(None),
         });
         // Those that have ended count at once, in order (GA-3).
-        let (ended, running): (Vec<_>, Vec<_>) = tasks.iter().enumerate().partition(|(_, task)| task.is_finished());
+        let (ended, running): (Vec<_>, Vec<_>) =
+            tasks.iter().enumerate().partition(|(_, task)| task.is_finished());
         ended.into_iter().for_each(|(index, task)| state.arrived(index, task));
         let watch = Watch::new(running, {
             let state = state.clone();

@@ -53,7 +53,8 @@ where
     let duration = duration.into();
     let future = task.into_future();
     let limited = duration.filter(|duration| duration.is_zero()).is_none();
-    let (in_time, at_once) = if limited { (Some(timeout(duration, future)), None) } else { (None, Some(future)) };
+    let (in_time, at_once) =
+        if limited { (Some(timeout(duration, future)), None) } else { (None, Some(future)) };
     async move {
         match (in_time, at_once) {
             (Some(in_time), _) => in_time.await,

@@ -1,0 +1,259 @@
+//! A staggered race: several attempts at one thing, each started when the one before it is late or has failed.
+//!
+//! ```text
+//!   attempt 0  ├──────────────────────────╳ cancelled, because 1 has won
+//!   attempt 1          ├────────────✔       started when the delay was over
+//!   attempt 2                  ├────╳       likewise
+//!              │◄delay►│◄delay►│
+//! ```
+
+use homing_executor::cancel::{Awaiting, Leaf};
+use homing_executor::error::{Cancelled, Error, Result};
+use homing_executor::task::{Task, TaskRef, task};
+use homing_executor::time::{Instant, Timer};
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::poll_fn;
+use std::panic::Location;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// Races several attempts, and gives the first success; the others are cancelled, and waited for.
+///
+/// Attempt 0 begins at once, the next when the one before has failed, or when the delay that
+/// [`stagger`](Race::stagger) sets is over. Each is a task of its own.
+///
+/// # Errors
+///
+/// `Cancelled`, if the racing task is cancelled: then all attempts are, and are waited for. Attempts that fail are no error:
+/// see [`RaceOutcome`].
+///
+/// # Cancel safety
+///
+/// No attempt outlives the race. Dropped midway, it aborts them.
+///
+/// # asyncio
+///
+/// `asyncio.staggered.staggered_race` (ST-1 to ST-5).
+///
+/// ```
+/// use homing::{race, sleep};
+/// use std::time::Duration;
+///
+/// homing::run(async {
+///     let mirror = |ms| async move { sleep(Duration::from_millis(ms)).await?; Ok(ms) };
+///     let outcome = race([mirror(500), mirror(3), mirror(800)]).stagger(Duration::from_millis(1)).await?;
+///     assert_eq!(outcome.winner, Some((1, 3)));
+///     assert!(outcome.errors[0].as_ref().unwrap().is_cancelled());
+///     Ok(())
+/// })
+/// # .unwrap();
+/// ```
+#[track_caller]
+pub fn race<I>(attempts: I) -> Race<I::Item>
+where
+    I: IntoIterator,
+    I::Item: IntoFuture,
+{
+    Race { attempts: attempts.into_iter().collect(), delay: None, place: Location::caller() }
+}
+
+/// See [`race`]. It is awaited.
+#[must_use = "nothing begins before it is awaited"]
+pub struct Race<F> {
+    attempts: VecDeque<F>,
+    delay: Option<Duration>,
+    place: &'static Location<'static>,
+}
+
+impl<F> Race<F> {
+    /// Starts the next attempt after this time, if the one before has not ended. Without it, only when that has failed.
+    pub fn stagger(mut self, delay: impl Into<Option<Duration>>) -> Self {
+        self.delay = delay.into();
+        self
+    }
+}
+
+impl<F> fmt::Debug for Race<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Race").field("attempts", &self.attempts.len()).field("delay", &self.delay).finish()
+    }
+}
+
+/// How a [`race`] went.
+#[derive(Debug)]
+pub struct RaceOutcome<T> {
+    /// The attempt that won, and its value; `None` if all have failed, or there was none.
+    pub winner: Option<(usize, T)>,
+    /// One entry for each attempt that was started, in order: its error, a `Cancelled` if it was cancelled because
+    /// another one had won, and `None` for the winner.
+    pub errors: Vec<Option<Error>>,
+}
+
+impl<F, T> IntoFuture for Race<F>
+where
+    F: IntoFuture<Output = Result<T>> + 'static,
+    F::IntoFuture: 'static,
+    T: 'static,
+{
+    type Output = Result<RaceOutcome<T>>;
+    type IntoFuture = std::pin::Pin<Box<dyn Future<Output = Self::Output>>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move { Course::new(self).run().await })
+    }
+}
+
+/// A race that is under way.
+struct Course<F, T> {
+    race: Race<F>,
+    /// The attempts that were started.
+    started: Vec<Task<T>>,
+    outcome: RaceOutcome<T>,
+    running: usize,
+    /// Until the next attempt begins; `None` if only a failure will do.
+    timer: Option<Timer>,
+    ends: Rc<Ends>,
+    /// The first cancel of the racing task.
+    interrupted: Option<Error>,
+}
+
+/// Attempts that have ended, and who wants to know.
+#[derive(Default)]
+struct Ends {
+    queue: RefCell<VecDeque<usize>>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl<F, T> Course<F, T>
+where
+    F: IntoFuture<Output = Result<T>>,
+    F::IntoFuture: 'static,
+    T: 'static,
+{
+    fn new(race: Race<F>) -> Self {
+        Course {
+            race,
+            started: Vec::new(),
+            outcome: RaceOutcome { winner: None, errors: Vec::new() },
+            running: 0,
+            timer: None,
+            ends: Rc::default(),
+            interrupted: None,
+        }
+    }
+
+    async fn run(mut self) -> Result<RaceOutcome<T>> {
+        self.start_next();
+        let mut leaf = Leaf::new();
+        poll_fn(|cx| self.poll_end(cx, &mut leaf)).await;
+        match self.interrupted.take() {
+            // Even if an attempt has swallowed the cancel, and won (ST-4).
+            Some(cancelled) => Err(cancelled),
+            None => {
+                let empty = RaceOutcome { winner: None, errors: Vec::new() };
+                Ok(std::mem::replace(&mut self.outcome, empty))
+            }
+        }
+    }
+
+    fn poll_end(&mut self, cx: &mut Context<'_>, leaf: &mut Leaf) -> Poll<()> {
+        if let Err(cancelled) = leaf.resume() {
+            self.interrupt(cancelled);
+        }
+        loop {
+            self.take_ends();
+            self.start_if_late(cx.waker());
+            if self.running == 0 && !self.may_start() {
+                leaf.unpark();
+                return Poll::Ready(());
+            }
+            match leaf.park(cx, Awaiting::Other(self.running as u64)) {
+                Ok(()) => break,
+                Err(cancelled) => self.interrupt(cancelled),
+            }
+        }
+        let replaced = self.ends.waker.replace(Some(cx.waker().clone()));
+        drop(replaced);
+        Poll::Pending
+    }
+
+    fn may_start(&self) -> bool {
+        self.outcome.winner.is_none() && self.interrupted.is_none() && !self.race.attempts.is_empty()
+    }
+
+    /// Cancels all attempts that run; again with each cancel of the racing task.
+    fn interrupt(&mut self, cancelled: Cancelled) {
+        for attempt in &self.started {
+            attempt.cancel_because(&cancelled);
+        }
+        self.interrupted.get_or_insert(cancelled.into());
+    }
+
+    /// Looks at every attempt that has ended since the last time.
+    fn take_ends(&mut self) {
+        loop {
+            let ended = self.ends.queue.borrow_mut().pop_front();
+            let Some(index) = ended else { break };
+            self.running -= 1;
+            match self.started[index].try_result() {
+                Some(Ok(value)) if self.outcome.winner.is_none() => {
+                    self.outcome.winner = Some((index, value));
+                    self.outcome.errors[index] = None;
+                    for (other, attempt) in
+                        self.started.iter().enumerate().filter(|(other, _)| *other != index)
+                    {
+                        attempt.cancel_with(format!("attempt {index} won before attempt {other}"));
+                    }
+                }
+                // There is one winner, even if several succeed in one turn (ST-3).
+                Some(Ok(_)) | None => {}
+                Some(Err(error)) => {
+                    self.outcome.errors[index] = Some(error);
+                    if index + 1 == self.started.len() && self.may_start() {
+                        self.start_next();
+                    }
+                }
+            }
+        }
+    }
+
+    fn start_if_late(&mut self, waker: &Waker) {
+        while self.may_start() {
+            let Some(timer) = &mut self.timer else { break };
+            match timer.poll(waker) {
+                Poll::Ready(Ok(())) => self.start_next(),
+                Poll::Ready(Err(_)) | Poll::Pending => break,
+            }
+        }
+    }
+
+    fn start_next(&mut self) {
+        let Some(attempt) = self.race.attempts.pop_front() else { return };
+        let index = self.started.len();
+        // Until it ends in another way.
+        self.outcome.errors.push(Some(Cancelled::new().into()));
+        self.running += 1;
+        // Not eagerly: an attempt must not end before it is known (ST-5).
+        let attempt = task(attempt).spawned_at(self.race.place).queued().spawn();
+        let ends = self.ends.clone();
+        attempt.on_done(move |_: &TaskRef| {
+            ends.queue.borrow_mut().push_back(index);
+            if let Some(waker) = ends.waker.take() {
+                waker.wake();
+            }
+        });
+        self.started.push(attempt);
+        self.timer = self.race.delay.map(|delay| Timer::new(Instant::now() + delay));
+    }
+}
+
+impl<F, T> Drop for Course<F, T> {
+    fn drop(&mut self) {
+        for attempt in &self.started {
+            attempt.abort();
+        }
+    }
+}
