@@ -1,0 +1,1 @@
+//! `test_eager_task_factory.py`.

@@ -1,0 +1,1 @@
+//! `test_except_star.py`.

@@ -1,0 +1,1 @@
+//! `test_exception_group.py`.
