@@ -36,6 +36,12 @@ pub(crate) fn with<R>(f: impl FnOnce(Option<&Core>) -> R) -> R {
     f(unsafe { CURRENT.get().as_ref() })
 }
 
+/// Whether it is this runtime that is running.
+#[inline]
+pub(crate) fn is_running(core: &Core) -> bool {
+    ptr::eq(CURRENT.get(), core)
+}
+
 /// The running runtime, if it is the one that owns this row.
 #[inline(always)]
 pub(crate) fn core_that_owns(row: &Row) -> Option<&'static Core> {

@@ -15,9 +15,9 @@
 use crate::cancel::{request, scope};
 use crate::context;
 use crate::error::Cancelled;
-use crate::task::extras::{Node, NodeKind};
 use crate::task::TaskRef;
-use crate::task::row::{AwaitKind, Row};
+use crate::task::extras::{Node, NodeKind};
+use crate::task::row::{AwaitKind, Flag, Joins, Row};
 use crate::waker;
 use std::cell::Cell;
 use std::fmt;
@@ -153,7 +153,7 @@ impl Leaf {
         }
         if self.epoch != row.epoch.get() || scope::reaches(row, self.scope) {
             self.unpark();
-            return Err(scope::take(row));
+            return Err(scope::deliver(row));
         }
         Ok(())
     }
@@ -178,9 +178,12 @@ impl Leaf {
         let Some(row) = context::current_row() else { return Ok(()) };
         if row.has_request() && scope::reaches(row, row.scope.get()) {
             self.unpark();
-            return Err(scope::take(row));
+            return Err(scope::deliver(row));
         }
         self.enter(row);
+        if row.awaiting.joins() != Joins::None {
+            row.awaiting.cast_doubt();
+        }
         if row.awaiting.kind() != AwaitKind::Task {
             let (kind, operand) = awaiting.recorded();
             row.awaiting.set(kind, self.scope, operand, Some(self.place));
@@ -281,24 +284,50 @@ impl Leaf {
     /// In place of [`resume`](Leaf::resume).
     #[inline]
     pub fn resume_forwarding(&mut self) -> Resumed {
-        let Some(row) = context::current_row().filter(|_| self.task != 0) else { return Resumed::Undisturbed };
+        let Some(row) = context::current_row().filter(|_| self.task != 0) else {
+            return Resumed::Undisturbed;
+        };
         if !self.stands_in(row) {
             self.unpark();
             return Resumed::Undisturbed;
         }
         if row.has_request() && scope::reaches(row, self.scope) {
             Resumed::Requested
-        } else if self.epoch != row.epoch.get() {
+        } else if self.epoch == row.epoch.get() {
+            Resumed::Undisturbed
+        } else if self.was_forwarded(row) {
             Resumed::Forwarded
         } else {
-            Resumed::Undisturbed
+            Resumed::Requested
         }
+    }
+
+    /// Whether the request that moved the epoch has gone on to the awaited tasks already.
+    #[cold]
+    fn was_forwarded(&self, row: &Row) -> bool {
+        let polled_by_others =
+            |node: &Node| matches!(node.kind, NodeKind::Join(_) | NodeKind::Joins { own: false, .. });
+        let node = self.node.checked_sub(1).map(|key| key as usize);
+        row.is(Flag::Forwarded)
+            || node
+                .zip(row.extras())
+                .is_some_and(|(key, extras)| extras.nodes.borrow().get(key).is_some_and(polled_by_others))
+    }
+
+    /// Whether a request is to go on to the awaited tasks as this leaf parks: one that is pending, or one that was made
+    /// while it was parked, when it was in doubt whether it still was.
+    #[inline]
+    fn owes_a_request(&self, row: &Row) -> bool {
+        if row.has_request() && scope::reaches(row, row.scope.get()) {
+            return true;
+        }
+        self.task != 0 && self.epoch != row.epoch.get() && self.stands_in(row) && !self.was_forwarded(row)
     }
 
     /// Takes the request that [`resume_forwarding`](Leaf::resume_forwarding) has seen. It is not parked any more then.
     pub fn take_request(&mut self) -> Cancelled {
         self.unpark();
-        context::current_row().map_or_else(Cancelled::new, scope::take)
+        context::current_row().map_or_else(Cancelled::new, scope::deliver)
     }
 
     /// In place of [`park`](Leaf::park): a pending request goes on to the awaited tasks. Says whether there was one.
@@ -309,12 +338,15 @@ impl Leaf {
     /// circle, which ends here.
     pub fn park_forwarding(&mut self, cx: &mut Context<'_>, tasks: &ForwardTo) -> Result<Resumed, Cancelled> {
         let Some(row) = context::current_row() else { return Ok(Resumed::Undisturbed) };
-        let requested = row.has_request() && scope::reaches(row, row.scope.get());
+        let requested = self.owes_a_request(row);
         if requested {
             self.hand_over(row, tasks.ids())?;
         }
         self.enter(row);
         let own = self.is_own(cx);
+        if own {
+            row.awaiting.note_join();
+        }
         self.link(row, NodeKind::Joins { tasks: tasks.clone(), own });
         Ok(if requested { Resumed::Forwarded } else { Resumed::Undisturbed })
     }
@@ -323,18 +355,31 @@ impl Leaf {
     #[inline]
     pub(crate) fn park_join(&mut self, cx: &Context<'_>, awaited: &'static Row) -> Result<(), Cancelled> {
         let Some(row) = context::current_row() else { return Ok(()) };
-        if row.has_request() && scope::reaches(row, row.scope.get()) {
+        if self.owes_a_request(row) {
             self.hand_over(row, &[awaited.id()])?;
         }
         self.enter(row);
         if !self.is_own(cx) {
-            self.link(row, NodeKind::Join { task: awaited.id(), own: false });
-        } else if row.awaiting.kind() != AwaitKind::Task {
+            self.link(row, NodeKind::Join(awaited.id()));
+            return Ok(());
+        }
+        if self.node != 0 {
+            self.unlink();
+        }
+        row.awaiting.note_join();
+        if row.awaiting.kind() != AwaitKind::Task {
             row.awaiting.set(AwaitKind::Task, self.scope, awaited.id(), Some(self.place));
-        } else if row.awaiting.operand() != awaited.id() {
-            self.link(row, NodeKind::Join { task: awaited.id(), own: true });
         }
         Ok(())
+    }
+
+    /// The await of a task is over: a request is not to go there any more.
+    pub(crate) fn leave_join(&mut self, awaited: u64) {
+        let row = Row::current(self.task);
+        if let Some(row) = row.filter(|row| row.awaiting.is_for_task(awaited)) {
+            row.awaiting.clear();
+        }
+        self.unpark();
     }
 
     /// Hands a pending request on to the awaited tasks.
@@ -353,6 +398,7 @@ impl Leaf {
             return Ok(());
         }
         self.unpark();
+        row.set(Flag::Delivered);
         Err(cancelled)
     }
 }

@@ -3,7 +3,7 @@
 //! | the task is              | `cancel()`                                                              |
 //! |--------------------------|-------------------------------------------------------------------------|
 //! | done                     | nothing; the answer is false                                            |
-//! | parked on another task   | count + 1, and the same for that task (CX-4)                            |
+//! | parked on another task   | count + 1, and the same for that task (CX-4), if it is certain          |
 //! | parked otherwise         | count + 1, epoch + 1, must; wake: that await returns `Err` (CX-3)       |
 //! | created, ready, running  | count + 1, must: the next await that would suspend returns `Err` (CX-7) |
 
@@ -11,7 +11,7 @@ use crate::cancel::scope;
 use crate::error::{Cancelled, Cause};
 use crate::task::extras::NodeKind;
 use crate::task::life;
-use crate::task::row::{AwaitKind, Flag, Row};
+use crate::task::row::{AwaitKind, Flag, Joins, Row};
 use crate::task::state::State;
 use std::panic::Location;
 use std::task::Waker;
@@ -36,44 +36,48 @@ pub(crate) fn cancel(row: &'static Row, why: &Cancelled) -> bool {
 /// Iterative, because a chain of tasks may be longer than the stack is deep.
 pub(crate) fn aim(row: &'static Row, scope: u32, why: &Cancelled) {
     let mut targets = Vec::new();
-    if !forward(row, scope, &mut targets) {
-        deliver(row, scope, why);
+    pass_on(row, scope, why, &mut targets);
+    if targets.is_empty() {
         return;
     }
     row.set(Flag::Forwarding);
-    let mut visited = vec![row];
-    while let Some(target) = targets.pop() {
+    // In the order in which they are awaited, and so also polled.
+    let mut next = 0;
+    while let Some(target) = targets.get(next).copied() {
+        next += 1;
         target.count.set(target.count.get() + 1);
-        // A circle of tasks that await one another: the request has come round, and is delivered right here, which
-        // breaks the circle.
-        if target.is(Flag::Forwarding) || !forward(target, WHOLE_TASK, &mut targets) {
+        if target.is(Flag::Forwarding) {
+            // A circle of tasks that await one another: the request has come round, and is delivered right here, which
+            // breaks the circle.
             deliver(target, WHOLE_TASK, why);
         } else {
             target.set(Flag::Forwarding);
-            visited.push(target);
+            pass_on(target, WHOLE_TASK, why, &mut targets);
         }
     }
-    visited.into_iter().for_each(|row| row.clear(Flag::Forwarding));
+    row.clear(Flag::Forwarding);
+    targets.into_iter().for_each(|row| row.clear(Flag::Forwarding));
 }
 
-/// If the task is suspended on other tasks (within `scope`), lists those that are unfinished. Says whether there are.
+/// If the task is suspended on other tasks (within `scope`), and on nothing else for all one knows, lists those that are
+/// unfinished. Otherwise makes the request pending here, and the task's leaves take it or pass it on when they are polled.
 ///
 /// A parked task that forwards is woken all the same: beside the leaf that waits for a task there may be others.
-fn forward(row: &'static Row, scope: u32, targets: &mut Vec<&'static Row>) -> bool {
-    if row.state.get().on_cpu() {
-        return false;
-    }
+fn pass_on(row: &'static Row, scope: u32, why: &Cancelled, targets: &mut Vec<&'static Row>) {
     let listed = targets.len();
-    awaited_tasks(row, scope, |task| targets.push(task));
-    if targets.len() == listed {
-        return false;
+    if !row.state.get().on_cpu() {
+        awaited_tasks(row, scope, |task| targets.push(task));
     }
-    scope::bump(row, scope);
-    wake(row);
-    true
+    if targets.len() == listed || row.awaiting.joins() == Joins::InDoubt {
+        deliver(row, scope, why);
+    } else {
+        scope::bump(row, scope);
+        row.set(Flag::Forwarded);
+        wake(row);
+    }
 }
 
-/// Calls `f` with every unfinished task that a leaf within `scope` awaits.
+/// Calls `f` with every unfinished task that a leaf within `scope` awaits, except where that is in doubt.
 fn awaited_tasks(row: &Row, scope: u32, mut f: impl FnMut(&'static Row)) {
     let mut see = |id: u64, at: u32| {
         if scope::is_within(row, at, scope)
@@ -82,14 +86,15 @@ fn awaited_tasks(row: &Row, scope: u32, mut f: impl FnMut(&'static Row)) {
             f(task);
         }
     };
-    if row.awaiting.kind() == AwaitKind::Task {
+    let in_doubt = row.awaiting.joins() == Joins::InDoubt;
+    if row.awaiting.kind() == AwaitKind::Task && !in_doubt {
         see(row.awaiting.operand(), row.awaiting.scope());
     }
     if let Some(extras) = row.extras() {
         for (_, node) in extras.nodes.borrow().iter() {
-            let stands = |own: bool| !own || node.poll == row.polls.get();
+            let stands = |own: bool| !own || !in_doubt && node.poll == row.polls.get();
             match &node.kind {
-                NodeKind::Join { task, own } if stands(*own) => see(*task, node.scope),
+                NodeKind::Join(task) => see(*task, node.scope),
                 NodeKind::Joins { tasks, own } if stands(*own) => {
                     tasks.ids().iter().for_each(|task| see(*task, node.scope));
                 }
@@ -103,6 +108,7 @@ fn awaited_tasks(row: &Row, scope: u32, mut f: impl FnMut(&'static Row)) {
 fn deliver(row: &'static Row, scope: u32, why: &Cancelled) {
     note_cause(row, why);
     scope::set_must(row, scope);
+    row.clear(Flag::Forwarded);
     match row.state.get() {
         State::Parked => {
             scope::bump(row, scope);
@@ -112,7 +118,13 @@ fn deliver(row: &'static Row, scope: u32, why: &Cancelled) {
         State::Ready => {
             wake_linked_leaves(row, scope);
         }
-        State::Created | State::Running | State::Rewoken | State::Done | State::Free => {}
+        State::Running | State::Rewoken => {
+            // The leaf that takes it will be polled in any case. But leaves that have parked earlier in this same poll
+            // were parked at the moment of the request as well, and have to be polled again to hear of it.
+            wake_linked_leaves(row, scope);
+            wake(row);
+        }
+        State::Created | State::Done | State::Free => {}
     }
 }
 
@@ -131,11 +143,12 @@ pub(crate) fn wake_linked_leaves(row: &Row, scope: u32) -> bool {
         .filter(|(_, node)| scope::is_within(row, node.scope, scope))
         .filter_map(|(_, node)| match &node.kind {
             NodeKind::Leaf(waker) => Some(waker.clone()),
-            NodeKind::Join { .. } | NodeKind::Joins { .. } => None,
+            NodeKind::Join(_) | NodeKind::Joins { .. } => None,
         })
         .collect();
-    wakers.iter().for_each(life::wake_foreign);
-    !wakers.is_empty()
+    let any = !wakers.is_empty();
+    wakers.into_iter().for_each(life::wake_foreign);
+    any
 }
 
 /// At the end of a poll, a request is still pending that came while the task was running: if leaves that await tasks
@@ -147,6 +160,7 @@ pub(crate) fn forward_pending(row: &'static Row, scope: u32) -> bool {
         return false;
     }
     let why = scope::take(row);
+    row.set(Flag::Forwarded);
     for target in targets {
         cancel(target, &why);
     }

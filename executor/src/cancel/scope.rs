@@ -21,6 +21,7 @@ use crate::error::{Cancelled, RuntimeError};
 use crate::task::TaskRef;
 use crate::task::extras::NodeKind;
 use crate::task::row::{Flag, Row};
+use crate::task::state::State;
 use crate::waker;
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -61,6 +62,8 @@ pub struct Scope {
     id: u32,
     /// How many requests there were at the beginning.
     count_at_entry: Cell<u32>,
+    /// Of these, how many had been made of the task as a whole, and not by a scope.
+    whole_task_at_entry: u32,
     /// One of them was pending, and had not been delivered.
     pending_at_entry: bool,
     _not_send: PhantomData<*const ()>,
@@ -100,6 +103,7 @@ impl Scope {
             task: row.id(),
             id,
             count_at_entry: Cell::new(requests_around(row, id)),
+            whole_task_at_entry: requests_of_whole_task(row),
             pending_at_entry: reaches(row, parent),
             _not_send: PhantomData,
         })
@@ -139,8 +143,8 @@ impl Scope {
                 // It came in the middle of this poll. Leaves that had parked before get their chance to take it.
                 request::wake_linked_leaves(row, self.id);
                 cx.waker().wake_by_ref();
-            } else if !has_linked_leaf(row, self.id) {
-                let cancelled = take(row);
+            } else if !is_coming_to_a_leaf(row, self.id) {
+                let cancelled = deliver(row);
                 drop(frame);
                 return Poll::Ready(Err(cancelled));
             }
@@ -172,7 +176,7 @@ impl Scope {
         row.count.set(row.count.get() + 1);
         request::aim(row, self.id, why);
         if let Some(waker) = waker {
-            crate::task::life::wake_foreign(&waker);
+            crate::task::life::wake_foreign(waker);
         }
         true
     }
@@ -212,23 +216,26 @@ impl Scope {
         if self.outside(row) == Outside::Quiet {
             return;
         }
-        let mut made_by_scopes = 0;
         let mut enclosing = Vec::new();
-        for_each_entry(row, |entry| made_by_scopes += u32::from(entry.asked));
         for_each_in_chain(row, parent_of(row, self.id), |entry| {
             if entry.asked {
                 enclosing.push(entry.id);
             }
         });
         enclosing.into_iter().for_each(|id| set_must(row, id));
-        if row.count.get() > made_by_scopes {
+        // Not for one that was there at the beginning: whoever has swallowed it is done with it (KQ-6).
+        if requests_of_whole_task(row) > self.whole_task_at_entry {
             set_must(row, WHOLE_TASK);
         }
         request::note_cause(row, why);
     }
 
     fn outside(&self, row: &Row) -> Outside {
-        if requests_around(row, self.id) > self.count_at_entry.get() { Outside::Asked } else { Outside::Quiet }
+        if requests_around(row, self.id) > self.count_at_entry.get() {
+            Outside::Asked
+        } else {
+            Outside::Quiet
+        }
     }
 
     /// Ends the scope: takes its own request back and tells whether others have asked since it was entered.
@@ -242,7 +249,11 @@ impl Drop for Scope {
     fn drop(&mut self) {
         let _ = self.take_back();
         if let Some(extras) = Row::current(self.task).and_then(Row::extras) {
-            extras.scopes.borrow_mut().retain(|entry| entry.id != self.id);
+            let mut scopes = extras.scopes.borrow_mut();
+            let own = scopes.iter().position(|entry| entry.id == self.id);
+            let left = own.map(|index| scopes.remove(index));
+            drop(scopes);
+            drop(left);
         }
     }
 }
@@ -259,14 +270,16 @@ impl Frame {
         if outer == WHOLE_TASK {
             row.extras_or_new().base_epoch.set(row.epoch.get());
         }
-        let own = waker::task_of(waker) == Some(row.id());
-        let epoch = with_entry(row, id, |entry| {
+        // Cloned before, and dropped after the entry is in use: a foreign waker may do anything.
+        let foreign = (waker::task_of(waker) != Some(row.id())).then(|| waker.clone());
+        let (epoch, replaced) = with_entry(row, id, |entry| {
             entry.parent = outer;
-            entry.waker = (!own).then(|| waker.clone());
-            entry.epoch
-        });
+            (entry.epoch, std::mem::replace(&mut entry.waker, foreign))
+        })
+        .unwrap_or_default();
+        drop(replaced);
         row.scope.set(id);
-        row.epoch.set(row.epoch.get().wrapping_add(epoch.unwrap_or(0)));
+        row.epoch.set(row.epoch.get().wrapping_add(epoch));
         Frame { row, outer }
     }
 }
@@ -329,11 +342,24 @@ fn requests_around(row: &Row, id: u32) -> u32 {
     row.count.get().saturating_sub(elsewhere)
 }
 
+/// The requests that have been made of the task as a whole, and not by a scope of its.
+fn requests_of_whole_task(row: &Row) -> u32 {
+    let mut made_by_scopes = 0;
+    for_each_entry(row, |entry| made_by_scopes += u32::from(entry.asked));
+    row.count.get().saturating_sub(made_by_scopes)
+}
+
 pub(crate) fn has_linked_leaf(row: &Row, id: u32) -> bool {
     row.extras().is_some_and(|extras| {
         let nodes = extras.nodes.borrow();
         nodes.iter().any(|(_, node)| matches!(node.kind, NodeKind::Leaf(_)) && is_within(row, node.scope, id))
     })
+}
+
+/// Whether a combinator with wakers of its own is on its way to a leaf in the scope. It has woken the task for that: if
+/// nobody has, it has been let go, and its leaves with it.
+pub(crate) fn is_coming_to_a_leaf(row: &Row, id: u32) -> bool {
+    row.state.get() == State::Rewoken && has_linked_leaf(row, id)
 }
 
 /// Whether a request is pending in the scope or in one around it.
@@ -372,6 +398,10 @@ pub(crate) fn bump(row: &Row, id: u32) {
 /// Takes every request that reaches the frame being polled: from here on they are delivered, and all leaves that were
 /// parked within reach of one are bound to return `Err` too. Several collapse into one `Cancelled` (CX-15).
 pub(crate) fn take(row: &Row) -> Cancelled {
+    if !row.has_request() {
+        // It was taken by another leaf before, or taken back when this one was bound to return it already.
+        return row.extras().and_then(|extras| extras.delivered.borrow().clone()).unwrap_or_default();
+    }
     if row.is(Flag::Must) {
         row.clear(Flag::Must);
         bump(row, WHOLE_TASK);
@@ -386,7 +416,20 @@ pub(crate) fn take(row: &Row) -> Cancelled {
         taken.into_iter().for_each(|id| bump(row, id));
         settle_musts(row);
     }
-    request::take_causes(row)
+    keep_delivered(row, request::take_causes(row))
+}
+
+/// As `take`, for an await that returns it.
+pub(crate) fn deliver(row: &Row) -> Cancelled {
+    row.set(Flag::Delivered);
+    take(row)
+}
+
+fn keep_delivered(row: &Row, cancelled: Cancelled) -> Cancelled {
+    if let Some(extras) = row.extras() {
+        extras.delivered.replace(Some(cancelled.clone()));
+    }
+    cancelled
 }
 
 /// Drops all pending requests (CX-20).
@@ -394,7 +437,9 @@ pub(crate) fn rescind_all(row: &Row) {
     row.clear(Flag::Must);
     for_each_entry(row, |entry| entry.must = false);
     row.clear(Flag::ScopeMust);
-    let _forgotten = request::take_causes(row);
+    row.clear(Flag::Delivered);
+    // Not quite forgotten: a leaf may be bound to return it (CX-21).
+    keep_delivered(row, request::take_causes(row));
 }
 
 /// Brings the row's summary of its scopes' musts up to date.

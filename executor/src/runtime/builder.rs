@@ -96,6 +96,9 @@ impl Default for Builder {
 
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder").field("clock", &self.settings.clock).field("seed", &self.settings.seed).finish_non_exhaustive()
+        f.debug_struct("Builder")
+            .field("clock", &self.settings.clock)
+            .field("seed", &self.settings.seed)
+            .finish_non_exhaustive()
     }
 }

@@ -21,25 +21,31 @@ use crate::memory::BlockPool;
 use crate::outpost::{self, RuntimeOutpost};
 use crate::reactor::{IoShare, Patience, Reactor, Share};
 use crate::ready::ReadyQueue;
+use crate::task::TaskRef;
 use crate::task::life::{self, Options, Start};
 use crate::task::pages::{RowStore, row_of};
 use crate::task::row::{Flag, Row};
-use crate::task::TaskRef;
 use homing_timers::TimerWheel;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::io;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 
 /// Polls between two looks at the clock and the reactor while there is work.
 pub(crate) const LOOK_EVERY: u32 = 64;
+
+/// Messages of other threads that are taken in at once: a flood of them must not keep the tasks from their turns.
+const ADMIT_AT_MOST: u32 = 1024;
 
 /// The id that no row has: in the inbox it says that there are calls to run.
 pub(crate) const CALLS_WAITING: u64 = 0;
 
 /// All of one runtime. It is boxed, never moves, and belongs to one thread.
 pub(crate) struct Core {
+    /// Tells it from every other runtime of the process, also from a later one that uses the same outpost.
+    pub(crate) serial: u64,
     pub(crate) outpost: &'static RuntimeOutpost,
     /// The task that is being polled.
     pub(crate) current: Cell<Option<&'static Row>>,
@@ -88,8 +94,10 @@ pub(crate) struct Settings {
 
 impl Core {
     pub(crate) fn new(settings: Settings) -> Box<Core> {
+        static SERIALS: AtomicU64 = AtomicU64::new(1);
         let clock = Clock::new(settings.clock);
         let core = Box::new(Core {
+            serial: SERIALS.fetch_add(1, Ordering::Relaxed),
             outpost: outpost::check_out(),
             current: Cell::new(None),
             ready: ReadyQueue::new(settings.seed),
@@ -141,7 +149,8 @@ impl Core {
 
     #[cold]
     fn admit_all(&self) {
-        while let Some(id) = self.outpost.receive() {
+        for _ in 0..ADMIT_AT_MOST {
+            let Some(id) = self.outpost.receive() else { return };
             if id == CALLS_WAITING {
                 self.calls.get().into_iter().for_each(|calls| calls.run_all());
             } else if row_of(id).word.unmark(id) {
@@ -158,7 +167,7 @@ impl Core {
             // In a statement of its own: the wheel is let go before the waker runs.
             let due = self.timers.borrow_mut().pop_due(now);
             let Some(waker) = due else { break };
-            life::wake_foreign(&waker);
+            life::wake_foreign(waker);
         }
     }
 
@@ -215,7 +224,7 @@ impl Core {
     #[cold]
     fn sleep(&self) -> io::Result<()> {
         self.until_look.set(LOOK_EVERY);
-        let deadline = self.timers.borrow_mut().next_deadline();
+        let deadline = self.next_deadline();
         if self.clock.is_virtual()
             && let Some(deadline) = deadline
         {
@@ -250,13 +259,15 @@ impl Core {
         {
             let mut reactor = self.reactor.borrow_mut();
             let Some(reactor) = reactor.as_mut() else { return Ok(()) };
-            if patience == Patience::Look && !reactor.has_sources() && self.phase.get() != Phase::Hosted {
+            let nothing_to_hear =
+                !reactor.has_sources() && !self.rung.get() && self.phase.get() != Phase::Hosted;
+            if patience == Patience::Look && nothing_to_hear {
                 return Ok(());
             }
             self.rung.set(false);
             reactor.wait(patience, &mut woken)?;
         }
-        woken.iter().for_each(life::wake_foreign);
+        woken.into_iter().for_each(life::wake_foreign);
         Ok(())
     }
 
@@ -283,7 +294,20 @@ impl Core {
         }
         self.admit_injected();
         self.expire_timers();
+        if self.ready.is_empty()
+            && self.clock.is_virtual()
+            && let Some(deadline) = self.next_deadline()
+        {
+            self.clock.jump(deadline);
+            self.expire_timers();
+        }
         self.poll_batch(limit);
+    }
+
+    /// Whether another turn would find something to do, by the clock as it was last read.
+    pub(crate) fn has_work(&self) -> bool {
+        let is_due = |deadline| deadline <= self.clock.turn();
+        !self.ready.is_empty() || !self.outpost.is_empty() || self.next_deadline().is_some_and(is_due)
     }
 
     /// A host takes over the waiting: the descriptor is to turn readable as soon as a turn would make progress.
@@ -291,9 +315,16 @@ impl Core {
         if self.reactor.borrow().is_none() {
             return Ok(());
         }
+        if self.rung.get() && self.ready.is_empty() {
+            // It was rung for work that has been done since: what made it readable is taken out again.
+            self.listen(Patience::Look)?;
+        }
         self.outpost.fall_asleep();
-        if self.ready.is_empty() && self.outpost.is_empty() {
-            let deadline = self.next_deadline().map(|deadline| (deadline, self.clock.read()));
+        let deadline = self.next_deadline();
+        // A virtual clock need not be waited for: the next turn makes it jump.
+        let jumps = self.clock.is_virtual() && deadline.is_some();
+        if self.ready.is_empty() && self.outpost.is_empty() && !jumps {
+            let deadline = deadline.map(|deadline| (deadline, self.clock.read()));
             return self.with_reactor(|reactor| reactor.set_alarm(deadline));
         }
         // Once is enough: it stays readable until the next look.
@@ -303,9 +334,35 @@ impl Core {
         Ok(())
     }
 
-    /// When the earliest timer is due.
+    /// Something was made ready from outside of any turn: a host that waits on the descriptor has to hear of it.
+    #[cold]
+    fn tell_host(&self) {
+        if let Err(error) = self.hand_over() {
+            self.report(Unhandled::System { error: error.into() });
+        }
+    }
+
+    /// Calls `f` as if in a turn of this runtime, wherever it is called from.
+    #[inline]
+    pub(crate) fn inside<R>(&self, f: impl FnOnce() -> R) -> R {
+        if context::is_running(self) { f() } else { self.inside_from_elsewhere(f) }
+    }
+
+    #[cold]
+    fn inside_from_elsewhere<R>(&self, f: impl FnOnce() -> R) -> R {
+        let result = {
+            let _entered = context::enter(self);
+            f()
+        };
+        if self.phase.get() == Phase::Idle {
+            self.tell_host();
+        }
+        result
+    }
+
+    /// When the earliest timer is due. One that is set to the end of time never is.
     pub(crate) fn next_deadline(&self) -> Option<Nanos> {
-        self.timers.borrow_mut().next_deadline()
+        self.timers.borrow_mut().next_deadline().filter(|deadline| *deadline != Nanos::MAX)
     }
 
     /// What [`Handle`](super::Handle)s send their calls through.
@@ -330,7 +387,30 @@ impl Core {
             row.set(Flag::Callback);
             row.clear(Flag::Handle);
             row.refs.set(0);
+            // It is no task: it is not counted, and uses up no name.
+            self.alive.set(self.alive.get() - 1);
+            self.numbers.set(self.numbers.get() - 1);
         }
+        if self.phase.get() == Phase::Idle {
+            self.tell_host();
+        }
+    }
+
+    /// Spawns a task from outside of any turn.
+    pub(crate) fn spawn_from_outside<F, T>(
+        &self,
+        future: F,
+        place: &'static Location<'static>,
+    ) -> Option<&'static Row>
+    where
+        F: Future<Output = crate::error::Result<T>> + 'static,
+        T: 'static,
+    {
+        let row = self.spawn(future, (), Options { name: None, start: Some(Start::Queued), place });
+        if self.phase.get() == Phase::Idle {
+            self.tell_host();
+        }
+        row
     }
 
     pub(crate) fn next_number(&self) -> u64 {
@@ -360,9 +440,14 @@ impl Core {
     /// Calls the hook for unhandled errors. Should it panic, what it was given is printed.
     #[cold]
     pub(crate) fn report(&self, unhandled: Unhandled) {
-        let call = std::panic::AssertUnwindSafe(|| (self.hook)(&unhandled));
-        if std::panic::catch_unwind(call).is_err() {
+        let call = AssertUnwindSafe(|| (self.hook)(&unhandled));
+        if let Err(payload) = catch_unwind(call) {
             hook::print(&unhandled);
+            // Its destructor might panic too, and there is nobody left to tell.
+            std::mem::forget(payload);
+        }
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(unhandled))) {
+            std::mem::forget(payload);
         }
     }
 }
@@ -374,16 +459,21 @@ impl Drop for Core {
             let _entered = context::enter(self);
             self.calls.get().into_iter().for_each(|calls| calls.close());
             self.drop_all_tasks();
-            // Wakers of others that the tasks have left behind.
-            self.timers.borrow_mut().clear();
+            // Wakers of others that the tasks have left behind. Taken out first: their destructors may do anything.
+            let timers = self.timers.replace(TimerWheel::new(self.clock.turn()));
+            self.contain(|| drop(timers));
+            let reactor = self.reactor.take();
+            self.contain(|| drop(reactor));
         }
-        *self.reactor.borrow_mut() = None;
         outpost::check_in(self.outpost);
     }
 }
 
 impl std::fmt::Debug for Core {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Core").field("tasks", &self.alive.get()).field("phase", &self.phase.get()).finish_non_exhaustive()
+        f.debug_struct("Core")
+            .field("tasks", &self.alive.get())
+            .field("phase", &self.phase.get())
+            .finish_non_exhaustive()
     }
 }

@@ -6,14 +6,16 @@
 //! ```
 
 use super::core::CALLS_WAITING;
-use crate::error::{Error, Result, RuntimeError};
+use crate::error::{Cancelled, Error, Panicked, Result, RuntimeError};
+use crate::hook::Unhandled;
 use crate::outpost::RuntimeOutpost;
 use crate::sync::{AtomicBool, Ordering, Queue, fence};
-use crate::task::{self, Task};
+use crate::task::{self, Task, life};
 use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
+use std::thread::{self, ThreadId};
 
 type Call = Box<dyn FnOnce() + Send>;
 
@@ -24,6 +26,8 @@ pub(crate) struct Calls {
     announced: AtomicBool,
     closed: AtomicBool,
     outpost: &'static RuntimeOutpost,
+    /// The runtime's thread.
+    thread: ThreadId,
 }
 
 impl Calls {
@@ -33,6 +37,7 @@ impl Calls {
             announced: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             outpost,
+            thread: thread::current().id(),
         }
     }
 
@@ -57,7 +62,8 @@ impl Calls {
     pub(crate) fn run_all(&self) {
         // Before the queue is looked at: what is sent from here on is announced anew.
         self.announced.swap(false, Ordering::AcqRel);
-        while let Some(call) = self.queue.pop() {
+        for _ in 0..self.queue.len() {
+            let Some(call) = self.queue.pop() else { return };
             crate::context::with(|core| match core {
                 // As a callback, so that a panic stays where it belongs.
                 Some(core) => core.call_soon(call),
@@ -74,7 +80,10 @@ impl Calls {
     }
 
     fn drop_all(&self) {
-        while self.queue.pop().is_some() {}
+        while let Some(call) = self.queue.pop() {
+            // One by one: a destructor that panics must not keep the others, and those who wait for them, waiting.
+            life::contain(|| drop(call));
+        }
     }
 }
 
@@ -121,7 +130,7 @@ impl Handle {
     /// Spawns a task on the runtime, from any thread.
     ///
     /// What travels is the closure, so only it has to be `Send`; the future that it makes lives on the runtime's thread.
-    /// The task goes on if the handle is dropped.
+    /// The task goes on if the handle is dropped; its error then goes to the hook for unhandled errors.
     #[track_caller]
     pub fn spawn_remote<M, F, T>(&self, make: M) -> RemoteTask<T>
     where
@@ -135,20 +144,37 @@ impl Handle {
         let guard = Completion { shared: shared.clone() };
         // If it is refused, the guard has been dropped with it, and has said so.
         let _ = self.call_soon(move || {
-            let task = task::task(make()).spawned_at(place).spawn();
+            // The future is made in the task, so that a panic in the making is the task's, too.
+            let task = task::task(async move { make().await }).spawned_at(place).queued().spawn();
             guard.shared.lock().task = Some(task.id().as_u64());
             if guard.shared.lock().cancel {
                 task.cancel();
             }
-            let relay = async move { Ok(guard.complete(wait_for(task).await)) };
-            drop(task::task(relay).name("relay of a remote task").spawned_at(place).spawn());
+            // Eagerly: cancelled before its first poll, it would have nothing to relay.
+            drop(
+                task::task(relay(task, guard))
+                    .name("relay of a remote task")
+                    .spawned_at(place)
+                    .eager()
+                    .spawn(),
+            );
         });
         RemoteTask { shared, calls: self.calls.clone() }
     }
 }
 
-async fn wait_for<T>(task: Task<T>) -> Result<T> {
-    task.await
+async fn relay<T>(task: Task<T>, guard: Completion<T>) -> Result<()> {
+    let reference = task.task_ref();
+    let result = task.await;
+    if let Err(error) = &result
+        && Arc::strong_count(&guard.shared) == 1
+        && !error.is_cancelled()
+        && !error.is::<Panicked>()
+    {
+        super::report_unhandled(Unhandled::TaskFailed { task: reference, error: error.clone() });
+    }
+    guard.shared.complete(result);
+    Ok(())
 }
 
 impl fmt::Debug for Handle {
@@ -166,7 +192,7 @@ impl fmt::Debug for Handle {
 /// # asyncio
 ///
 /// The `concurrent.futures.Future` of `run_coroutine_threadsafe` (NC-19).
-#[must_use = "it goes on when this is dropped, but its errors are lost: await it or wait for it"]
+#[must_use = "it goes on when this is dropped, but nobody gets its result: await it or wait for it"]
 pub struct RemoteTask<T> {
     shared: Arc<Shared<T>>,
     calls: Arc<Calls>,
@@ -207,7 +233,7 @@ impl<T> Shared<T> {
         drop(state);
         self.done.notify_all();
         if let Some(waker) = waker {
-            crate::task::life::wake_foreign(&waker);
+            life::wake_foreign(waker);
         }
     }
 }
@@ -215,12 +241,6 @@ impl<T> Shared<T> {
 /// Completes the remote side, at the latest when it is dropped.
 struct Completion<T> {
     shared: Arc<Shared<T>>,
-}
-
-impl<T> Completion<T> {
-    fn complete(&self, result: Result<T>) {
-        self.shared.complete(result);
-    }
 }
 
 impl<T> Drop for Completion<T> {
@@ -231,14 +251,16 @@ impl<T> Drop for Completion<T> {
 
 impl<T: Send + 'static> RemoteTask<T> {
     /// Asks the task to cancel, by way of its runtime.
+    #[track_caller]
     pub fn cancel(&self) {
+        let why = Cancelled::here();
         self.shared.lock().cancel = true;
         let shared = self.shared.clone();
         // A runtime that is gone has cancelled it already.
         let _ = self.calls.send(Box::new(move || {
             let task = shared.lock().task;
             if let Some(row) = task.and_then(crate::task::row::Row::current) {
-                crate::cancel::request::cancel(row, &crate::error::Cancelled::new());
+                crate::cancel::request::cancel(row, &why);
             }
         }));
     }
@@ -252,13 +274,16 @@ impl<T: Send + 'static> RemoteTask<T> {
     ///
     /// # Errors
     ///
-    /// As awaiting it; and [`RuntimeError::NestedRuntime`] on a thread that is running a runtime: nothing could go on
-    /// there meanwhile, not even the task itself. Await it instead.
+    /// As awaiting it; and [`RuntimeError::NestedRuntime`] on a thread that is running a runtime, and on that of the
+    /// task's own: nothing could go on there meanwhile, not even the task itself. Await it instead.
     pub fn wait(self) -> Result<T> {
         if crate::context::with(|core| core.is_some()) {
             return Err(RuntimeError::NestedRuntime.into());
         }
         let mut state = self.shared.lock();
+        if !state.finished && self.calls.thread == thread::current().id() {
+            return Err(RuntimeError::NestedRuntime.into());
+        }
         while !state.finished {
             state = self.shared.done.wait(state).unwrap_or_else(|poisoned| poisoned.into_inner());
         }
@@ -272,7 +297,9 @@ impl<T> Future for RemoteTask<T> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.shared.lock();
         if state.finished {
-            return Poll::Ready(state.result.take().unwrap_or_else(|| Err(RuntimeError::AlreadyTaken.into())));
+            return Poll::Ready(
+                state.result.take().unwrap_or_else(|| Err(RuntimeError::AlreadyTaken.into())),
+            );
         }
         let replaced = state.waker.replace(cx.waker().clone());
         drop(state);

@@ -17,7 +17,7 @@ use crate::context;
 use crate::error::{Asker, Cancelled, Cause, Error, Result, RuntimeError};
 use crate::hook::Unhandled;
 use crate::task::cell::{TaskCell, on_stack};
-use crate::task::life::Options;
+use crate::task::reference::home;
 use crate::task::row::Flag;
 use crate::task::{Task, TaskRef};
 use crate::time::Instant;
@@ -97,7 +97,8 @@ impl Runtime {
         // The output, of which the future is dropped before this function ends, also when something here panics.
         let mut cell = pin!(ManuallyDrop::new(TaskCell::new(future.into_future(), ())));
         // SAFETY: nothing is moved out of the pinned cell; it is handed over as the memory that the vtable works with.
-        let memory: *mut ManuallyDrop<TaskCell<F::IntoFuture, T, ()>> = unsafe { cell.as_mut().get_unchecked_mut() };
+        let memory: *mut ManuallyDrop<TaskCell<F::IntoFuture, T, ()>> =
+            unsafe { cell.as_mut().get_unchecked_mut() };
         let row = core.found_row(memory.cast(), on_stack::<F::IntoFuture, T, ()>(), None, place);
         row.set(Flag::Main);
         // Its drop guard, too: on every way out the future is gone before its memory is.
@@ -141,13 +142,13 @@ impl Runtime {
         }
     }
 
-    /// Cancels all tasks and waits for them, again and again until none is left.
+    /// Cancels all tasks and waits for them, again and again until none is left, nor a callback that waits for its turn.
     fn sweep(&self) -> Result<()> {
         let _entered = self.enter(Phase::Running)?;
         let why = Cancelled::new().because(Cause::by(Asker::Runtime));
         for _ in 0..SWEEPS {
             let tasks: Vec<TaskRef> = self.core.all_tasks();
-            if tasks.is_empty() {
+            if tasks.is_empty() && self.core.ready.is_empty() {
                 break;
             }
             for task in &tasks {
@@ -172,8 +173,7 @@ impl Runtime {
         F::IntoFuture: 'static,
         T: 'static,
     {
-        let options = Options { name: None, start: Some(crate::task::life::Start::Queued), place: Location::caller() };
-        Task::adopt(self.core.spawn(future.into_future(), (), options))
+        Task::adopt(self.core.spawn_from_outside(future.into_future(), Location::caller()))
     }
 
     /// For a host that has a loop of its own: takes one turn, and never blocks.
@@ -201,12 +201,14 @@ impl Runtime {
         self.core.turn(budget.polls);
         self.core.hand_over()?;
         Ok(Turn {
-            more_ready: !self.core.ready.is_empty(),
+            more_ready: self.core.has_work(),
+            is_virtual: self.core.clock.is_virtual(),
             next_deadline: self.core.next_deadline().map(Instant::from_nanos),
         })
     }
 
-    /// Takes turns until no task is ready, without waiting for anything.
+    /// Takes turns until no task is ready, without waiting for anything; so a virtual clock stands still after the first
+    /// turn.
     ///
     /// A task that wakes itself again and again keeps it going; then use [`turn`](Runtime::turn).
     ///
@@ -296,7 +298,9 @@ struct Main<T> {
 impl<T> Drop for Main<T> {
     fn drop(&mut self) {
         // Only when `block_on` is left early: the loop has returned an error, or panicked.
-        self.task.abort();
+        if let Some(row) = self.task.row() {
+            home(row).evict(row);
+        }
         // Drops the output, if it is still there.
         drop(self.task.try_result());
     }
@@ -340,6 +344,8 @@ pub struct Turn {
     pub more_ready: bool,
     /// When the earliest timer is due, by the runtime's clock.
     pub next_deadline: Option<Instant>,
+    /// The next turn makes the clock jump there.
+    is_virtual: bool,
 }
 
 impl Turn {
@@ -349,7 +355,8 @@ impl Turn {
         if self.more_ready {
             return Some(Duration::ZERO);
         }
-        self.next_deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+        let until = |deadline: Instant| deadline.saturating_duration_since(Instant::now());
+        self.next_deadline.map(|deadline| if self.is_virtual { Duration::ZERO } else { until(deadline) })
     }
 }
 

@@ -19,6 +19,8 @@ pub(crate) struct Extras {
     pub(crate) name: RefCell<Option<Cow<'static, str>>>,
     /// Why the task was asked to cancel: all requests that have not been delivered yet.
     pub(crate) causes: RefCell<Option<Cancelled>>,
+    /// Why it was, as the last `Cancelled` said: for the other leaves that are bound to return the same.
+    pub(crate) delivered: RefCell<Option<Cancelled>>,
     /// Parked leaves that a cancel has to reach by itself.
     pub(crate) nodes: RefCell<Slab<Node>>,
     /// The cancel scopes that the task is in.
@@ -53,10 +55,9 @@ pub(crate) struct Node {
 pub(crate) enum NodeKind {
     /// It was polled with a waker that is not its task's, so a combinator will poll it only when that one is woken.
     Leaf(Waker),
-    /// It awaits another task, to which a cancel is forwarded, and the row's own record was taken or not fit for it.
-    /// Polled with the task's own waker, it stands here as long as every poll of the task polls it too.
-    Join { task: u64, own: bool },
-    /// The same for a leaf that awaits several.
+    /// It awaits another task, to which a cancel is forwarded, and was polled with a waker that is not its task's.
+    Join(u64),
+    /// It awaits several. Polled with the task's own waker, it stands here as long as every poll of the task polls it too.
     Joins { tasks: ForwardTo, own: bool },
 }
 

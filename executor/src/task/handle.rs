@@ -38,7 +38,6 @@ use std::task::{Context, Poll, Waker};
 ///
 /// `await task`, except that the result can be taken only once; [`share`](Task::share) gives a handle that any number
 /// of tasks may await (TK-4, TK-5).
-#[must_use = "dropping a task's handle detaches the task: await it, or give it to a group"]
 pub struct Task<T> {
     reference: TaskRef,
     leaf: Leaf,
@@ -192,7 +191,8 @@ fn register_sole_joiner(row: &Row, waker: &Waker) {
             let extras = row.extras_or_new();
             let replaced = {
                 let mut joiners = extras.joiners.borrow_mut();
-                let replaced = joiners.iter().position(|joiner| joiner.key == SOLE).and_then(|at| joiners.remove(at));
+                let replaced =
+                    joiners.iter().position(|joiner| joiner.key == SOLE).and_then(|at| joiners.remove(at));
                 joiners.push_back(Joiner { key: SOLE, waker: waker.clone() });
                 replaced
             };
@@ -221,13 +221,11 @@ impl<T> Drop for Task<T> {
             // It waits for nobody any more. (A waker kept by the combinator that polled it is stale, and harmless.)
             if self.leaf.is_parked() {
                 row.joiner.set(0);
+                self.leaf.leave_join(row.id());
             }
         } else if row.stage.get() == Stage::Output {
             let core = home(row);
-            if row.is(Flag::Failed) {
-                core.report_unseen(row);
-            }
-            core.drop_output(row);
+            core.inside(|| core.drop_unread(row));
         }
         // The reference's own drop recycles the row.
     }

@@ -62,6 +62,7 @@ impl Core {
         O: Owner,
     {
         if self.is_closing() {
+            self.contain(|| drop((future, owner)));
             return None;
         }
         let layout = Layout::new::<TaskCell<F, T, O>>();
@@ -133,7 +134,7 @@ impl Core {
     /// Gives a task its turn.
     #[inline]
     pub(crate) fn poll(&self, row: &'static Row) {
-        let requested = row.has_request();
+        let requested = row.is(Flag::Must);
         match row.state.get() {
             State::Done => return self.leave_line(row),
             // Cancelled before its first poll: the body never runs (CX-8).
@@ -151,12 +152,13 @@ impl Core {
         let vtable = vtable(row);
         // SAFETY: the stage of a task that is not done is `Future`, and only this function polls it; its state says
         // that it is not being polled further up on the stack.
-        let polled = catch_unwind(AssertUnwindSafe(|| unsafe {
-            (vtable.poll)(row.cell.get(), &row.stage, &mut cx)
-        }));
+        let polled =
+            catch_unwind(AssertUnwindSafe(|| unsafe { (vtable.poll)(row.cell.get(), &row.stage, &mut cx) }));
         self.current.set(before);
         match polled {
-            Ok(Poll::Pending) if row.has_request() || row.is(Flag::Abort) => self.suspend_requested(row, requested),
+            Ok(Poll::Pending) if row.has_request() || row.is(Flag::Abort) => {
+                self.suspend_requested(row, requested)
+            }
             Ok(Poll::Pending) => self.suspend(row),
             Ok(Poll::Ready(ended)) => self.finish_polled(row, ended),
             Err(payload) => self.finish_panicked(row, payload),
@@ -185,25 +187,21 @@ impl Core {
         if request::forward_pending(row, request::WHOLE_TASK) {
             return self.suspend(row);
         }
-        if scope::has_linked_leaf(row, request::WHOLE_TASK) {
-            // A combinator with wakers of its own will come to it.
-            if !before_the_poll {
-                request::wake_linked_leaves(row, request::WHOLE_TASK);
-            }
-            return self.suspend(row);
-        }
-        if before_the_poll {
+        if before_the_poll && !scope::is_coming_to_a_leaf(row, request::WHOLE_TASK) {
             // The request was there, the whole task was polled, and no leaf of ours took it: the task stands at a
             // foreign await. The task itself is the last scope around it.
             return self.end_early(row, scope::take(row).into());
         }
-        // The request came in the middle of the poll: leaves that had parked by then get their chance.
+        // The request came in the middle of the poll, and has had the task polled again: leaves that had parked by then
+        // get their chance.
         self.suspend(row);
-        self.wake(row);
     }
 
     /// Ends a task whose future is still there: drops it, and puts an error in its place.
     fn end_early(&self, row: &'static Row, error: Error) {
+        // As if it were being polled: whatever its destructors do to the task itself, be it a wake, a cancel or an
+        // abort, comes too late, and must not put it in line.
+        row.state.set(State::Running);
         self.drop_future(row);
         self.put_error(row, error);
         self.finish(row, Ended::Error);
@@ -221,8 +219,18 @@ impl Core {
             State::Created | State::Ready => row.set(Flag::Linked),
             State::Parked => {}
         }
-        self.end_early(row, why.clone().into());
+        // Called from outside, the destructors must find the runtime all the same: their timers are in it.
+        self.inside(|| self.end_early(row, why.clone().into()));
         true
+    }
+
+    /// Ends a task at once, whatever it is doing: for `block_on`, whose frame holds the future and is being left.
+    #[cold]
+    pub(crate) fn evict(&self, row: &'static Row) {
+        if self.abort(row, &Cancelled::new()) && row.state.get().is_alive() {
+            // It counts as running, but its poll was further up this stack, and has been unwound.
+            self.end_early(row, request::take_causes(row).into());
+        }
     }
 
     #[inline]
@@ -257,7 +265,11 @@ impl Core {
     fn finish(&self, row: &'static Row, ended: Ended) {
         debug_assert_eq!(row.stage.get(), Stage::Output);
         row.state.set(State::Done);
-        self.alive.set(self.alive.get() - 1);
+        // Held until the end: those who are told may drop the last handle, and with it the row and its cell.
+        row.refs.set(row.refs.get() + 1);
+        if !row.is(Flag::Callback) {
+            self.alive.set(self.alive.get() - 1);
+        }
         if ended == Ended::Error {
             self.note_failure(row);
         } else if row.count.get() > 0 {
@@ -271,19 +283,31 @@ impl Core {
         if let Some(extras) = row.extras() {
             self.tell_others(row, extras);
         }
-        if row.is(Flag::Failed) && !row.is(Flag::Handle) {
-            self.report_unseen(row);
+        if !row.is(Flag::Handle) && row.stage.get() == Stage::Output {
+            self.drop_unread(row);
         }
-        if row.refs.get() == 0 {
+        let refs = row.refs.get() - 1;
+        row.refs.set(refs);
+        if refs == 0 {
             self.release(row);
         }
+    }
+
+    /// The owning handle is gone, so nobody will read the output.
+    #[inline]
+    pub(crate) fn drop_unread(&self, row: &'static Row) {
+        if row.is(Flag::Failed) {
+            self.report_unseen(row);
+        }
+        self.drop_output(row);
     }
 
     /// Files an error under what it is, and writes on it whose it was.
     #[cold]
     fn note_failure(&self, row: &'static Row) {
         // SAFETY: the stage is `Output`, and nobody else looks at the cell.
-        let Some(error) = (unsafe { (vtable(row).error)(row.cell.get()).map(|mut error| error.as_mut()) }) else {
+        let Some(error) = (unsafe { (vtable(row).error)(row.cell.get()).map(|mut error| error.as_mut()) })
+        else {
             return;
         };
         row.set(Flag::Failed);
@@ -297,7 +321,8 @@ impl Core {
 
     #[cold]
     fn note_swallowed(&self, row: &'static Row) {
-        if self.debug && !row.is(Flag::Callback) {
+        // One whose requests all went on to other tasks has swallowed nothing.
+        if self.debug && row.is(Flag::Delivered) {
             self.report(Unhandled::SwallowedCancellation { task: TaskRef::of(row) });
         }
     }
@@ -306,27 +331,22 @@ impl Core {
     fn tell_owner(&self, row: &'static Row) {
         let vtable = vtable(row);
         let child = TaskRef::borrowed(row);
-        let told = catch_unwind(AssertUnwindSafe(|| {
-            with_outcome(row, |outcome| {
-                // SAFETY: the owner is there until it is dropped here.
-                unsafe {
-                    let attention = (vtable.tell_owner)(row.cell.get(), &child, outcome);
-                    (vtable.drop_owner)(row.cell.get());
-                    attention
-                }
-            })
-        }));
-        match told {
-            Ok(Attention::Taken) => row.set(Flag::Observed),
-            Ok(Attention::Unseen) => {}
-            Err(payload) => self.report_panic(payload),
+        // It is the owner who decides about a report; so not even if the owner drops the handle is there one before.
+        let observed = row.is(Flag::Observed);
+        row.set(Flag::Observed);
+        // SAFETY: the owner is there until it is dropped below.
+        let tell = |outcome: Outcome<'_>| unsafe { (vtable.tell_owner)(row.cell.get(), &child, outcome) };
+        if self.contain(|| with_outcome(row, tell)) != Some(Attention::Taken) && !observed {
+            row.clear(Flag::Observed);
         }
+        // SAFETY: it is there, and dropped once.
+        self.contain(|| unsafe { (vtable.drop_owner)(row.cell.get()) });
     }
 
     #[cold]
     fn tell_others(&self, row: &'static Row, extras: &Extras) {
         for joiner in extras.joiners.take() {
-            wake_foreign(&joiner.waker);
+            wake_foreign(joiner.waker);
         }
         for callback in extras.callbacks.take() {
             let task = TaskRef::of(row);
@@ -358,16 +378,13 @@ impl Core {
 
     /// Recycles the row of a task that is done and has no handle left.
     pub(crate) fn release(&self, row: &'static Row) {
-        debug_assert!(row.state.get() == State::Done && row.refs.get() == 0);
+        debug_assert!(
+            row.state.get() == State::Done && row.refs.get() == 0 && row.stage.get() == Stage::Empty
+        );
         if row.is(Flag::Linked) {
             return;
         }
-        // Held while the output is dropped, whose destructor might make and drop a handle of this very task.
-        row.refs.set(1);
-        if row.stage.get() == Stage::Output {
-            self.drop_output(row);
-        }
-        let _extras = row.take_extras();
+        let extras = row.take_extras();
         if let Some(layout) = vtable(row).layout {
             // SAFETY: the cell was allocated with this layout, and is empty.
             unsafe { self.blocks.release(row.cell.get(), layout) };
@@ -375,7 +392,10 @@ impl Core {
         row.word.renew(pages::next_id(row.id()));
         row.state.set(State::Free);
         self.rows.give_back(row);
-        // The extras are dropped here: their destructors find the row gone already.
+        if extras.is_some() {
+            // Last, so that their destructors find the row gone already.
+            self.contain(|| drop(extras));
+        }
     }
 
     /// At the runtime's end: drops every future and every output, and gives up all rows.
@@ -393,8 +413,10 @@ impl Core {
         }
         for row in rows {
             if row.state.get() == State::Done {
-                if row.is(Flag::Failed) {
-                    self.report_unseen(row);
+                // Held, because the output may itself hold the last handle.
+                row.refs.set(row.refs.get() + 1);
+                if row.stage.get() == Stage::Output {
+                    self.drop_unread(row);
                 }
                 row.clear(Flag::Linked);
                 row.refs.set(0);
@@ -408,15 +430,13 @@ impl Core {
         debug_assert_eq!(row.stage.get(), Stage::Future);
         row.stage.set(Stage::Empty);
         // SAFETY: the stage was `Future`.
-        let dropped = catch_unwind(AssertUnwindSafe(|| unsafe { (vtable(row).drop_future)(row.cell.get()) }));
-        dropped.unwrap_or_else(|payload| self.report_panic(payload));
+        self.contain(|| unsafe { (vtable(row).drop_future)(row.cell.get()) });
     }
 
     pub(crate) fn drop_output(&self, row: &Row) {
         row.stage.set(Stage::Empty);
         // SAFETY: the callers have seen that the stage was `Output`.
-        let dropped = catch_unwind(AssertUnwindSafe(|| unsafe { (vtable(row).drop_output)(row.cell.get()) }));
-        dropped.unwrap_or_else(|payload| self.report_panic(payload));
+        self.contain(|| unsafe { (vtable(row).drop_output)(row.cell.get()) });
     }
 
     fn put_error(&self, row: &Row, error: Error) {
@@ -424,6 +444,13 @@ impl Core {
         // SAFETY: the cell is empty.
         unsafe { (vtable(row).put_error)(row.cell.get(), error) };
         row.stage.set(Stage::Output);
+    }
+
+    /// Calls a destructor, an owner, or whatever else is not ours. A panic in it is reported, and goes no further.
+    #[inline]
+    pub(crate) fn contain<R>(&self, call: impl FnOnce() -> R) -> Option<R> {
+        let called = catch_unwind(AssertUnwindSafe(call));
+        called.map_err(|payload| self.report_panic(payload)).ok()
     }
 
     /// A destructor, owner, waker or callback panicked.
@@ -468,17 +495,19 @@ fn origin(row: &Row) -> Origin {
     Origin { task: Some(name(row)), spawned_at: row.spawned_at.get() }
 }
 
-/// Wakes a waker that may be anybody's: a panic in it is reported, and goes no further.
-pub(crate) fn wake_foreign(waker: &Waker) {
-    if waker::task_of(waker).is_some() {
-        return waker.wake_by_ref();
+/// Wakes a waker that may be anybody's, and drops it. A panic in either is reported, and goes no further.
+#[inline]
+pub(crate) fn wake_foreign(waker: Waker) {
+    if waker::task_of(&waker).is_some() {
+        return waker.wake();
     }
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake_by_ref())) {
-        crate::context::with(|core| match core {
-            Some(core) => core.report_panic(payload),
-            None => crate::hook::print(&Unhandled::CallbackPanicked {
-                error: Error::from(Panicked::new(payload)),
-            }),
-        });
+    contain(|| waker.wake());
+}
+
+/// As [`Core::contain`], for what may also be called where no runtime is running.
+pub(crate) fn contain(call: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
+        let error = Error::from(Panicked::new(payload));
+        crate::runtime::report_unhandled(Unhandled::CallbackPanicked { error });
     }
 }

@@ -56,7 +56,11 @@ impl Page {
     #[cold]
     fn allocate() -> Page {
         let number = PAGE_COUNT.fetch_add(1, Ordering::Relaxed);
-        assert!(number < MAX_PAGES, "more than {} tasks alive at once in this process", MAX_PAGES * PAGE_ROWS);
+        assert!(
+            number < MAX_PAGES,
+            "more than {} tasks alive at once in this process",
+            MAX_PAGES * PAGE_ROWS
+        );
         let layout = Layout::array::<Row>(PAGE_ROWS).expect("128 KiB");
         // Zeroed by the kernel, so a page takes no memory before its rows are used. Leaked on purpose: see above.
         // SAFETY: the layout has a size.
@@ -81,9 +85,15 @@ fn first_id(page: usize, row: usize) -> u64 {
     1 << 32 | (((page << PAGE_BITS) | row) as u64) << 1
 }
 
-/// The id that follows `id` in the same row: the next generation.
+/// The id that follows `id` in the same row: the next generation. After the last one it starts over with number 1.
+///
+/// Four billion generations are not many: freed rows are used again at once, so a busy row is through in some minutes.
+/// A waker or an id that is kept for exactly that long then wakes, or names, somebody else's task.
+#[inline]
 pub(crate) fn next_id(id: u64) -> u64 {
-    id.wrapping_add(1 << 32)
+    let next = id.wrapping_add(1 << 32);
+    // No generation 0: with it, the very first row would have the id 0, which stands for no row at all.
+    if next >> 32 == 0 { next | 1 << 32 } else { next }
 }
 
 /// The row that `id` names, whatever generation it is in by now.
@@ -160,5 +170,18 @@ impl RowStore {
             page.used = 0;
             spare.push(page);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_generation_of_the_first_row_has_the_id_that_stands_for_none() {
+        let last = first_id(0, 0) | 0xFFFF_FFFF << 32;
+        assert_eq!(next_id(last), first_id(0, 0));
+        assert_eq!(next_id(first_id(0, 0)) >> 32, 2);
+        assert_eq!(next_id(last) as u32, last as u32);
     }
 }

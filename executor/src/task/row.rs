@@ -89,6 +89,7 @@ pub(crate) enum Stage {
 #[repr(C)]
 pub(crate) struct Awaiting {
     kind: Cell<AwaitKind>,
+    joins: Cell<Joins>,
     /// Odd while the record is being changed.
     sequence: Cell<u16>,
     scope: Cell<u32>,
@@ -116,7 +117,43 @@ pub(crate) enum AwaitKind {
     Request = 7,
 }
 
+/// Whether the task is suspended on other tasks, as far as its last poll tells.
+///
+/// Whoever parks after a join in the same poll casts doubt on it: in a `join!` both stand, but a `select!` on `&mut task`
+/// has let the join go, of which nobody hears. Which of the two it is, shows in the next poll.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Joins {
+    None = 0,
+    /// One leaf that waits for tasks has parked, and nothing after it.
+    Certain = 1,
+    /// One has, and another leaf after it.
+    InDoubt = 2,
+}
+
 impl Awaiting {
+    pub(crate) fn joins(&self) -> Joins {
+        self.joins.get()
+    }
+
+    pub(crate) fn is_for_task(&self, id: u64) -> bool {
+        self.kind.get() == AwaitKind::Task && self.operand.get() == id
+    }
+
+    /// A leaf that waits for tasks parks.
+    #[inline(always)]
+    pub(crate) fn note_join(&self) {
+        self.joins.set(match self.joins.get() {
+            Joins::None => Joins::Certain,
+            Joins::Certain | Joins::InDoubt => Joins::InDoubt,
+        });
+    }
+
+    /// Another leaf parks, after one that waits for tasks.
+    pub(crate) fn cast_doubt(&self) {
+        self.joins.set(Joins::InDoubt);
+    }
+
     pub(crate) fn kind(&self) -> AwaitKind {
         self.kind.get()
     }
@@ -154,11 +191,13 @@ impl Awaiting {
     #[inline(always)]
     pub(crate) fn clear(&self) {
         self.kind.set(AwaitKind::Nothing);
+        self.joins.set(Joins::None);
     }
 
     /// A poll begins. What the task waited for is over, or will be registered anew; who asked it to cancel is kept.
     #[inline(always)]
     pub(crate) fn begin_poll(&self) {
+        self.joins.set(Joins::None);
         if self.kind.get() != AwaitKind::Request {
             self.kind.set(AwaitKind::Nothing);
         }
@@ -193,6 +232,8 @@ pub(crate) enum Flag {
     Main = 1 << 10,
     /// A `Cancelled` has come out of one of its awaits, and was not taken back with `uncancel()`.
     Delivered = 1 << 11,
+    /// The last request went on to the awaited tasks at once; otherwise their joins pass it on when they are polled.
+    Forwarded = 1 << 12,
 }
 
 impl Row {

@@ -51,11 +51,8 @@ impl<T: Clone> SharedTask<T> {
     #[track_caller]
     pub(crate) fn new(mut task: Task<T>) -> Self {
         task.reset();
-        let inner = Inner {
-            reference: task.task_ref(),
-            task: RefCell::new(Some(task)),
-            output: OnceCell::new(),
-        };
+        let inner =
+            Inner { reference: task.task_ref(), task: RefCell::new(Some(task)), output: OnceCell::new() };
         SharedTask { inner: Rc::new(inner), leaf: Leaf::new(), joiner: 0 }
     }
 
@@ -124,7 +121,8 @@ impl<T: Clone> Future for SharedTask<T> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
         let this = self.get_mut();
         let key = &mut this.joiner;
-        let found = poll_join(&mut this.leaf, &this.inner.reference, cx, |row, waker| stand_in_line(row, waker, key));
+        let found =
+            poll_join(&mut this.leaf, &this.inner.reference, cx, |row, waker| stand_in_line(row, waker, key));
         if let Join::Pending = found {
             return Poll::Pending;
         }
@@ -134,7 +132,9 @@ impl<T: Clone> Future for SharedTask<T> {
             Join::Cancelled(cancelled) => {
                 let error = Error::from(cancelled);
                 match this.inner.output() {
-                    Some(Err(displaced)) if !displaced.is_cancelled() => Err(error.with_displaced(displaced.clone())),
+                    Some(Err(displaced)) if !displaced.is_cancelled() => {
+                        Err(error.with_displaced(displaced.clone()))
+                    }
                     _ => Err(error),
                 }
             }
@@ -166,6 +166,9 @@ impl<T> Deref for SharedTask<T> {
 impl<T> Drop for SharedTask<T> {
     fn drop(&mut self) {
         self.leave_line();
+        if self.leaf.is_parked() {
+            self.leaf.leave_join(self.inner.reference.id().as_u64());
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 use super::Instant;
 use crate::context;
 use crate::error::RuntimeError;
+use crate::runtime::core::Core;
 use homing_timers::TimerKey;
 use std::task::{Poll, Waker};
 
@@ -20,10 +21,10 @@ pub struct Timer {
     armed: Option<Armed>,
 }
 
-/// Where it is armed: in which runtime's wheel (its outpost's address tells), under which key.
+/// Where it is armed: in the wheel of the runtime with this serial number, under this key.
 #[derive(Clone, Copy, Debug)]
 struct Armed {
-    wheel: usize,
+    runtime: u64,
     key: TimerKey,
 }
 
@@ -43,10 +44,13 @@ impl Timer {
         self.armed.is_some() && self.with_wheel(|wheel, key| !wheel.is_armed(key)) == Some(true)
     }
 
-    /// Sets another deadline. If it is armed it stays so, for the same waker.
+    /// Sets another deadline. If it is armed it stays so, for the same waker. If it has fired, or is out of reach because
+    /// its runtime is not running here, it is armed anew when it is next polled.
     pub fn reset(&mut self, deadline: Instant) {
         self.deadline = deadline;
-        self.with_wheel(|wheel, key| wheel.rearm(key, deadline.nanos()));
+        if self.with_wheel(|wheel, key| wheel.rearm(key, deadline.nanos())) != Some(true) {
+            self.armed = None;
+        }
     }
 
     /// Forgets about the deadline; polled again, it is armed anew.
@@ -67,38 +71,43 @@ impl Timer {
     pub fn poll(&mut self, waker: &Waker) -> Poll<Result<(), RuntimeError>> {
         context::with(|core| {
             let Some(core) = core else { return Poll::Ready(Err(RuntimeError::NoRuntime)) };
-            let here = std::ptr::from_ref(core.outpost).addr();
-            if let Some(armed) = self.armed.filter(|armed| armed.wheel == here) {
-                let mut wheel = core.timers.borrow_mut();
-                let Some(kept) = wheel.get_mut(armed.key) else {
+            if let Some(armed) = self.armed.filter(|armed| armed.runtime == core.serial) {
+                let will_wake = core.timers.borrow().get(armed.key).map(|kept| kept.will_wake(waker));
+                if will_wake.is_none() {
                     self.armed = None;
                     return Poll::Ready(Ok(()));
-                };
-                if !kept.will_wake(waker) {
-                    let replaced = std::mem::replace(kept, waker.clone());
-                    drop(wheel);
-                    drop(replaced);
+                }
+                if will_wake == Some(false) {
+                    replace(core, armed.key, waker.clone());
                 }
                 return Poll::Pending;
             }
-            if self.deadline == Instant::FAR_FUTURE {
-                // Not armed at all: a virtual clock would jump there.
-                return Poll::Pending;
-            }
-            let key = core.timers.borrow_mut().arm(self.deadline.nanos(), waker.clone());
-            self.armed = Some(Armed { wheel: here, key });
+            // Armed also for the end of time, which never comes: it may be reset, and then knows whom to wake.
+            // Cloned before the wheel is borrowed: a foreign waker may do anything, also with timers.
+            let waker = waker.clone();
+            let key = core.timers.borrow_mut().arm(self.deadline.nanos(), waker);
+            self.armed = Some(Armed { runtime: core.serial, key });
             Poll::Pending
         })
     }
 
     /// Calls `f` with the wheel in which it is armed, if that is the running runtime's, or can be reached at all.
-    fn with_wheel<R>(&self, f: impl FnOnce(&mut homing_timers::TimerWheel<Waker>, TimerKey) -> R) -> Option<R> {
+    fn with_wheel<R>(
+        &self,
+        f: impl FnOnce(&mut homing_timers::TimerWheel<Waker>, TimerKey) -> R,
+    ) -> Option<R> {
         let armed = self.armed?;
         context::with(|core| {
-            let core = core.filter(|core| std::ptr::from_ref(core.outpost).addr() == armed.wheel)?;
+            let core = core.filter(|core| core.serial == armed.runtime)?;
             Some(f(&mut core.timers.borrow_mut(), armed.key))
         })
     }
+}
+
+/// Has another waker woken at the deadline. The former one is dropped once the wheel is let go.
+#[cold]
+fn replace(core: &Core, key: TimerKey, waker: Waker) {
+    let _replaced = core.timers.borrow_mut().get_mut(key).map(|kept| std::mem::replace(kept, waker));
 }
 
 impl Drop for Timer {
