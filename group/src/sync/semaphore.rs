@@ -1,0 +1,404 @@
+//! Semaphores: so many at a time, in the order of asking.
+//!
+//! A permit that is released goes to the first in line at once: the value is lowered when it is granted, not when the
+//! waiter runs, so nobody can snatch it in between (SE-3).
+//!
+//! ```text
+//!   value 2 ──acquire──► value 1 ──acquire──► value 0 ──acquire──► in line
+//!                                                ▲                   │ granted: the value stays 0
+//!                  release: value + 1 ───────────┴───────────────────┘
+//! ```
+//!
+//! Invariant (somebody-is-woken): if as many permits are free as the first in line wants, somebody ahead of it has been
+//! granted his and has not run yet; when he runs, or leaves, the line is served (SE-5).
+
+use super::permit::{OwnedPermit, Permit};
+use super::turn::{Claim, Turn};
+use super::wait_list::{Left, WaitList};
+use homing_executor::error::Result;
+use std::cell::Cell;
+use std::fmt;
+use std::rc::Rc;
+
+/// So many permits, to be acquired and released.
+///
+/// Fair: who came first is served first, also if it wants more permits than are free and somebody behind it would be
+/// content with fewer.
+///
+/// # asyncio
+///
+/// `asyncio.Semaphore` (SE-1 to SE-9).
+///
+/// ```
+/// use homing::sync::Semaphore;
+/// use homing::{sleep, task_group};
+/// use std::{rc::Rc, time::Duration};
+///
+/// homing::run(async {
+///     let two_at_a_time = Rc::new(Semaphore::new(2));
+///     let begin = homing::Instant::now();
+///     task_group(async |tg| {
+///         for _ in 0..4 {
+///             let semaphore = two_at_a_time.clone();
+///             tg.spawn(async move {
+///                 let _permit = semaphore.acquire().await?;
+///                 sleep(Duration::from_millis(2)).await
+///             });
+///         }
+///         Ok(())
+///     })
+///     .await?;
+///     assert!(begin.elapsed() >= Duration::from_millis(4));
+///     Ok(())
+/// })
+/// # .unwrap();
+/// ```
+pub struct Semaphore {
+    value: Cell<usize>,
+    /// What the value must not exceed.
+    bound: usize,
+    /// With each stands how many permits it wants.
+    line: WaitList<usize>,
+}
+
+impl Semaphore {
+    /// A semaphore with so many free permits. With none it is legal, and locked (SE-1).
+    pub const fn new(permits: usize) -> Semaphore {
+        Semaphore { value: Cell::new(permits), bound: usize::MAX, line: WaitList::new() }
+    }
+
+    /// Waits for a permit, until everybody who came before has been served.
+    ///
+    /// # Errors
+    ///
+    /// `Cancelled`, if the task is cancelled while it waits. There is no wait if a permit is free and nobody is in line.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancelled or dropped, it gives up its place in the line, and a permit that was kept for it goes to the next.
+    ///
+    /// # asyncio
+    ///
+    /// `async with semaphore`; for `await semaphore.acquire()` without a block, [`forget`](Permit::forget) the permit
+    /// (SE-2 to SE-8).
+    #[track_caller]
+    pub fn acquire(&self) -> impl Future<Output = Result<Permit<'_>>> + Unpin {
+        self.acquire_many(1)
+    }
+
+    /// Waits for so many permits at once.
+    ///
+    /// It waits for as long as they are not there, be it for ever; and who comes later waits behind it.
+    ///
+    /// # Errors
+    ///
+    /// As [`acquire`](Semaphore::acquire).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`acquire`](Semaphore::acquire).
+    #[track_caller]
+    pub fn acquire_many(&self, permits: usize) -> impl Future<Output = Result<Permit<'_>>> + Unpin {
+        Turn::new(self, Permits(permits), |semaphore, permits| Ok(Permit::adopt(semaphore, permits)))
+    }
+
+    /// As [`acquire_many`](Semaphore::acquire_many), with a permit that has no lifetime and keeps the semaphore alive.
+    ///
+    /// # Errors
+    ///
+    /// As [`acquire`](Semaphore::acquire).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`acquire`](Semaphore::acquire).
+    #[track_caller]
+    pub fn acquire_owned(
+        self: &Rc<Self>,
+        permits: usize,
+    ) -> impl Future<Output = Result<OwnedPermit>> + Unpin + use<> {
+        Turn::new(self.clone(), Permits(permits), |semaphore, permits| {
+            Ok(OwnedPermit::adopt(semaphore.clone(), permits))
+        })
+    }
+
+    /// A permit, if one is free and nobody waits.
+    pub fn try_acquire(&self) -> Option<Permit<'_>> {
+        self.try_acquire_many(1)
+    }
+
+    /// So many permits, if they are free and nobody waits.
+    pub fn try_acquire_many(&self, permits: usize) -> Option<Permit<'_>> {
+        self.take(permits).then(|| Permit::adopt(self, permits))
+    }
+
+    /// As [`try_acquire_many`](Semaphore::try_acquire_many), with a permit that has no lifetime.
+    pub fn try_acquire_owned(self: &Rc<Self>, permits: usize) -> Option<OwnedPermit> {
+        self.take(permits).then(|| OwnedPermit::adopt(self.clone(), permits))
+    }
+
+    /// Adds a permit: one that was [forgotten](Permit::forget) comes back, or there is one more from now on.
+    ///
+    /// A plain call: it does not suspend, and is allowed from anywhere. The first in line has the permit when it returns.
+    ///
+    /// # asyncio
+    ///
+    /// `semaphore.release()` (SE-3, SE-4, SE-9).
+    pub fn release(&self) {
+        self.add_permits(1);
+    }
+
+    /// Adds so many permits.
+    ///
+    /// # Panics
+    ///
+    /// If there were more of them than a `usize` can count.
+    pub fn add_permits(&self, permits: usize) {
+        let value = self.value.get().checked_add(permits);
+        self.value.set(value.expect("there are more permits than can be counted"));
+        self.serve();
+    }
+
+    /// How many permits are free. What is kept for somebody in line is not.
+    pub fn available_permits(&self) -> usize {
+        self.value.get()
+    }
+
+    /// Whether `acquire` would have to wait: no permit is free, or somebody is in line.
+    ///
+    /// # asyncio
+    ///
+    /// `semaphore.locked()` (SE-2).
+    pub fn is_locked(&self) -> bool {
+        self.value.get() == 0 || !self.line.is_empty()
+    }
+
+    fn take(&self, permits: usize) -> bool {
+        let free = self.line.is_empty() && self.value.get() >= permits;
+        if free {
+            self.value.set(self.value.get() - permits);
+        }
+        free
+    }
+
+    /// Takes back the permits of a dropped guard. Those beyond the bound, which somebody has released already, are void.
+    pub(super) fn take_back(&self, permits: usize) {
+        self.value.set(self.value.get().saturating_add(permits).min(self.bound));
+        self.serve();
+    }
+
+    /// Grants those in line what they want, for as long as it is there.
+    fn serve(&self) {
+        while let Some(wanted) = self.line.first().filter(|wanted| *wanted <= self.value.get()) {
+            self.value.set(self.value.get() - wanted);
+            self.line.grant(wanted);
+        }
+        self.line.ring();
+    }
+}
+
+/// The claim on so many permits.
+struct Permits(usize);
+
+impl Claim<Semaphore> for Permits {
+    type Note = usize;
+    type Gain = usize;
+
+    fn line(semaphore: &Semaphore) -> &WaitList<usize> {
+        &semaphore.line
+    }
+
+    fn note(&self) -> usize {
+        self.0
+    }
+
+    fn take_at_once(&mut self, semaphore: &Semaphore) -> Option<usize> {
+        semaphore.take(self.0).then_some(self.0)
+    }
+
+    fn collect(&mut self, semaphore: &Semaphore, kept: usize) -> usize {
+        // somebody-is-woken: this was he, perhaps.
+        semaphore.serve();
+        kept
+    }
+
+    fn left(&mut self, semaphore: &Semaphore, left: Left<usize>) {
+        match left {
+            Left::Granted(kept) => semaphore.take_back(kept),
+            // It may have wanted more than is free, and those behind it less.
+            Left::Waiting => semaphore.serve(),
+        }
+    }
+}
+
+impl Default for Semaphore {
+    /// With one permit, as in asyncio.
+    fn default() -> Self {
+        Semaphore::new(1)
+    }
+}
+
+impl fmt::Debug for Semaphore {
+    /// `Semaphore [unlocked, value: 3]`, `Semaphore [locked, waiters: 2]` (TK-14).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Semaphore [")?;
+        self.write_state(f)
+    }
+}
+
+impl Semaphore {
+    fn write_state(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.is_locked() {
+            true => f.write_str("locked")?,
+            false => write!(f, "unlocked, value: {}", self.value.get())?,
+        }
+        self.line.write_waiters(f)?;
+        f.write_str("]")
+    }
+}
+
+/// A [`Semaphore`] that notices when it is released more often than it was acquired.
+///
+/// # asyncio
+///
+/// `asyncio.BoundedSemaphore` (SE-10).
+///
+/// ```
+/// use homing::sync::BoundedSemaphore;
+///
+/// let semaphore = BoundedSemaphore::new(1);
+/// let permit = semaphore.try_acquire().unwrap();
+/// permit.forget();
+/// assert!(semaphore.release().is_ok());
+/// assert!(semaphore.release().is_err());
+/// ```
+pub struct BoundedSemaphore {
+    inner: Rc<Semaphore>,
+}
+
+impl BoundedSemaphore {
+    /// A semaphore with so many permits, and never more.
+    pub fn new(permits: usize) -> BoundedSemaphore {
+        let inner = Semaphore { bound: permits, ..Semaphore::new(permits) };
+        BoundedSemaphore { inner: Rc::new(inner) }
+    }
+
+    /// As [`Semaphore::acquire`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Semaphore::acquire`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Semaphore::acquire`].
+    #[track_caller]
+    pub fn acquire(&self) -> impl Future<Output = Result<Permit<'_>>> + Unpin {
+        self.inner.acquire()
+    }
+
+    /// As [`Semaphore::acquire_many`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Semaphore::acquire`].
+    ///
+    /// # Panics
+    ///
+    /// If there are not so many permits altogether: it would wait for ever.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Semaphore::acquire`].
+    #[track_caller]
+    pub fn acquire_many(&self, permits: usize) -> impl Future<Output = Result<Permit<'_>>> + Unpin {
+        self.check_bound(permits);
+        self.inner.acquire_many(permits)
+    }
+
+    /// As [`Semaphore::acquire_owned`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Semaphore::acquire`].
+    ///
+    /// # Panics
+    ///
+    /// If there are not so many permits altogether.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Semaphore::acquire`].
+    #[track_caller]
+    pub fn acquire_owned(&self, permits: usize) -> impl Future<Output = Result<OwnedPermit>> + Unpin + use<> {
+        self.check_bound(permits);
+        self.inner.acquire_owned(permits)
+    }
+
+    /// A permit, if one is free and nobody waits.
+    pub fn try_acquire(&self) -> Option<Permit<'_>> {
+        self.inner.try_acquire()
+    }
+
+    /// So many permits, if they are free and nobody waits.
+    pub fn try_acquire_many(&self, permits: usize) -> Option<Permit<'_>> {
+        self.inner.try_acquire_many(permits)
+    }
+
+    /// Adds a permit that was [forgotten](Permit::forget).
+    ///
+    /// # Errors
+    ///
+    /// [`ReleasedTooOften`], if all permits are free already. Those kept for somebody in line count as taken.
+    ///
+    /// # asyncio
+    ///
+    /// `semaphore.release()`, which raises `ValueError` (SE-10).
+    pub fn release(&self) -> Result<(), ReleasedTooOften> {
+        if self.inner.value.get() >= self.inner.bound {
+            return Err(ReleasedTooOften { bound: self.inner.bound });
+        }
+        self.inner.release();
+        Ok(())
+    }
+
+    /// As [`Semaphore::available_permits`].
+    pub fn available_permits(&self) -> usize {
+        self.inner.available_permits()
+    }
+
+    /// As [`Semaphore::is_locked`].
+    pub fn is_locked(&self) -> bool {
+        self.inner.is_locked()
+    }
+
+    #[track_caller]
+    fn check_bound(&self, permits: usize) {
+        let bound = self.inner.bound;
+        assert!(
+            permits <= bound,
+            "{permits} permits were asked for, of a semaphore that has {bound} altogether"
+        );
+    }
+}
+
+impl fmt::Debug for BoundedSemaphore {
+    /// As that of [`Semaphore`].
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BoundedSemaphore [")?;
+        self.inner.write_state(f)
+    }
+}
+
+/// A [`BoundedSemaphore`] was released more often than acquired. Nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReleasedTooOften {
+    bound: usize,
+}
+
+impl fmt::Display for ReleasedTooOften {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the semaphore was released too often: all of its permits ({}) are free", self.bound)
+    }
+}
+
+impl std::error::Error for ReleasedTooOften {}

@@ -1,0 +1,192 @@
+//! One wait in a line: the future behind every `acquire`, `lock`, `wait`, `get` and `put`.
+//!
+//! What is waited for differs; how one waits, is cancelled, or goes away does not, and is written here. What differs is
+//! said by a [`Claim`]: whether a newcomer may take it at once, what a waiter gets whose turn has come, and who is next
+//! when one has left.
+//!
+//! ```text
+//!            ready at once ──────────────► take          (no delivery point: CX-11)
+//!  poll ──►  not: leaf.park ─► line.join ─► Pending
+//!  again ─►  leaf.resume ─► cancelled: leave the line, and what was kept goes to the next (CX-7: cancel wins)
+//!                        └► granted?   collect
+//!                        └► not:       leaf.park ─► Pending
+//!  drop ──►  leave the line, and what was kept goes to the next
+//! ```
+
+use super::wait_list::{Left, WaitList};
+use homing_executor::cancel::{Awaiting, Leaf};
+use homing_executor::error::{Cancelled, Result};
+use std::ops::Deref;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// What somebody wants of `S`, and waits for in its line.
+pub(crate) trait Claim<S: ?Sized> {
+    /// What stands with the waiter in the line.
+    type Note: Copy;
+    /// What it has when its turn has come.
+    type Gain;
+
+    /// The line to stand in.
+    fn line(source: &S) -> &WaitList<Self::Note>;
+
+    /// What to write on the place in line.
+    fn note(&self) -> Self::Note;
+
+    /// A newcomer: takes it, if it is there and nobody has to be served before.
+    fn take_at_once(&mut self, source: &S) -> Option<Self::Gain>;
+
+    /// A waiter for whom something was kept takes it. Its place in the line is gone already.
+    fn collect(&mut self, source: &S, kept: Self::Note) -> Self::Gain;
+
+    /// A waiter has left the line empty-handed: hands on what was kept, or what it stood in the way of.
+    fn left(&mut self, source: &S, left: Left<Self::Note>);
+}
+
+/// A wait for a claim on what `source` points to: a reference, or an `Rc`.
+pub(crate) struct Turn<R: Deref, C: Claim<R::Target>, T> {
+    source: R,
+    claim: C,
+    stage: Stage,
+    leaf: Leaf,
+    finish: fn(&R, C::Gain) -> Result<T>,
+}
+
+/// | from     | on                                   | to       |
+/// |----------|--------------------------------------|----------|
+/// | Fresh    | polled: there is something to take   | Over     |
+/// | Fresh    | polled: there is not                 | Standing |
+/// | Fresh    | polled: not, and a cancel is pending | Over     |
+/// | Standing | polled: granted, or cancelled        | Over     |
+/// | Standing | dropped                              | Over     |
+enum Stage {
+    Fresh,
+    /// Under this key in the line.
+    Standing(usize),
+    Over,
+}
+
+impl<R: Deref, C: Claim<R::Target>, T> Turn<R, C, T> {
+    /// A wait that makes its result of what it gains with `finish`.
+    #[track_caller]
+    #[inline]
+    pub(crate) fn new(source: R, claim: C, finish: fn(&R, C::Gain) -> Result<T>) -> Self {
+        Turn { source, claim, stage: Stage::Fresh, leaf: Leaf::new(), finish }
+    }
+
+    /// One poll, without the finish.
+    #[inline]
+    pub(crate) fn poll_claim(&mut self, cx: &mut Context<'_>) -> Poll<Result<C::Gain, Cancelled>> {
+        match self.look() {
+            Look::Cancelled(cancelled) => {
+                self.leave();
+                return Poll::Ready(Err(cancelled));
+            }
+            Look::Gained(gain) => return Poll::Ready(Ok(gain)),
+            Look::Nothing => {}
+        }
+        if let Err(cancelled) = self.leaf.park(cx, self.awaiting()) {
+            self.leave();
+            return Poll::Ready(Err(cancelled));
+        }
+        self.stand(cx);
+        Poll::Pending
+    }
+
+    /// One poll of a wait that a cancel does not end: it keeps its place. The latest goes to `cancelled` (CO-6).
+    pub(crate) fn poll_stubbornly(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut cancelled: impl FnMut(Cancelled),
+    ) -> Poll<C::Gain> {
+        loop {
+            match self.look() {
+                Look::Gained(gain) => return Poll::Ready(gain),
+                Look::Cancelled(again) => cancelled(again),
+                Look::Nothing => break,
+            }
+        }
+        while let Err(again) = self.leaf.park(cx, self.awaiting()) {
+            cancelled(again);
+        }
+        self.stand(cx);
+        Poll::Pending
+    }
+
+    fn look(&mut self) -> Look<C::Gain> {
+        let gain = match self.stage {
+            Stage::Fresh => self.claim.take_at_once(&self.source),
+            Stage::Standing(key) => {
+                if let Err(cancelled) = self.leaf.resume() {
+                    return Look::Cancelled(cancelled);
+                }
+                C::line(&self.source).collect(key).map(|kept| {
+                    // Before anything else is done: what was kept is ours now, and not to be handed on by a drop.
+                    self.stage = Stage::Over;
+                    self.claim.collect(&self.source, kept)
+                })
+            }
+            Stage::Over => panic!("a wait was polled again after it had ended"),
+        };
+        match gain {
+            None => Look::Nothing,
+            Some(gain) => {
+                self.stage = Stage::Over;
+                self.leaf.unpark();
+                Look::Gained(gain)
+            }
+        }
+    }
+
+    fn stand(&mut self, cx: &Context<'_>) {
+        let line = C::line(&self.source);
+        match self.stage {
+            Stage::Standing(key) => line.renew(key, cx.waker()),
+            _ => self.stage = Stage::Standing(line.join(self.claim.note(), cx.waker().clone())),
+        }
+    }
+
+    /// Who looks at the task sees which line it stands in.
+    fn awaiting(&self) -> Awaiting {
+        Awaiting::Other(std::ptr::from_ref(C::line(&self.source)).addr() as u64)
+    }
+
+    fn leave(&mut self) {
+        if let Stage::Standing(key) = std::mem::replace(&mut self.stage, Stage::Over) {
+            let left = C::line(&self.source).leave(key);
+            self.claim.left(&self.source, left);
+        }
+    }
+}
+
+/// What a poll found.
+enum Look<G> {
+    Gained(G),
+    Cancelled(Cancelled),
+    Nothing,
+}
+
+impl<R: Deref, C: Claim<R::Target>, T> Future for Turn<R, C, T> {
+    type Output = Result<T>;
+
+    #[track_caller]
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
+        let this = self.get_mut();
+        match this.poll_claim(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Ok(gain)) => Poll::Ready((this.finish)(&this.source, gain)),
+            Poll::Ready(Err(cancelled)) => Poll::Ready(Err(cancelled.into())),
+        }
+    }
+}
+
+// Nothing in it is ever pinned: it stands in the line by a key.
+impl<R: Deref, C: Claim<R::Target>, T> Unpin for Turn<R, C, T> {}
+
+impl<R: Deref, C: Claim<R::Target>, T> Drop for Turn<R, C, T> {
+    #[inline]
+    fn drop(&mut self) {
+        self.leave();
+    }
+}

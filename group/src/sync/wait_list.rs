@@ -1,0 +1,251 @@
+//! The line: where everybody waits who waits for a lock, a permit, an event, an item. Fairness is decided here, once.
+//!
+//! First come, first served: who joins stands at the end, and only the first is ever granted anything. What is granted
+//! is *kept* for that waiter, so that nobody can snatch it before the waiter has run, and so that it can be handed on
+//! if the waiter leaves instead.
+//!
+//! ```text
+//!   join ──► [ waiting: a ─ b ─ c ] ──grant──► [ called: a ] ──ring──► woken ──collect──► gone, with what was kept
+//!                    │ leave                         │ leave               │ leave
+//!                    ▼                               ▼                     ▼
+//!                   gone                  gone: whoever runs the line hands what was kept to the next
+//! ```
+//!
+//! | from            | on                   | to      | then                                           |
+//! |-----------------|----------------------|---------|------------------------------------------------|
+//! |                 | join                 | Waiting | at the end of the line                         |
+//! | Waiting         | polled again         | Waiting | keep the newest waker                          |
+//! | Waiting         | grant, being first   | Called  | out of the line; its waker is due              |
+//! | Called          | ring                 | Woken   | wake                                           |
+//! | Called or Woken | collect              | gone    | what was kept is the waiter's                  |
+//! | Waiting         | leave (cancel, drop) | gone    | `Left::Waiting`: nothing was kept              |
+//! | Called or Woken | leave (cancel, drop) | gone    | `Left::Granted`: the caller hands it on        |
+//!
+//! Invariant (no-foreign-code): wakers are cloned, woken and dropped only while the line is not borrowed. A foreign
+//! waker may do anything meanwhile, even wait in this very line, or leave it. This is why granting and waking are two
+//! steps: the first changes the line, the second may run others' code, and between two wakes the line is consistent.
+//!
+//! Places live in a slab and are linked by their keys: joining and leaving are O(1) wherever one stands, without
+//! allocation once the slab has grown to the longest line there was, and without a line's having to be swept. An
+//! intrusive list would save even the slab, but needs `unsafe` and pinned futures; tombstones in a deque would let the
+//! places of the cancelled pile up behind a holder that does not let go.
+
+use slab::Slab;
+use std::cell::RefCell;
+use std::fmt;
+use std::task::Waker;
+
+/// A line of waiters. With each stands a note, which says what it wants, and when it was granted, what it got.
+pub(crate) struct WaitList<N> {
+    lines: RefCell<Lines<N>>,
+}
+
+struct Lines<N> {
+    places: Slab<Place<N>>,
+    waiting: Chain,
+    /// Granted, and to be woken.
+    called: Chain,
+    /// How many are granted and have not collected: called or woken.
+    granted: usize,
+}
+
+struct Place<N> {
+    state: State,
+    note: N,
+    /// Taken when it is woken.
+    waker: Option<Waker>,
+    before: usize,
+    behind: usize,
+}
+
+/// See the [table](self).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Waiting,
+    Called,
+    Woken,
+}
+
+/// The two ends of a line through the slab.
+struct Chain {
+    first: usize,
+    last: usize,
+    length: usize,
+}
+
+/// No place: beyond either end.
+const NOBODY: usize = usize::MAX;
+
+/// How a waiter left the line that had not collected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "what was kept for it has to be handed on"]
+pub(crate) enum Left<N> {
+    /// Nothing was kept for it.
+    Waiting,
+    /// This was.
+    Granted(N),
+}
+
+impl<N: Copy> WaitList<N> {
+    /// An empty line. Allocates nothing before somebody waits.
+    pub(crate) const fn new() -> WaitList<N> {
+        let lines = Lines { places: Slab::new(), waiting: Chain::EMPTY, called: Chain::EMPTY, granted: 0 };
+        WaitList { lines: RefCell::new(lines) }
+    }
+
+    /// Goes to the end of the line. The key is valid until the waiter collects or leaves.
+    pub(crate) fn join(&self, note: N, waker: Waker) -> usize {
+        let mut lines = self.lines.borrow_mut();
+        let place = Place { state: State::Waiting, note, waker: Some(waker), before: NOBODY, behind: NOBODY };
+        let key = lines.places.insert(place);
+        let Lines { places, waiting, .. } = &mut *lines;
+        waiting.push(places, key);
+        key
+    }
+
+    /// The waiter is polled again: takes what was kept for it, and leaves the line with it. `None`: it has to wait on.
+    pub(crate) fn collect(&self, key: usize) -> Option<N> {
+        let place = {
+            let mut lines = self.lines.borrow_mut();
+            if lines.places[key].state == State::Waiting {
+                return None;
+            }
+            lines.remove(key)
+        };
+        Some(place.note)
+    }
+
+    /// The waiter waits on, and was polled with this waker.
+    pub(crate) fn renew(&self, key: usize, waker: &Waker) {
+        let keeps =
+            |lines: &Lines<N>| lines.places[key].waker.as_ref().is_some_and(|kept| kept.will_wake(waker));
+        if keeps(&self.lines.borrow()) {
+            return;
+        }
+        let waker = waker.clone();
+        let replaced = self.lines.borrow_mut().places[key].waker.replace(waker);
+        drop(replaced); // no-foreign-code
+    }
+
+    /// The waiter goes without having collected.
+    pub(crate) fn leave(&self, key: usize) -> Left<N> {
+        let place = self.lines.borrow_mut().remove(key);
+        match place.state {
+            State::Waiting => Left::Waiting,
+            State::Called | State::Woken => Left::Granted(place.note),
+        }
+        // Its waker is dropped here: no-foreign-code.
+    }
+
+    /// Grants the first who waits what the note says. Says whether there was anybody. To be followed by `ring`.
+    pub(crate) fn grant(&self, note: N) -> bool {
+        let mut lines = self.lines.borrow_mut();
+        let Lines { places, waiting, called, granted } = &mut *lines;
+        let key = waiting.first;
+        if key == NOBODY {
+            return false;
+        }
+        waiting.unlink(places, key);
+        called.push(places, key);
+        *granted += 1;
+        places[key].state = State::Called;
+        places[key].note = note;
+        true
+    }
+
+    /// Wakes all who were granted something, in that order.
+    pub(crate) fn ring(&self) {
+        while let Some(waker) = self.next_called() {
+            waker.wake();
+        }
+    }
+
+    fn next_called(&self) -> Option<Waker> {
+        let mut lines = self.lines.borrow_mut();
+        let Lines { places, called, .. } = &mut *lines;
+        let key = called.first;
+        if key == NOBODY {
+            return None;
+        }
+        called.unlink(places, key);
+        places[key].state = State::Woken;
+        places[key].waker.take()
+    }
+
+    /// What the first who waits wants.
+    pub(crate) fn first(&self) -> Option<N> {
+        let lines = self.lines.borrow();
+        lines.places.get(lines.waiting.first).map(|place| place.note)
+    }
+
+    /// Nobody waits, and nobody has something kept.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many stand here, with something kept for them or without.
+    pub(crate) fn len(&self) -> usize {
+        self.lines.borrow().places.len()
+    }
+
+    /// `, waiters: 2`, or nothing if there are none: for the debug forms.
+    pub(crate) fn write_waiters(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.len() {
+            0 => Ok(()),
+            waiters => write!(f, ", waiters: {waiters}"),
+        }
+    }
+
+    /// How many wait, with nothing kept for them.
+    pub(crate) fn waiting(&self) -> usize {
+        self.lines.borrow().waiting.length
+    }
+
+    /// How many have something kept for them, and have not collected it.
+    pub(crate) fn granted(&self) -> usize {
+        self.lines.borrow().granted
+    }
+}
+
+impl<N> Lines<N> {
+    fn remove(&mut self, key: usize) -> Place<N> {
+        let state = self.places[key].state;
+        match state {
+            State::Waiting => self.waiting.unlink(&mut self.places, key),
+            State::Called => self.called.unlink(&mut self.places, key),
+            State::Woken => {}
+        }
+        if state != State::Waiting {
+            self.granted -= 1;
+        }
+        self.places.remove(key)
+    }
+}
+
+impl Chain {
+    const EMPTY: Chain = Chain { first: NOBODY, last: NOBODY, length: 0 };
+
+    fn push<N>(&mut self, places: &mut Slab<Place<N>>, key: usize) {
+        places[key].before = self.last;
+        places[key].behind = NOBODY;
+        match self.last {
+            NOBODY => self.first = key,
+            last => places[last].behind = key,
+        }
+        self.last = key;
+        self.length += 1;
+    }
+
+    fn unlink<N>(&mut self, places: &mut Slab<Place<N>>, key: usize) {
+        let (before, behind) = (places[key].before, places[key].behind);
+        match before {
+            NOBODY => self.first = behind,
+            before => places[before].behind = behind,
+        }
+        match behind {
+            NOBODY => self.last = before,
+            behind => places[behind].before = before,
+        }
+        self.length -= 1;
+    }
+}
