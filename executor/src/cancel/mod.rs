@@ -24,9 +24,11 @@
 //! Why two words and not one flag: with a flag alone, the first of two parked leaves would take the request, and a
 //! `join!` would wait for the other for ever.
 
+mod cancellable;
 pub(crate) mod leaf;
 pub(crate) mod request;
 pub(crate) mod scope;
 
+pub use cancellable::{Cancellable, WithCancel};
 pub use leaf::{Awaiting, ForwardTo, Leaf, Resumed};
 pub use scope::{Outside, Scope};
