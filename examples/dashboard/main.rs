@@ -135,7 +135,10 @@ async fn round(base: &Uri, limit: Duration, path: impl Fn(&str) -> String) -> (T
 fn summary(answer: &Value) -> String {
     match answer {
         Value::Array(items) => {
-            let first = items.first().and_then(Value::as_object).and_then(|fields| fields.values().find(|v| v.is_string()));
+            let first = items
+                .first()
+                .and_then(Value::as_object)
+                .and_then(|fields| fields.values().find(|v| v.is_string()));
             format!("{} entries, the first: {}", items.len(), first.and_then(Value::as_str).unwrap_or("?"))
         }
         Value::Object(fields) => {

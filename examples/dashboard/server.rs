@@ -59,7 +59,8 @@ async fn talk(stream: TcpStream) -> Result<()> {
 async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>> {
     let service = request.uri().path().trim_start_matches('/').trim_end_matches(".json");
     sleep(latency(service)).await?;
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/dashboard/data").join(format!("{service}.json"));
+    let file =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/dashboard/data").join(format!("{service}.json"));
     let response = Response::builder().header(header::CONTENT_TYPE, "application/json");
     Ok(match crate::SERVICES.contains(&service).then(|| std::fs::read(file)) {
         Some(Ok(bytes)) => response.body(Full::from(bytes))?,

@@ -98,6 +98,9 @@ impl fmt::Display for Timeline {
             let took = (ended - self.begin).as_millis();
             writeln!(f, "   {:<18} {drawing} {took:>4} ms  {how}", lane.name)?;
         }
-        writeln!(f, "   ─ connecting  ━ waiting for the answer  ✔ ended  ✘ failed  ╳ cancelled  ~ cleaning up\n")
+        writeln!(
+            f,
+            "   ─ connecting  ━ waiting for the answer  ✔ ended  ✘ failed  ╳ cancelled  ~ cleaning up\n"
+        )
     }
 }

@@ -13,6 +13,7 @@ pub(crate) fn read(path: &Path) -> io::Result<Vec<Value>> {
     } else {
         Box::new(&bytes[..])
     };
-    let lines = BufReader::new(content).lines().filter(|line| !matches!(line, Ok(line) if line.trim().is_empty()));
+    let lines =
+        BufReader::new(content).lines().filter(|line| !matches!(line, Ok(line) if line.trim().is_empty()));
     lines.map(|line| serde_json::from_str(&line?).map_err(io::Error::from)).collect()
 }

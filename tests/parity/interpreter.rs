@@ -9,6 +9,10 @@
 //! or fails; a block ends as its body does.
 
 use homing::error::{ExceptionGroup, RuntimeError};
+use homing::sync::{
+    Condition, Event, Mutex, OwnedMutexGuard, Queue, QueueEmpty, QueueFull, QueueShutDown, Semaphore,
+    Shutdown, TaskDoneTooOften,
+};
 use homing::{Error, GroupClosed, Instant, Result, ReturnWhen, SharedTask, TaskGroup, TaskRef, TimeoutScope};
 use serde_json::{Map, Value, json};
 use std::cell::RefCell;
@@ -111,6 +115,14 @@ fn error_json(error: &Error) -> Value {
         "Timeout"
     } else if error.is::<RuntimeError>() || error.is::<GroupClosed>() || error.is::<homing::Reschedule>() {
         "Runtime"
+    } else if error.is::<QueueShutDown>() {
+        "QueueShutDown"
+    } else if error.is::<QueueEmpty>() {
+        "QueueEmpty"
+    } else if error.is::<QueueFull>() {
+        "QueueFull"
+    } else if error.is::<TaskDoneTooOften>() {
+        "Value"
     } else {
         panic!("an error that no scenario knows: {error:#}")
     };
@@ -149,6 +161,30 @@ struct World {
     handles: RefCell<Vec<(String, SharedTask<Value>)>>,
     groups: RefCell<HashMap<String, TaskGroup>>,
     timeouts: RefCell<HashMap<String, TimeoutScope>>,
+    objects: HashMap<String, Object>,
+}
+
+/// Something that tasks share, and meet at.
+enum Object {
+    Semaphore(Rc<Semaphore>),
+    Event(Rc<Event>),
+    /// A lock, or a condition with a lock of its own.
+    Lock(Rc<Mutex<()>>, Condition),
+    Queue(Queue<Value>),
+}
+
+impl Object {
+    fn declared(declaration: &Value) -> Option<Object> {
+        let number = |key: &str| declaration[key].as_u64().unwrap_or(0) as usize;
+        Some(match text(declaration, "kind") {
+            "semaphore" => Object::Semaphore(Rc::new(Semaphore::new(number("value")))),
+            "event" => Object::Event(Rc::new(Event::new())),
+            "lock" | "condition" => Object::Lock(Rc::new(Mutex::new(())), Condition::new()),
+            "queue" => Object::Queue(Queue::new(number("maxsize"))),
+            "group" => return None,
+            kind => panic!("an object that this interpreter does not know: {kind}"),
+        })
+    }
 }
 
 fn milliseconds(value: &Value) -> Option<Duration> {
@@ -165,25 +201,54 @@ fn list<'a>(op: &'a Value, key: &str) -> &'a [Value] {
 
 impl World {
     fn new(scenario: &Value) -> World {
-        let world = World {
+        let objects = scenario["objects"].as_object().into_iter().flatten();
+        let groups = objects.clone().filter(|(_, object)| object["kind"] == json!("group"));
+        World {
             begin: Instant::now(),
             procs: scenario["procs"].clone(),
             traces: RefCell::default(),
             ends: RefCell::default(),
             tasks: RefCell::default(),
             handles: RefCell::default(),
-            groups: RefCell::default(),
+            groups: RefCell::new(groups.map(|(name, _)| (name.clone(), TaskGroup::new())).collect()),
             timeouts: RefCell::default(),
-        };
-        for (name, object) in scenario["objects"].as_object().into_iter().flatten() {
-            match text(object, "kind") {
-                "group" => {
-                    world.groups.borrow_mut().insert(name.clone(), TaskGroup::new());
-                }
-                kind => panic!("an object that this interpreter does not know: {kind}"),
-            }
+            objects: objects
+                .filter_map(|(name, object)| Some((name.clone(), Object::declared(object)?)))
+                .collect(),
         }
-        world
+    }
+
+    fn object(&self, op: &Value) -> &Object {
+        let name = text(op, "obj");
+        self.objects.get(name).unwrap_or_else(|| panic!("there is no object {name}"))
+    }
+
+    fn semaphore(&self, op: &Value) -> &Rc<Semaphore> {
+        match self.object(op) {
+            Object::Semaphore(semaphore) => semaphore,
+            _ => panic!("no semaphore: {op}"),
+        }
+    }
+
+    fn event(&self, op: &Value) -> &Event {
+        match self.object(op) {
+            Object::Event(event) => event,
+            _ => panic!("no event: {op}"),
+        }
+    }
+
+    fn lock(&self, op: &Value) -> (&Rc<Mutex<()>>, &Condition) {
+        match self.object(op) {
+            Object::Lock(mutex, condition) => (mutex, condition),
+            _ => panic!("no lock or condition: {op}"),
+        }
+    }
+
+    fn queue(&self, op: &Value) -> &Queue<Value> {
+        match self.object(op) {
+            Object::Queue(queue) => queue,
+            _ => panic!("no queue: {op}"),
+        }
     }
 
     fn now(&self) -> u64 {
@@ -192,7 +257,7 @@ impl World {
 
     /// The future of a task that runs a list of operations.
     fn body(self: &Rc<Self>, name: &str, ops: Value) -> Pin<Box<dyn Future<Output = Result<Value>>>> {
-        let actor = Actor { name: name.into(), world: self.clone() };
+        let actor = Actor { name: name.into(), world: self.clone(), held: Rc::default() };
         Box::pin(async move {
             actor.register(homing::current().expect("in a task"));
             match actor.run(ops.as_array().expect("a list of operations"), None).await? {
@@ -217,7 +282,7 @@ impl World {
 
     /// Keeps a handle, and records the task's end.
     fn follow(self: &Rc<Self>, name: &str, task: SharedTask<Value>) {
-        let actor = Actor { name: name.into(), world: self.clone() };
+        let actor = Actor { name: name.into(), world: self.clone(), held: Rc::default() };
         actor.register(task.task_ref());
         self.handles.borrow_mut().push((name.to_owned(), task.clone()));
         let ended = self.now();
@@ -268,6 +333,8 @@ impl World {
 struct Actor {
     name: Rc<str>,
     world: Rc<World>,
+    /// The locks that it holds in the blocks that it is in, the innermost last.
+    held: Rc<RefCell<Vec<(String, OwnedMutexGuard<()>)>>>,
 }
 
 type Step<'a> = Pin<Box<dyn Future<Output = Result<Flow>> + 'a>>;
@@ -305,6 +372,7 @@ impl Actor {
                 "group" => self.group(op, handled).await,
                 "timeout" => self.timeout(op, handled).await,
                 "wait_for_block" => self.wait_for_block(op, handled).await,
+                "with_sem" | "with_lock" | "with_cond" => self.with_object(op, handled).await,
                 "try" => self.attempt(op, handled).await,
                 "repeat" => {
                     for _ in 0..op["n"].as_u64().expect("`n` is a number") {
@@ -417,6 +485,57 @@ impl Actor {
                     self.log("completed", json!([task.name(), result_json(&outcome)]));
                 }
             }
+            "sem_acquire" => {
+                world.semaphore(op).acquire().await?.forget();
+                self.log("acquired", op["obj"].clone());
+            }
+            "sem_release" => world.semaphore(op).release(),
+            "event_wait" => {
+                world.event(op).wait().await?;
+                self.log("event", op["obj"].clone());
+            }
+            "event_set" => world.event(op).set(),
+            "event_clear" => world.event(op).clear(),
+            "cond_wait" => {
+                let (place, mut guard) = self.take_held(op);
+                let waited = world.lock(op).1.wait(&mut guard).await;
+                self.held.borrow_mut().insert(place, (text(op, "obj").to_owned(), guard));
+                waited?;
+                self.log("notified", op["obj"].clone());
+            }
+            "cond_notify" => {
+                let (place, guard) = self.take_held(op);
+                match op["n"].as_u64() {
+                    Some(n) => world.lock(op).1.notify(&guard, n as usize),
+                    None => world.lock(op).1.notify_all(&guard),
+                }
+                self.held.borrow_mut().insert(place, (text(op, "obj").to_owned(), guard));
+            }
+            "queue_put" => {
+                world.queue(op).put(op["value"].clone()).await?;
+                self.log("put", json!([op["obj"], op["value"]]));
+            }
+            "queue_put_nowait" => {
+                world.queue(op).put_nowait(op["value"].clone())?;
+                self.log("put", json!([op["obj"], op["value"]]));
+            }
+            "queue_get" => {
+                let item = world.queue(op).get().await?;
+                self.log("got", json!([op["obj"], item]));
+            }
+            "queue_get_nowait" => {
+                let item = world.queue(op).get_nowait()?;
+                self.log("got", json!([op["obj"], item]));
+            }
+            "queue_task_done" => world.queue(op).task_done()?,
+            "queue_join" => {
+                world.queue(op).join().await?;
+                self.log("joined", op["obj"].clone());
+            }
+            "queue_shutdown" => world.queue(op).shutdown(match op["immediate"] == json!(true) {
+                true => Shutdown::Immediate,
+                false => Shutdown::Drain,
+            }),
             "reschedule" => {
                 let timeout = world.timeouts.borrow().get(text(op, "timeout")).cloned().expect("a timeout");
                 timeout.reschedule(milliseconds(&op["ms"]).map(|after| Instant::now() + after))?;
@@ -430,6 +549,34 @@ impl Actor {
     fn proc<'a>(&self, op: &'a Value, key: &str) -> (&'a str, Value, Start) {
         let start = if op["eager"] == json!(true) { Start::Eager } else { Start::Queued };
         (text(op, "as"), self.world.procs[text(op, key)].clone(), start)
+    }
+
+    /// Takes the guard of a condition's lock out of what the task holds, for the time of one operation.
+    fn take_held(&self, op: &Value) -> (usize, OwnedMutexGuard<()>) {
+        let mut held = self.held.borrow_mut();
+        let place = held.iter().rposition(|(name, _)| name == text(op, "obj"));
+        let place = place.unwrap_or_else(|| panic!("not inside `with_cond`: {op}"));
+        (place, held.remove(place).1)
+    }
+
+    /// A block with a permit, or with a lock held.
+    async fn with_object(&self, op: &Value, handled: Option<&Error>) -> Result<Flow> {
+        let acquired = match self.world.object(op) {
+            Object::Semaphore(semaphore) => semaphore.acquire_owned(1).await.map(Some),
+            Object::Lock(mutex, _) => mutex.lock_owned().await.map(|guard| {
+                self.held.borrow_mut().push((text(op, "obj").to_owned(), guard));
+                None
+            }),
+            _ => panic!("nothing to acquire: {op}"),
+        };
+        let permit =
+            acquired.inspect_err(|error| self.log("raise", json!([text(op, "op"), error_json(error)])))?;
+        self.log("acquired", op["obj"].clone());
+        let outcome = self.run(list(op, "body"), handled).await;
+        if permit.is_none() {
+            let _released = self.held.borrow_mut().pop();
+        }
+        outcome
     }
 
     /// An item of an operation: a task's name, or a task to be spawned.
@@ -452,8 +599,7 @@ impl Actor {
     async fn group(&self, op: &Value, handled: Option<&Error>) -> Result<Flow> {
         let id = text(op, "id");
         let group = self.world.groups.borrow_mut().entry(id.to_owned()).or_default().clone();
-        let outcome =
-            group.run_until_cancelled(async |_| self.run(list(op, "body"), handled).await).await;
+        let outcome = group.run_until_cancelled(async |_| self.run(list(op, "body"), handled).await).await;
         self.log("exit", json!(["group", id, exit_json(&outcome)]));
         Ok(outcome?.unwrap_or(Flow::Done))
     }
