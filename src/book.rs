@@ -16,3 +16,13 @@ struct Cancellation;
 struct Errors;
 #[doc = include_str!("../docs/src/groups.md")]
 struct Groups;
+#[doc = include_str!("../docs/src/asyncio.md")]
+struct Asyncio;
+#[doc = include_str!("../docs/src/semantics.md")]
+struct Semantics;
+#[doc = include_str!("../docs/src/decisions.md")]
+struct Decisions;
+#[doc = include_str!("../docs/src/glossary.md")]
+struct Glossary;
+#[doc = include_str!("../docs/src/reading.md")]
+struct Reading;
