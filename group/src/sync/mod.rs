@@ -31,10 +31,13 @@
 //!
 //! Everything is held through a shared reference; put it in an [`Rc`](std::rc::Rc) to give it to several tasks.
 
+mod barrier;
+pub mod channel;
 mod condition;
 mod event;
 mod mutex;
 mod mutex_guard;
+pub mod oneshot;
 mod order;
 mod permit;
 mod queue;
@@ -44,6 +47,7 @@ mod store;
 mod turn;
 mod wait_list;
 
+pub use barrier::{Barrier, BrokenBarrier};
 pub use condition::Condition;
 pub use event::Event;
 pub use mutex::Mutex;
