@@ -56,6 +56,8 @@ pub(crate) struct Core {
     pub(crate) clock: Clock,
     reactor: RefCell<Option<Reactor>>,
     io_share: IoShare,
+    /// Room for the wakers that a look at the events brings, kept from one look to the next.
+    woken: Cell<Vec<Waker>>,
     calls: OnceCell<Arc<Calls>>,
     /// How many tasks there are that have not ended.
     pub(crate) alive: Cell<usize>,
@@ -107,6 +109,7 @@ impl Core {
             clock,
             reactor: RefCell::new(None),
             io_share: IoShare::default(),
+            woken: Cell::default(),
             calls: OnceCell::new(),
             alive: Cell::new(0),
             eager_depth: Cell::new(0),
@@ -255,8 +258,7 @@ impl Core {
 
     /// Waits for events, and wakes whom they concern. Does nothing if nobody ever needed a reactor.
     fn listen(&self, patience: Patience) -> io::Result<()> {
-        let mut woken = Vec::new();
-        {
+        let mut woken = {
             let mut reactor = self.reactor.borrow_mut();
             let Some(reactor) = reactor.as_mut() else { return Ok(()) };
             let nothing_to_hear =
@@ -265,9 +267,12 @@ impl Core {
                 return Ok(());
             }
             self.rung.set(false);
+            let mut woken = self.woken.take();
             reactor.wait(patience, &mut woken)?;
-        }
-        woken.into_iter().for_each(life::wake_foreign);
+            woken
+        };
+        woken.drain(..).for_each(life::wake_foreign);
+        self.woken.set(woken);
         Ok(())
     }
 
