@@ -23,6 +23,9 @@ struct Arguments {
     /// Corpora: one JSON object a line, gzipped or not
     #[arg(required = true)]
     files: Vec<PathBuf>,
+    /// Run what is ready at one instant in a random order that depends on this number
+    #[arg(long)]
+    seed: Option<u64>,
     /// Also show how the traces differ
     #[arg(long)]
     verbose: bool,
@@ -42,7 +45,7 @@ fn main() -> ExitCode {
         };
         for scenario in scenarios {
             let name = scenario["name"].as_str().unwrap_or("?");
-            match check(&scenario) {
+            match check(&scenario, arguments.seed) {
                 Verdict::Same => passed += 1,
                 Verdict::Different(tasks) => {
                     failed += 1;

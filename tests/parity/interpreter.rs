@@ -32,9 +32,10 @@ pub(crate) enum Verdict {
     Different(Vec<(String, Value, Value)>),
 }
 
-/// Runs one scenario (a line of the corpus) and compares.
-pub(crate) fn check(line: &Value) -> Verdict {
-    let actual = run(&line["scenario"]);
+/// Runs one scenario (a line of the corpus) and compares. With a seed, what is ready at one instant runs in an order of
+/// its own: no scenario depends on that.
+pub(crate) fn check(line: &Value, seed: Option<u64>) -> Verdict {
+    let actual = run(&line["scenario"], seed);
     let expected = line["expected"].as_object().expect("`expected` is an object");
     let mut names: Vec<&String> = expected.keys().chain(actual.keys()).collect();
     names.sort();
@@ -67,8 +68,9 @@ fn canonical(value: &Value) -> Value {
 }
 
 /// Runs a scenario. Gives `{trace, end}` of every task that was ever spawned.
-pub(crate) fn run(scenario: &Value) -> BTreeMap<String, Value> {
-    let runtime = homing::Builder::new().virtual_time().debug(false).on_unhandled(|_| ()).build();
+pub(crate) fn run(scenario: &Value, seed: Option<u64>) -> BTreeMap<String, Value> {
+    let builder = homing::Builder::new().virtual_time().debug(false).on_unhandled(|_| ());
+    let runtime = seed.into_iter().fold(builder, homing::Builder::seed).build();
     let world = runtime
         .block_on(async {
             let world = Rc::new(World::new(scenario));
