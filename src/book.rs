@@ -26,3 +26,5 @@ struct Decisions;
 struct Glossary;
 #[doc = include_str!("../docs/src/reading.md")]
 struct Reading;
+#[doc = include_str!("../docs/src/sync.md")]
+struct Sync;
