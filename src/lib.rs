@@ -26,7 +26,7 @@
 //! This crate only gathers what its parts offer:
 //!
 //! ```text
-//!   homing ──► group      task_group, timeout: who waits for whom, and how long
+//!   homing ──► group      task_group, timeout, gather, sync: who waits for whom, and how long
 //!                └──► executor   run, spawn, sleep, cancel, errors, sockets
 //!                        └──► timers   the timer wheel
 //! ```
@@ -35,8 +35,9 @@
 //! |----|-----|
 //! | run a program | [`run`], [`Runtime`], [`Builder`], [`Handle`] |
 //! | spawn tasks, hold on to them | [`spawn`], [`task()`], [`Task`], [`TaskRef`], [`SharedTask`] |
-//! | wait for them together | [`task_group`], [`TaskGroup`] |
-//! | limit time, pass time | [`timeout`], [`timeout_scope`], [`sleep`], [`time`] |
+//! | wait for them together | [`task_group`], [`TaskGroup`]; [`gather()`], [`wait()`], [`as_completed`], [`race()`], [`shield()`] |
+//! | limit time, pass time | [`timeout`], [`timeout_scope`], [`wait_for`], [`sleep`], [`time`] |
+//! | share things among tasks | [`sync`] |
 //! | handle errors | [`Error`], [`ExceptionGroup`], [`Except`], [`Cancelled`], [`TimedOut`], [`Panicked`] |
 //! | write a future that can be cancelled | [`cancel`] |
 #![forbid(unsafe_code)]

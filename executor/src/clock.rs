@@ -3,8 +3,8 @@
 //! A point in time is a number of nanoseconds since the process first asked. The loop reads the clock once in a while
 //! and keeps what it read, so deciding what is due costs nothing; `Instant::now()` asks anew.
 //!
-//! A virtual clock stands still while anything can run, and then jumps straight to the next deadline. The loop does not
-//! know the difference: it asks how long to sleep, and the answer is "not at all".
+//! A virtual clock stands still while anything can run. Where the thread would sleep until the next deadline, the loop
+//! makes it jump there instead; nothing else in the executor knows the difference.
 
 use std::cell::Cell;
 use std::sync::OnceLock;

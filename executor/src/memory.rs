@@ -5,10 +5,10 @@
 //! cut out of chunks, which saves the allocator's own word or two for each.
 //!
 //! ```text
-//!  class  1: 16 B   ● → ● → ●            free blocks, the last one freed first
-//!  class  2: 32 B   ● → ●
+//!  class   0: 16 B   ● → ● → ●           free blocks, the last one freed first
+//!  class   1: 32 B   ● → ●
 //!   …                                    chunk: [ block │ block │ block │ … ]
-//!  class 128: 2 KiB ●
+//!  class 127: 2 KiB  ●
 //!  larger, or aligned beyond 16:  the global allocator
 //! ```
 //!

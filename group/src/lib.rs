@@ -1,10 +1,12 @@
-//! Structured concurrency on the executor of homing: task groups and timeouts.
+//! Structured concurrency on the executor of homing: task groups, timeouts, and what tasks wait in and for.
 //!
 //! Everything here is written on the executor's public API; whoever wants another primitive can write it the same way.
 //!
 //! ```text
 //!   task_group   who waits for whom     children, joined at the end of a block
 //!   timeout      how long               a block that is interrupted when its time is over
+//!   join         for all, some, one     gather, wait, as_completed, race, shield, wait_for
+//!   sync         who is served first    mutex, semaphore, event, condition, barrier, queues, channels
 //! ```
 #![forbid(unsafe_code)]
 

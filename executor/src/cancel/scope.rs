@@ -121,7 +121,7 @@ impl Scope {
     /// Polls the body.
     ///
     /// `Err(Cancelled)` is the answer to a request that passed by a foreign future: the caller must drop the body, and
-    /// goes on as if that had been its output (DESIGN: foreign awaits).
+    /// goes on as if that had been its output (NC-3).
     ///
     /// In another task than the one it was entered in, a scope does nothing but poll.
     pub fn poll<F: Future + ?Sized>(
