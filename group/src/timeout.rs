@@ -64,7 +64,7 @@ where
 {
     let deadline = Deadline::after(duration.into(), Location::caller());
     let future = future.into_future();
-    async move { deadline.limit(pin!(future)).await }
+    async move { deadline.enter()?.limit(pin!(future)).await }
 }
 
 /// Gives `future` time until `deadline`; `None` gives it all the time in the world. See [`timeout`].
@@ -83,7 +83,7 @@ where
 {
     let deadline = Deadline::new(deadline.into(), None, Location::caller());
     let future = future.into_future();
-    async move { deadline.limit(pin!(future)).await }
+    async move { deadline.enter()?.limit(pin!(future)).await }
 }
 
 /// As [`timeout`], with a handle by which the body, or any other task, can look at the deadline and move it.
@@ -147,7 +147,8 @@ impl TimeoutScope {
     where
         F: AsyncFnOnce(&TimeoutScope) -> Result<T>,
     {
-        self.deadline.limit(pin!(body(&self))).await
+        let running = self.deadline.enter()?;
+        running.limit(pin!(body(&self))).await
     }
 
     /// When it expires; `None`, if never.
@@ -165,12 +166,7 @@ impl TimeoutScope {
     ///
     /// `Timeout.expired()` (TO-6).
     pub fn expired(&self) -> bool {
-        match self.deadline.state.get() {
-            State::Expiring | State::Expired => true,
-            // The timer has fired, and the block has not been polled since.
-            State::Active => self.deadline.has_fired(),
-            State::Created | State::Finished => false,
-        }
+        self.deadline.has_expired()
     }
 
     /// Moves the deadline; `None` switches it off. A past one interrupts the block in the next turn.
@@ -183,9 +179,8 @@ impl TimeoutScope {
     ///
     /// `Timeout.reschedule(when)` (TO-7).
     pub fn reschedule(&self, deadline: impl Into<Option<Instant>>) -> Result<(), Reschedule> {
-        let fired = self.deadline.has_fired();
         match self.deadline.state.get() {
-            State::Active if !fired => {
+            State::Active if !self.deadline.has_fired() => {
                 self.deadline.move_to(deadline.into());
                 Ok(())
             }
@@ -226,7 +221,9 @@ impl fmt::Display for Reschedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Reschedule::NotEntered => "the timeout cannot be rescheduled: its block has not been entered",
-            Reschedule::Expiring => "the timeout cannot be rescheduled: its time is over, and its block is ending",
+            Reschedule::Expiring => {
+                "the timeout cannot be rescheduled: its time is over, and its block is ending"
+            }
             Reschedule::Expired => "the timeout cannot be rescheduled: it has expired",
             Reschedule::Finished => "the timeout cannot be rescheduled: its block has ended",
         })
@@ -276,58 +273,46 @@ impl Deadline {
         self.timer.borrow().as_ref().is_some_and(Timer::has_fired)
     }
 
-    fn move_to(&self, when: Option<Instant>) {
-        self.when.set(when);
-        let mut timer = self.timer.borrow_mut();
-        *timer = when.map(Timer::new);
-        // The block is suspended: it would not get to arming the timer by itself.
-        if let (Some(timer), Some(waker)) = (timer.as_mut(), self.waker.borrow().as_ref()) {
-            let _ = timer.poll(waker);
+    fn has_expired(&self) -> bool {
+        match self.state.get() {
+            State::Expiring | State::Expired => true,
+            // The timer has fired, and the block has not been polled since.
+            State::Active => self.has_fired(),
+            State::Created | State::Finished => false,
         }
     }
 
-    /// Runs a block.
-    async fn limit<T>(&self, mut block: Pin<&mut impl Future<Output = Result<T>>>) -> Result<T> {
+    fn move_to(&self, when: Option<Instant>) {
+        self.when.set(when);
+        let replaced = self.timer.replace(when.map(Timer::new));
+        // Outside of the borrow: a waker goes with it, which may be a foreign one.
+        drop(replaced);
+        // The block may be suspended, and then it does not get to arming the timer by itself.
+        let waker = self.waker.borrow().clone();
+        if let Some(waker) = waker {
+            self.arm(&waker);
+        }
+    }
+
+    fn arm(&self, waker: &Waker) {
+        if let Some(timer) = self.timer.borrow_mut().as_mut() {
+            // It is in a runtime, and has not fired: there is nothing else to learn here.
+            let _ = timer.poll(waker);
+        }
+        if !self.waker.borrow().as_ref().is_some_and(|kept| kept.will_wake(waker)) {
+            let replaced = self.waker.replace(Some(waker.clone()));
+            drop(replaced);
+        }
+    }
+
+    /// The block begins.
+    fn enter(&self) -> Result<Running<'_>, RuntimeError> {
         if self.state.get() != State::Created {
-            return Err(RuntimeError::AlreadyEntered.into());
+            return Err(RuntimeError::AlreadyEntered);
         }
         let scope = Scope::enter()?;
         self.state.set(State::Active);
-        let running = Running { deadline: self };
-        let outcome = poll_fn(|cx| self.poll_block(cx, &scope, block.as_mut())).await;
-        let expired = self.state.get() == State::Expiring;
-        let outside = scope.leave();
-        drop(running);
-        outcome.map_err(|error| self.conclude(error, expired, outside))
-    }
-
-    fn poll_block<T>(
-        &self,
-        cx: &mut Context<'_>,
-        scope: &Scope,
-        block: Pin<&mut impl Future<Output = Result<T>>>,
-    ) -> Poll<Result<T>> {
-        if self.state.get() == State::Active && self.has_fired() {
-            self.state.set(State::Expiring);
-            scope.cancel(&self.expiry());
-        }
-        match scope.poll(cx, block) {
-            Poll::Ready(Ok(outcome)) => return Poll::Ready(outcome),
-            Poll::Ready(Err(cancelled)) => return Poll::Ready(Err(cancelled.into())),
-            Poll::Pending => {}
-        }
-        if self.state.get() == State::Active {
-            // Armed only now: a block that does not suspend needs no timer, and is not timed out (TO-3, TO-4).
-            if let Some(timer) = self.timer.borrow_mut().as_mut() {
-                let _ = timer.poll(cx.waker());
-            }
-            let keep = self.waker.borrow().as_ref().is_some_and(|kept| kept.will_wake(cx.waker()));
-            if !keep {
-                let replaced = self.waker.replace(Some(cx.waker().clone()));
-                drop(replaced);
-            }
-        }
-        Poll::Pending
+        Ok(Running { deadline: self, scope })
     }
 
     fn expiry(&self) -> Cancelled {
@@ -354,17 +339,52 @@ impl Deadline {
     }
 }
 
-/// While it lives, the block is running.
+/// A block while it is running. Dropped midway, it takes the timeout's own request back.
 struct Running<'a> {
     deadline: &'a Deadline,
+    scope: Scope,
+}
+
+impl Running<'_> {
+    async fn limit<T>(self, mut block: Pin<&mut impl Future<Output = Result<T>>>) -> Result<T> {
+        let outcome = poll_fn(|cx| self.poll(cx, block.as_mut())).await;
+        let deadline = self.deadline;
+        let expired = deadline.state.get() == State::Expiring;
+        let outside = self.scope.take_back();
+        drop(self);
+        outcome.map_err(|error| deadline.conclude(error, expired, outside))
+    }
+
+    fn poll<T>(
+        &self,
+        cx: &mut Context<'_>,
+        block: Pin<&mut impl Future<Output = Result<T>>>,
+    ) -> Poll<Result<T>> {
+        let deadline = self.deadline;
+        if deadline.state.get() == State::Active && deadline.has_fired() {
+            deadline.state.set(State::Expiring);
+            self.scope.cancel(&deadline.expiry());
+        }
+        match self.scope.poll(cx, block) {
+            Poll::Ready(Ok(outcome)) => Poll::Ready(outcome),
+            Poll::Ready(Err(given_up)) => Poll::Ready(Err(given_up.into())),
+            Poll::Pending => {
+                // Only now: a block that does not suspend needs no timer, and is not interrupted (TO-3, TO-4).
+                if deadline.state.get() == State::Active {
+                    deadline.arm(cx.waker());
+                }
+                Poll::Pending
+            }
+        }
+    }
 }
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        let expired = self.deadline.state.get() == State::Expiring;
-        self.deadline.state.set(if expired { State::Expired } else { State::Finished });
-        let timer = self.deadline.timer.take();
-        let waker = self.deadline.waker.take();
+        let deadline = self.deadline;
+        deadline.state.set(if deadline.has_expired() { State::Expired } else { State::Finished });
+        let timer = deadline.timer.take();
+        let waker = deadline.waker.take();
         drop((timer, waker));
     }
 }
