@@ -17,7 +17,7 @@
 //!
 //! What they have in common:
 //!
-//! * **First come, first served.** All waiting is done in one kind of [line](wait_list), and what is released is kept
+//! * **First come, first served.** All waiting is done in one kind of line (`wait_list.rs`), and what is released is kept
 //!   for the first in line from that moment on; a newcomer cannot overtake it.
 //! * **Nothing is lost.** Who is cancelled (the await returns `Err(Cancelled)`, also if what it waited for had come in
 //!   the meantime and was not seen) or dropped, at whatever point, hands on what was kept for it.
