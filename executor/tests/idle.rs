@@ -1,0 +1,72 @@
+//! A runtime with nothing to do costs nothing.
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use homing::Runtime;
+use std::time::Duration;
+use support::{forever, yields};
+
+/// How often the calling thread has gone to sleep of its own accord.
+fn times_slept() -> u64 {
+    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("voluntary_ctxt_switches:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// The processor time that the calling thread has used.
+fn cpu_time() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is written to, and lives as long as the call.
+    assert_eq!(unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) }, 0);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+#[test]
+fn an_idle_runtime_sleeps_and_does_not_tick() {
+    let runtime = Runtime::new();
+    let (slept, used) = runtime
+        .block_on(async {
+            for _ in 0..100 {
+                drop(homing::spawn(async { forever().await }));
+                drop(homing::spawn(async { homing::sleep(Duration::from_secs(3600)).await }));
+            }
+            yields(3).await?;
+            let before = (times_slept(), cpu_time());
+            homing::sleep(Duration::from_millis(300)).await?;
+            Ok((times_slept() - before.0, cpu_time() - before.1))
+        })
+        .unwrap();
+    // Once for the sleep, and a few for reading the file.
+    assert!(slept <= 5, "it has slept {slept} times in 300 ms");
+    assert!(used < Duration::from_millis(30), "it has used {used:?} in 300 ms");
+    drop(runtime.run(async { Ok(()) }));
+}
+
+#[test]
+fn a_runtime_that_never_sleeps_opens_no_descriptor() {
+    let open = || std::fs::read_dir("/proc/thread-self/fd").unwrap().count();
+    std::thread::spawn(move || {
+        let before = open();
+        let runtime = Runtime::new();
+        runtime
+            .block_on(async {
+                let task = homing::spawn(async { yields(200).await });
+                assert!(open() <= before + 1, "another test may have opened some");
+                task.await
+            })
+            .unwrap();
+    })
+    .join()
+    .unwrap();
+}
+
+#[test]
+fn runtimes_give_their_descriptors_back() {
+    let open = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+    let before = open();
+    for _ in 0..200 {
+        Runtime::new().block_on(homing::sleep(Duration::from_micros(10))).unwrap();
+    }
+    assert!(open() < before + 50, "{before} descriptors before, {} after", open());
+}
