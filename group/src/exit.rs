@@ -46,7 +46,7 @@ where
     if !matches!(group.phase(), Phase::New | Phase::Doomed) {
         return Err(RuntimeError::AlreadyEntered.into());
     }
-    group.enter(Scope::enter()?);
+    group.enter(Scope::enter()?.with_pending_from_outside());
     let block = Block { group };
     let body = {
         // In a block of its own: a body that is given up is dropped here, before its children are waited for.

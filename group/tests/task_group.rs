@@ -966,6 +966,51 @@ mod outside_cancel {
         });
     }
 
+    /// TG-20: nor if it was pending already when the group was entered.
+    #[test]
+    fn pending_at_entry_and_outranked_by_an_error_it_is_delivered_at_the_next_suspension() {
+        in_every_order(async |_| {
+            let subject = spawn(async {
+                current().unwrap().cancel_with("self");
+                let outcome = task_group(async |tg| {
+                    drop(tg.task(async { forever::<()>().await.or(oops("a")) }).eager().spawn());
+                    forever::<()>().await
+                })
+                .await;
+                assert_eq!((shown(&outcome).as_str(), count()), ("[a]", 1));
+                nap(10).await
+            });
+            assert_eq!(subject.await.unwrap_err().as_cancelled().unwrap().reason(), Some("self"));
+            Ok(())
+        });
+    }
+
+    /// TG-22: pending when the group is entered, it is not absorbed by a `cancel()`.
+    #[test]
+    fn pending_at_entry_it_goes_on_from_a_group_that_is_ended_quietly() {
+        in_every_order(async |_| {
+            for cancel_first in [true, false] {
+                let subject = spawn(async move {
+                    current().unwrap().cancel_with("self");
+                    let outcome = TaskGroup::new()
+                        .run_until_cancelled(async |tg| {
+                            if cancel_first {
+                                tg.cancel();
+                            }
+                            let interrupted = forever::<()>().await;
+                            tg.cancel();
+                            interrupted
+                        })
+                        .await;
+                    assert_eq!(count(), 1);
+                    outcome
+                });
+                assert_eq!(subject.await.unwrap_err().as_cancelled().unwrap().reason(), Some("self"));
+            }
+            Ok(())
+        });
+    }
+
     /// TG-22: one `Cancelled`, two requests, and one of them is not the group's.
     #[test]
     fn in_the_turn_of_a_group_cancel_it_goes_on() {

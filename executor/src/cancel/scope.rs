@@ -109,6 +109,18 @@ impl Scope {
         })
     }
 
+    /// Counts a request that was pending at entry, and will be delivered in here, as one from outside that came after.
+    ///
+    /// For a scope, such as a group, that may put something else in the place of its delivery and has to know of it.
+    pub fn with_pending_from_outside(mut self) -> Scope {
+        if std::mem::take(&mut self.pending_at_entry) {
+            *self.count_at_entry.get_mut() = self.count_at_entry.get().saturating_sub(1);
+            let whole_task = self.row().is_some_and(|row| row.is(Flag::Must));
+            self.whole_task_at_entry = self.whole_task_at_entry.saturating_sub(u32::from(whole_task));
+        }
+        self
+    }
+
     /// The task that the scope is in.
     pub fn task(&self) -> Option<TaskRef> {
         self.row().map(TaskRef::of)
