@@ -518,6 +518,19 @@ impl Group {
     pub(crate) fn leave(&self, key: usize) {
         let left = self.children.borrow_mut().try_remove(key);
         drop(left);
+        if !self.acts_next_turn() {
+            self.wake_exit_if_over();
+        }
+    }
+
+    /// A child has failed, and the group has not acted on that yet. The exit is woken after that, and not before: so it
+    /// sees all that was asked for in that turn, also by groups around this one whose children have failed at the same
+    /// time (TG-26).
+    fn acts_next_turn(&self) -> bool {
+        self.failing.get() && self.phase.get() == Phase::Open
+    }
+
+    fn wake_exit_if_over(&self) {
         if !self.has_children()
             && let Some(waker) = self.exit.take()
         {
@@ -537,7 +550,10 @@ impl Group {
             let group = self.clone();
             let task = error.task_name().map(str::to_owned);
             // In a runtime that is being dropped there is no next turn, and nobody to be cancelled.
-            let _ = runtime::call_soon(move || group.end(&a_sibling_failed(task)));
+            let _ = runtime::call_soon(move || {
+                group.end(&a_sibling_failed(task));
+                group.wake_exit_if_over();
+            });
         }
     }
 }
