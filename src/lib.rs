@@ -48,19 +48,20 @@ mod book;
 pub use homing_executor::error::{
     Cancelled, Error, Except, ExceptionGroup, Panicked, Result, RuntimeError, TimedOut,
 };
+#[cfg(all(unix, feature = "hyper"))]
+pub use homing_executor::hyper;
+#[cfg(unix)]
+pub use homing_executor::net;
 pub use homing_executor::runtime::{Builder, Handle, RemoteTask, Runtime, call_soon, run};
 pub use homing_executor::task::{SharedTask, Task, TaskId, TaskRef, all_tasks, current, spawn, task};
 pub use homing_executor::time::{Instant, sleep, sleep_until, yield_now};
 pub use homing_executor::{Unhandled, cancel, error, runtime, task, time};
 pub use homing_group::sync;
 pub use homing_group::{
-    AsCompleted, Gather, Race, RaceOutcome, ReturnWhen, Shield, Wait, Waited, as_completed, gather, gather_iter, race,
-    shield, wait, wait_for,
+    AsCompleted, Gather, Race, RaceOutcome, ReturnWhen, Shield, Wait, Waited, as_completed, gather,
+    gather_iter, race, shield, wait, wait_for,
 };
 pub use homing_group::{
-    GroupBuilder, GroupCancelled, GroupClosed, Reschedule, TaskGroup, TimeoutScope, task_group, timeout, timeout_at, timeout_scope,
+    GroupBuilder, GroupCancelled, GroupClosed, Reschedule, TaskGroup, TimeoutScope, task_group, timeout,
+    timeout_at, timeout_scope,
 };
-#[cfg(unix)]
-pub use homing_executor::net;
-#[cfg(all(unix, feature = "hyper"))]
-pub use homing_executor::hyper;

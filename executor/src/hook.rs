@@ -66,9 +66,16 @@ impl fmt::Display for Unhandled {
         };
         match self {
             Unhandled::TaskFailed { task, error } => {
-                write!(f, "task '{}'{} failed, and nobody has read its error: {error:#}", task.name(), spawned(task))
+                write!(
+                    f,
+                    "task '{}'{} failed, and nobody has read its error: {error:#}",
+                    task.name(),
+                    spawned(task)
+                )
             }
-            Unhandled::TaskPanicked { error, .. } | Unhandled::CallbackPanicked { error } => write!(f, "{error:#}"),
+            Unhandled::TaskPanicked { error, .. } | Unhandled::CallbackPanicked { error } => {
+                write!(f, "{error:#}")
+            }
             Unhandled::PendingAtDrop { task } => {
                 write!(f, "task '{}'{} was pending when its runtime was dropped", task.name(), spawned(task))
             }

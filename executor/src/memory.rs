@@ -51,8 +51,8 @@ fn class_of(layout: Layout) -> Option<usize> {
 
 impl BlockPool {
     pub(crate) fn new() -> Self {
-        const EMPTY: Class = Class { free: Cell::new(null_mut()), grow: Cell::new(0) };
-        BlockPool { classes: [EMPTY; CLASSES], chunks: RefCell::new(Vec::new()) }
+        let empty = |_| Class { free: Cell::new(null_mut()), grow: Cell::new(0) };
+        BlockPool { classes: std::array::from_fn(empty), chunks: RefCell::new(Vec::new()) }
     }
 
     /// Memory for `layout`; uninitialised.

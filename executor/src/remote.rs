@@ -35,6 +35,8 @@ const QUEUED: u64 = 1;
 pub(crate) struct RowWord(AtomicU64);
 
 impl RowWord {
+    // Rows are born zeroed, in whole pages: only the model check makes words one by one.
+    #[cfg_attr(not(loom), expect(dead_code))]
     pub(crate) fn new(id: u64) -> Self {
         debug_assert_eq!(id & QUEUED, 0);
         RowWord(AtomicU64::new(id))
@@ -125,14 +127,12 @@ impl<Bell, Home> Outpost<Bell, Home> {
     }
 
     /// Another thread sends a wake, after [`RowWord::mark`] said so. The caller rings the bell if told to.
-    #[must_use]
     pub(crate) fn send(&self, id: u64) -> Ring {
         self.inbox.push(id);
         self.ring_if_asleep()
     }
 
     /// For any message that was just made visible to the runtime: does it have to be rung for?
-    #[must_use]
     pub(crate) fn ring_if_asleep(&self) -> Ring {
         // Pairs with the fence in `fall_asleep`. Either that thread sees the message after its fence, or this one
         // sees `asleep` after its own.

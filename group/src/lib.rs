@@ -20,8 +20,9 @@ pub mod sync;
 
 pub use child::ChildBuilder;
 pub use join::{
-    AsCompleted, AsTask, EmptyWait, Gather, GatherChildren, GatherOutcomes, Gatherable, Next, Race, RaceOutcome, ReturnWhen, Shield, Wait,
-    Waited, as_completed, gather, gather_iter, race, shield, wait, wait_for,
+    AsCompleted, AsTask, EmptyWait, Gather, GatherChildren, GatherOutcomes, Gatherable, Next, Race,
+    RaceOutcome, ReturnWhen, Shield, Wait, Waited, as_completed, gather, gather_iter, race, shield, wait,
+    wait_for,
 };
 pub use task_group::{GroupBuilder, GroupCancelled, GroupClosed, TaskGroup, task_group};
 pub use timeout::{Reschedule, TimeoutScope, timeout, timeout_at, timeout_scope};

@@ -31,8 +31,9 @@ mod linux {
     impl Alarm {
         pub(crate) fn new(registry: &Registry, token: Token) -> io::Result<Alarm> {
             // SAFETY: a system call without pointers.
-            let timer =
-                unsafe { libc::timerfd_create(libc::CLOCK_MONOTONIC, libc::TFD_CLOEXEC | libc::TFD_NONBLOCK) };
+            let timer = unsafe {
+                libc::timerfd_create(libc::CLOCK_MONOTONIC, libc::TFD_CLOEXEC | libc::TFD_NONBLOCK)
+            };
             if timer < 0 {
                 return Err(io::Error::last_os_error());
             }
@@ -67,9 +68,11 @@ mod linux {
                 tv_sec: (nanos / 1_000_000_000).try_into().unwrap_or(libc::time_t::MAX),
                 tv_nsec: (nanos % 1_000_000_000) as _,
             };
-            let once = libc::itimerspec { it_interval: libc::timespec { tv_sec: 0, tv_nsec: 0 }, it_value: value };
+            let once =
+                libc::itimerspec { it_interval: libc::timespec { tv_sec: 0, tv_nsec: 0 }, it_value: value };
             // SAFETY: the descriptor is open, `once` is a valid setting, and the old one is not asked for.
-            let result = unsafe { libc::timerfd_settime(self.timer.as_raw_fd(), 0, &once, std::ptr::null_mut()) };
+            let result =
+                unsafe { libc::timerfd_settime(self.timer.as_raw_fd(), 0, &once, std::ptr::null_mut()) };
             if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
         }
     }

@@ -430,10 +430,6 @@ impl Core {
         alive.map(TaskRef::of).collect()
     }
 
-    pub(crate) fn phase(&self) -> Phase {
-        self.phase.get()
-    }
-
     pub(crate) fn set_phase(&self, phase: Phase) {
         self.phase.set(phase);
     }

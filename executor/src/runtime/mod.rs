@@ -91,7 +91,13 @@ impl Runtime {
     where
         F: IntoFuture<Output = Result<T>>,
     {
-        let place = Location::caller();
+        self.block_on_from(future, Location::caller())
+    }
+
+    fn block_on_from<F, T>(&self, future: F, place: &'static Location<'static>) -> Result<T>
+    where
+        F: IntoFuture<Output = Result<T>>,
+    {
         let _entered = self.enter(Phase::Running)?;
         let core = &*self.core;
         // The output, of which the future is dropped before this function ends, also when something here panics.
@@ -134,7 +140,8 @@ impl Runtime {
         if context::with(|core| core.is_some()) {
             return Err(RuntimeError::NestedRuntime.into());
         }
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.block_on(main)));
+        let place = Location::caller();
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.block_on_from(main, place)));
         let swept = self.sweep();
         match outcome {
             Ok(outcome) => outcome.and_then(|value| swept.map(|()| value)),

@@ -37,10 +37,7 @@ pub(crate) struct TaskCell<F, T, O> {
 
 impl<F, T, O> TaskCell<F, T, O> {
     pub(crate) fn new(future: F, owner: O) -> Self {
-        TaskCell {
-            content: Content { future: ManuallyDrop::new(future) },
-            owner: ManuallyDrop::new(owner),
-        }
+        TaskCell { content: Content { future: ManuallyDrop::new(future) }, owner: ManuallyDrop::new(owner) }
     }
 }
 
@@ -84,11 +81,11 @@ impl<F: Future<Output = Result<T>>, T, O: Owner> Tables<F, T, O> {
 
     const fn table(layout: Option<Layout>) -> VTable {
         VTable {
-            poll: poll::<F, T, O>,
-            drop_future: drop_future::<F, T, O>,
-            drop_output: drop_output::<F, T, O>,
-            put_error: put_error::<F, T, O>,
-            error: error::<F, T, O>,
+            poll: poll::<F, T>,
+            drop_future: drop_future::<F, T>,
+            drop_output: drop_output::<F, T>,
+            put_error: put_error::<F, T>,
+            error: error::<F, T>,
             tell_owner: tell_owner::<F, T, O>,
             drop_owner: drop_owner::<F, T, O>,
             layout,
@@ -110,7 +107,7 @@ pub(crate) fn on_stack<F: Future<Output = Result<T>>, T, O: Owner>() -> &'static
 // SAFETY, for the blocks below: the callers keep the table's contract, so `cell` points to a `TaskCell<F, T, O>`
 // whose content is at the stage that the function is for, and nobody else has a reference into it.
 
-unsafe fn poll<F: Future<Output = Result<T>>, T, O>(
+unsafe fn poll<F: Future<Output = Result<T>>, T>(
     cell: *mut (),
     stage: &Cell<Stage>,
     cx: &mut Context<'_>,
@@ -135,24 +132,25 @@ unsafe fn poll<F: Future<Output = Result<T>>, T, O>(
     }
 }
 
-unsafe fn drop_future<F, T, O>(cell: *mut ()) {
+unsafe fn drop_future<F, T>(cell: *mut ()) {
     // SAFETY: see above.
     unsafe { ManuallyDrop::drop(&mut (*cell.cast::<Content<F, T>>()).future) }
 }
 
-unsafe fn drop_output<F, T, O>(cell: *mut ()) {
+unsafe fn drop_output<F, T>(cell: *mut ()) {
     // SAFETY: see above.
     unsafe { ManuallyDrop::drop(&mut (*cell.cast::<Content<F, T>>()).output) }
 }
 
-unsafe fn put_error<F, T, O>(cell: *mut (), error: Error) {
+unsafe fn put_error<F, T>(cell: *mut (), error: Error) {
     // SAFETY: see above.
     unsafe { (*cell.cast::<Content<F, T>>()).output = ManuallyDrop::new(Err(error)) }
 }
 
-unsafe fn error<F, T, O>(cell: *mut ()) -> Option<NonNull<Error>> {
+unsafe fn error<F, T>(cell: *mut ()) -> Option<NonNull<Error>> {
     // SAFETY: see above.
-    let output = unsafe { &mut *ptr::from_mut(&mut (*cell.cast::<Content<F, T>>()).output).cast::<Result<T>>() };
+    let output =
+        unsafe { &mut *ptr::from_mut(&mut (*cell.cast::<Content<F, T>>()).output).cast::<Result<T>>() };
     output.as_mut().err().map(NonNull::from)
 }
 

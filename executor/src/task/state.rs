@@ -54,7 +54,9 @@ impl State {
         match self {
             State::Parked => (State::Ready, Wake::Enqueue),
             State::Running => (State::Rewoken, Wake::Nothing),
-            State::Created | State::Ready | State::Rewoken | State::Done | State::Free => (self, Wake::Nothing),
+            State::Created | State::Ready | State::Rewoken | State::Done | State::Free => {
+                (self, Wake::Nothing)
+            }
         }
     }
 
@@ -68,11 +70,6 @@ impl State {
                 (State::Parked, Wake::Nothing)
             }
         }
-    }
-
-    /// Whether the ready queue holds the task.
-    pub(crate) fn in_line(self) -> bool {
-        matches!(self, State::Created | State::Ready)
     }
 
     /// Whether it is being polled at this moment.
