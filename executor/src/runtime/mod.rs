@@ -141,7 +141,8 @@ impl Runtime {
             return Err(RuntimeError::NestedRuntime.into());
         }
         let place = Location::caller();
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.block_on_from(main, place)));
+        let outcome =
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.block_on_from(main, place)));
         let swept = self.sweep();
         match outcome {
             Ok(outcome) => outcome.and_then(|value| swept.map(|()| value)),

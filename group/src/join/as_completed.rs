@@ -133,6 +133,7 @@ impl<H: AsTask> AsCompleted<H> {
     ///
     /// See [`as_completed`].
     #[track_caller]
+    #[expect(clippy::should_implement_trait, reason = "it is awaited, and named as in `StreamExt`")]
     pub fn next(&mut self) -> Next<'_, H> {
         Next { stream: self }
     }

@@ -10,7 +10,7 @@
 use super::child::Child;
 use super::watch::Watch;
 use homing_executor::cancel::{ForwardTo, Leaf, Resumed};
-use homing_executor::error::{Cancelled, Error, Result};
+use homing_executor::error::{Error, Result};
 use homing_executor::task::TaskRef;
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -196,7 +196,7 @@ impl<C: GatherChildren> Gather<C> {
         if self.state.requested.get() {
             // All have ended, and none of them in a way that says so (GA-12, GA-13).
             let from_a_child = self.first_error().and_then(|error| error.as_cancelled().cloned());
-            return Poll::Ready(Err(from_a_child.unwrap_or_else(Cancelled::new).into()));
+            return Poll::Ready(Err(from_a_child.unwrap_or_default().into()));
         }
         Poll::Ready(Ok(self.children.take().expect("a gather gives its outcome once")))
     }
