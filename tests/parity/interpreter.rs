@@ -172,7 +172,7 @@ enum Object {
     Event(Rc<Event>),
     /// A lock, or a condition with a lock of its own.
     Lock(Rc<Mutex<()>>, Condition),
-    Queue(Queue<Value>),
+    Queue(Box<Queue<Value>>),
 }
 
 impl Object {
@@ -182,7 +182,7 @@ impl Object {
             "semaphore" => Object::Semaphore(Rc::new(Semaphore::new(number("value")))),
             "event" => Object::Event(Rc::new(Event::new())),
             "lock" | "condition" => Object::Lock(Rc::new(Mutex::new(())), Condition::new()),
-            "queue" => Object::Queue(Queue::new(number("maxsize"))),
+            "queue" => Object::Queue(Box::new(Queue::new(number("maxsize")))),
             "group" => return None,
             kind => panic!("an object that this interpreter does not know: {kind}"),
         })
@@ -336,8 +336,11 @@ struct Actor {
     name: Rc<str>,
     world: Rc<World>,
     /// The locks that it holds in the blocks that it is in, the innermost last.
-    held: Rc<RefCell<Vec<(String, OwnedMutexGuard<()>)>>>,
+    held: Rc<RefCell<Held>>,
 }
+
+/// Locks by name.
+type Held = Vec<(String, OwnedMutexGuard<()>)>;
 
 type Step<'a> = Pin<Box<dyn Future<Output = Result<Flow>> + 'a>>;
 
