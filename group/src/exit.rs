@@ -20,7 +20,7 @@
 use crate::task_group::{Group, Phase, TaskGroup};
 use homing_executor::Unhandled;
 use homing_executor::cancel::{Awaiting, Leaf, Outside, Scope};
-use homing_executor::error::{Cancelled, Error, ExceptionGroup, Result, RuntimeError, ScopeNote};
+use homing_executor::error::{Cancelled, Error, ExceptionGroup, Panicked, Result, RuntimeError, ScopeNote};
 use homing_executor::runtime;
 use std::any::Any;
 use std::borrow::Cow;
@@ -35,6 +35,21 @@ enum Body<T> {
     Cancelled(Error),
     Failed(Error),
     Panicked(Box<dyn Any + Send>),
+}
+
+/// What is known of the body while the exit waits. Dropped then, it is reported: no failure is silent.
+struct Held<T>(Option<Body<T>>);
+
+impl<T> Drop for Held<T> {
+    fn drop(&mut self) {
+        let error = match self.0.take() {
+            None | Some(Body::Value(_)) => return,
+            Some(Body::Cancelled(cancelled)) => return let_go(Some(cancelled), &[]),
+            Some(Body::Failed(error)) => error,
+            Some(Body::Panicked(payload)) => Panicked::new(payload).into(),
+        };
+        runtime::report_unhandled(Unhandled::Displaced { error });
+    }
 }
 
 /// Runs a body in a group. `None` if it was ended by the group's own request, and so has no value.
@@ -112,17 +127,18 @@ impl Block<'_> {
                 group.shut_down(&group.because(Cancelled::new().with_reason("the body failed")));
             }
         }
+        let mut held = Held(Some(body));
         let in_the_wait = self.wait_for_children(&mut outer).await;
         let mut errors = group.take_errors();
         let outside = self.settle(&mut outer, in_the_wait, &errors);
-        let value = match body {
-            Body::Value(value) => Some(value),
-            Body::Cancelled(_) => None,
-            Body::Failed(error) => {
+        let value = match held.0.take() {
+            Some(Body::Value(value)) => Some(value),
+            Some(Body::Cancelled(_)) | None => None,
+            Some(Body::Failed(error)) => {
                 errors.push(error);
                 None
             }
-            Body::Panicked(payload) => {
+            Some(Body::Panicked(payload)) => {
                 self.displace(outer, outside, &[]);
                 errors
                     .into_iter()

@@ -2084,6 +2084,25 @@ mod dropped_midway {
         });
     }
 
+    /// TG-39, TG-41: the body's own, which had ended and waited for the children.
+    #[test]
+    fn what_the_body_had_ended_with_is_reported() {
+        in_every_order(async |world| {
+            let block = |body: fn() -> Result<()>| {
+                task_group(async move |tg| {
+                    drop(tg.task(slow_to_end(Log::new(), 20, Ok(()))).eager().spawn());
+                    body()
+                })
+            };
+            assert!(block(|| oops("body")).now_or_never().is_none());
+            assert_eq!(world.reports(), ["displaced: body"]);
+            assert!(block(|| explode("body")).now_or_never().is_none());
+            assert_eq!(world.reports(), ["displaced: panic: body"]);
+            assert!(block(|| Ok(())).now_or_never().is_none());
+            Ok(())
+        });
+    }
+
     /// TG-36, TG-41: also one that has failed in this very turn, of which the group has not taken notice.
     #[test]
     fn a_failure_on_its_way_is_reported() {

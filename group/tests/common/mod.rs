@@ -1,5 +1,5 @@
 //! What the tests have in common: a world with a clock of its own, in which a test runs in every mode there is.
-#![allow(dead_code, reason = "each test binary uses its own part of this")]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part of this")]
 
 use homing::{
     Builder, Error, ExceptionGroup, Instant, Result, Task, Unhandled, current, sleep, spawn, yield_now,
