@@ -112,7 +112,9 @@ impl Runtime {
         core.start(row, Some(crate::task::life::Start::Queued));
         core.run_until(|| main.task.is_finished())?;
         match main.task.try_result() {
-            Some(Err(error)) => Err(resume_panic(error)),
+            // The panic of another task, which the future has passed on, is an error as any other.
+            Some(Err(error)) if row.is(Flag::Panicked) => Err(resume_panic(error)),
+            Some(Err(error)) => Err(error),
             Some(Ok(value)) => Ok(value),
             None => Err(RuntimeError::AlreadyTaken.into()),
         }

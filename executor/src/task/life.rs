@@ -251,6 +251,7 @@ impl Core {
             self.drop_future(row);
         }
         let error = Error::from(Panicked::new(payload).with_origin(origin(row)));
+        row.set(Flag::Panicked);
         if row.is(Flag::Callback) {
             self.report(Unhandled::CallbackPanicked { error: error.clone() });
         } else if !row.is(Flag::Main) {

@@ -234,6 +234,8 @@ pub(crate) enum Flag {
     Delivered = 1 << 11,
     /// The last request went on to the awaited tasks at once; otherwise their joins pass it on when they are polled.
     Forwarded = 1 << 12,
+    /// Ended in a panic of its own.
+    Panicked = 1 << 13,
 }
 
 impl Row {
