@@ -49,7 +49,7 @@ pub(crate) fn aim(row: &'static Row, scope: u32, why: &Cancelled) {
         if target.is(Flag::Forwarding) {
             // A circle of tasks that await one another: the request has come round, and is delivered right here, which
             // breaks the circle.
-            deliver(target, WHOLE_TASK, why);
+            deliver(target, WHOLE_TASK, why, Accepted::ByLeaves);
         } else {
             target.set(Flag::Forwarding);
             pass_on(target, WHOLE_TASK, why, &mut targets);
@@ -68,8 +68,12 @@ fn pass_on(row: &'static Row, scope: u32, why: &Cancelled, targets: &mut Vec<&'s
     if !row.state.get().on_cpu() {
         awaited_tasks(row, scope, |task| targets.push(task));
     }
-    if targets.len() == listed || row.awaiting.joins() == Joins::InDoubt {
-        deliver(row, scope, why);
+    if targets.len() == listed && row.awaiting.joins() == Joins::Certain {
+        // It waits for tasks, and all of them have ended: nobody has accepted the request, and it can be taken back
+        // until the end of the wait is seen (GA-10, CX-20).
+        deliver(row, scope, why, Accepted::Not);
+    } else if targets.len() == listed || row.awaiting.joins() == Joins::InDoubt {
+        deliver(row, scope, why, Accepted::ByLeaves);
     } else {
         scope::bump(row, scope);
         row.set(Flag::Forwarded);
@@ -104,14 +108,23 @@ fn awaited_tasks(row: &Row, scope: u32, mut f: impl FnMut(&'static Row)) {
     }
 }
 
+/// Whether the leaves that are parked in a task are bound to return a request from now on (CX-21).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Accepted {
+    ByLeaves,
+    Not,
+}
+
 /// Makes a request pending in a task, or bound for the leaves that are parked in it.
-fn deliver(row: &'static Row, scope: u32, why: &Cancelled) {
+fn deliver(row: &'static Row, scope: u32, why: &Cancelled, accepted: Accepted) {
     note_cause(row, why);
     scope::set_must(row, scope);
     row.clear(Flag::Forwarded);
     match row.state.get() {
         State::Parked => {
-            scope::bump(row, scope);
+            if accepted == Accepted::ByLeaves {
+                scope::bump(row, scope);
+            }
             wake_linked_leaves(row, scope);
             wake(row);
         }
