@@ -1,6 +1,12 @@
 //! What the ported tests share.
 
-use homing::{Builder, Result, Runtime, Task, yield_now};
+mod driven;
+mod promise;
+
+pub(crate) use driven::Loop;
+pub(crate) use promise::Promise;
+
+use homing::{Builder, Result, Runtime, Task, sleep, yield_now};
 use std::cell::Cell;
 use std::pin::pin;
 use std::rc::Rc;
@@ -48,6 +54,24 @@ pub(crate) async fn await_without_task<T: 'static>(
     homing::call_soon(move || slot.set(Some(pin!(future).poll(&mut Context::from_waker(Waker::noop())))));
     yield_now().await?;
     Ok(polled.take().expect("the callback was called"))
+}
+
+/// Sleeps so many milliseconds.
+pub(crate) async fn nap(milliseconds: u64) -> Result<()> {
+    sleep(ms(milliseconds)).await
+}
+
+/// The reason that a `Cancelled` came with; fails if it is another error, or none.
+#[track_caller]
+pub(crate) fn reason<T: std::fmt::Debug>(outcome: Result<T>) -> Option<String> {
+    let error = outcome.expect_err("it was cancelled");
+    let cancelled = error.as_cancelled().unwrap_or_else(|| panic!("no cancellation: {error}"));
+    cancelled.reason().map(str::to_owned)
+}
+
+/// Whether a call panics, as what needs a runtime does where there is none.
+pub(crate) fn panics<T>(call: impl FnOnce() -> T) -> bool {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).is_err()
 }
 
 /// What the tests raise: Python's exceptions, each an error type with one argument.
