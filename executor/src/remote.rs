@@ -22,7 +22,7 @@
 //!
 //! The whole file is model-checked with loom (`executor/tests/loom_remote.rs`), which includes it as it stands.
 
-use super::sync::{AtomicBool, AtomicPtr, AtomicU64, Ordering, Queue, fence};
+use super::sync::{AtomicBool, AtomicPtr, AtomicU64, Ordering, Queue, fence, overwrite};
 
 /// The bit of a [`RowWord`] that says: this row is in its owner's inbox.
 const QUEUED: u64 = 1;
@@ -56,7 +56,7 @@ impl RowWord {
     #[inline(always)]
     pub(crate) fn renew(&self, id: u64) {
         debug_assert_eq!(id & QUEUED, 0);
-        self.0.store(id, Ordering::Relaxed);
+        overwrite(&self.0, id);
     }
 
     /// Another thread wakes generation `id`.
@@ -147,13 +147,15 @@ impl<Bell, Home> Outpost<Bell, Home> {
 
     /// The owner is about to block in the kernel. It must look at its inbox once more after this.
     pub(crate) fn fall_asleep(&self) {
-        self.asleep.store(true, Ordering::Relaxed);
+        // A swap where a store would do, here and in `wake_up`: the model check does not put a store behind another
+        // thread's swap in the flag's modification order. It costs nothing next to the system call that follows.
+        self.asleep.swap(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
     }
 
     /// The owner is awake again.
     pub(crate) fn wake_up(&self) {
-        self.asleep.store(false, Ordering::Relaxed);
+        self.asleep.swap(false, Ordering::Relaxed);
     }
 
     /// Owner's thread only.
