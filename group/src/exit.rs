@@ -185,8 +185,10 @@ impl Block<'_> {
         }));
         poll_fn(|cx| match self.poll_in_scope(cx, wait.as_mut()) {
             Poll::Pending => Poll::Pending,
-            // A scope gives up a foreign future only, and this wait is none.
-            Poll::Ready(_) => Poll::Ready(()),
+            Poll::Ready(waited) => {
+                debug_assert!(waited.is_ok(), "a scope gives up foreign futures only, and this wait is none");
+                Poll::Ready(())
+            }
         })
         .await;
         later

@@ -13,16 +13,19 @@
 //!          gives the body's value, or all errors in one
 //! ```
 //!
-//! | phase        | spawn          | a child fails           | `cancel()`   | leaves by                                   |
-//! |--------------|----------------|-------------------------|--------------|---------------------------------------------|
-//! | New          | refused        |                         | → Doomed     | `run` → Open                                |
-//! | Doomed       | refused        |                         |              | `run` → ShuttingDown, body asked to cancel  |
-//! | Open         | a child        | → ShuttingDown, body asked to cancel ||     exit                                    |
-//! | ShuttingDown | refused        | its error is kept       | nothing      | exit                                        |
-//! | Finished     | refused        |                         | nothing      |                                             |
+//! | from                 | on                            | to           | then                                     |
+//! |----------------------|-------------------------------|--------------|------------------------------------------|
+//! | New                  | `run`                         | Open         | the body begins                          |
+//! | New                  | `cancel()`                    | Doomed       | nothing                                  |
+//! | Doomed               | `run`                         | ShuttingDown | the body begins, and is interrupted      |
+//! | Open                 | a child fails, `cancel()`     | ShuttingDown | cancel the children, interrupt the block |
+//! | Open                 | the body ends without a value | ShuttingDown | cancel the children                      |
+//! | Open                 | a cancel comes in the exit    | ShuttingDown | cancel the children                      |
+//! | Open or ShuttingDown | body and children have ended  | Finished     | the block returns                        |
+//! | Open or ShuttingDown | the block is dropped          | Finished     | abort the children                       |
 //!
-//! Entering `ShuttingDown` cancels all children, once. A body that fails or is cancelled has the same effect. How the
-//! block ends is decided step by step in [`exit`](crate::exit).
+//! Children are taken in `Open` only, and there until the body and the last child have ended. A child that fails has
+//! its effect a turn later. How the block ends is decided step by step in [`exit`](crate::exit).
 
 use crate::child::{ChildBuilder, Membership};
 use homing_executor::Unhandled;
@@ -126,7 +129,7 @@ pub(crate) struct Group {
 pub enum GroupClosed {
     /// Nobody runs it yet (TG-3).
     NotEntered,
-    /// A failure or a `cancel()` is ending it, and it waits for the children it has (TG-6).
+    /// A failure or a cancel is ending it, and it waits for the children it has (TG-6).
     ShuttingDown,
     /// It has returned, or is about to: its last child has ended (TG-5).
     Finished,

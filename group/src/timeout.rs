@@ -3,13 +3,22 @@
 //! When the deadline comes, the block is cancelled, like a task but for itself alone; it may clean up, and for that it is
 //! waited for. If it then ends cancelled, and nobody else had asked for that, the outcome is [`TimedOut`].
 //!
-//! | state    | entered             | `reschedule` | the deadline comes              | the block ends                        |
-//! |----------|---------------------|--------------|---------------------------------|---------------------------------------|
-//! | Created  | → Active            | error        |                                 |                                       |
-//! | Active   | error               | moves it     | → Expiring, the block is asked  | → Finished, outcome untouched         |
-//! | Expiring | error               | error        |                                 | → Expired, see above                  |
-//! | Expired  | error               | error        |                                 |                                       |
-//! | Finished | error               | error        |                                 |                                       |
+//! ```text
+//!   enter ──────── the block ────────┬──── its clean-up ────┬─► TimedOut
+//!   arm            a scope of its own│      waited for      │   or what else it ends with
+//!                              deadline: the scope is asked └─ take the request back
+//! ```
+//!
+//! | from     | on                     | to       | then                                                        |
+//! |----------|------------------------|----------|-------------------------------------------------------------|
+//! | Created  | `run`                  | Active   | the block begins; the timer is armed once it suspends       |
+//! | Active   | `reschedule`           | Active   | the timer is set anew                                       |
+//! | Active   | the deadline           | Expiring | the block is asked to cancel                                |
+//! | Active   | the block ends         | Finished | its outcome is passed on                                    |
+//! | Expiring | the block ends         | Expired  | the request is taken back; a `Cancelled` becomes `TimedOut` |
+//! | either   | the block is dropped   | as above | the timer is disarmed, the request taken back               |
+//!
+//! What has no row is an error: a second `run`, and `reschedule` in any state but `Active`.
 
 use homing_executor::cancel::{Outside, Scope};
 use homing_executor::error::{Asker, Cancelled, Cause, Error, Result, RuntimeError, ScopeNote, TimedOut};
@@ -73,9 +82,28 @@ where
 ///
 /// Those of [`timeout`].
 ///
+/// # Cancel safety
+///
+/// As [`timeout`].
+///
 /// # asyncio
 ///
 /// `asyncio.timeout_at(when)`.
+///
+/// ```
+/// use homing::{Instant, sleep, timeout_at};
+/// use std::time::Duration;
+///
+/// homing::run(async {
+///     // One deadline for several things in a row.
+///     let deadline = Instant::now() + Duration::from_millis(5);
+///     timeout_at(deadline, async { Ok(()) }).await?;
+///     let slow = timeout_at(deadline, sleep(Duration::from_secs(3600))).await;
+///     assert!(slow.unwrap_err().is_timeout());
+///     Ok(())
+/// })
+/// # .unwrap();
+/// ```
 #[track_caller]
 pub fn timeout_at<F, T>(deadline: impl Into<Option<Instant>>, future: F) -> impl Future<Output = Result<T>>
 where
@@ -91,6 +119,10 @@ where
 /// # Errors
 ///
 /// Those of [`timeout`].
+///
+/// # Cancel safety
+///
+/// As [`timeout`].
 ///
 /// # asyncio
 ///
