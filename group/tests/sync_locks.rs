@@ -1,6 +1,5 @@
 //! Every rule on locks, events, conditions, semaphores and barriers (LK, EV, CO, SE, BA), each as a test that can fail.
 
-#[allow(unreachable_pub, reason = "shared by several test programs")]
 mod common;
 
 use common::{Log, count, in_every_mode, in_every_order, ms, nap, shown, started};

@@ -340,7 +340,7 @@ fn queue_by_hand(capacity: usize, steps: &[Step]) {
                 next += 1;
                 match queue.put_nowait(next) {
                     Ok(()) => items.push_back(next),
-                    Err(refused) => assert!(!refused.is_full() == shut),
+                    Err(refused) => assert_eq!(refused.is_full(), !shut),
                 }
             }
             Step::End(0) => {
@@ -811,7 +811,7 @@ async fn condition_in_tasks(plan: Plan, blows: &[Blow]) -> Result<()> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
 
     #[test]
     fn a_semaphore_does_what_the_rules_say(permits in 0..4_usize, steps in steps()) {

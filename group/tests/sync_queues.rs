@@ -1,6 +1,5 @@
 //! Every rule on queues (QU), each as a test that can fail.
 
-#[allow(unreachable_pub, reason = "shared by several test programs")]
 mod common;
 
 use common::{Log, in_every_mode, in_every_order, ms, nap, shown, started};

@@ -32,8 +32,10 @@
 //! Everything is held through a shared reference; put it in an [`Rc`](std::rc::Rc) to give it to several tasks.
 
 mod barrier;
+mod bounded_semaphore;
 pub mod channel;
 mod condition;
+mod condition_wait;
 mod event;
 mod mutex;
 mod mutex_guard;
@@ -48,6 +50,7 @@ mod turn;
 mod wait_list;
 
 pub use barrier::{Barrier, BrokenBarrier};
+pub use bounded_semaphore::{BoundedSemaphore, ReleasedTooOften};
 pub use condition::Condition;
 pub use event::Event;
 pub use mutex::Mutex;
@@ -56,4 +59,4 @@ pub use order::{Fifo, Lifo, Order, Smallest};
 pub use permit::{OwnedPermit, Permit};
 pub use queue::{LifoQueue, PriorityQueue, Queue, QueueIn, Shutdown};
 pub use queue_error::{GetRefused, PutRefused, QueueEmpty, QueueFull, QueueShutDown, TaskDoneTooOften};
-pub use semaphore::{BoundedSemaphore, ReleasedTooOften, Semaphore};
+pub use semaphore::Semaphore;

@@ -55,8 +55,8 @@ use std::rc::Rc;
 /// ```
 pub struct Semaphore {
     value: Cell<usize>,
-    /// What the value must not exceed.
-    bound: usize,
+    /// What the value must not exceed: of interest to [`BoundedSemaphore`](super::BoundedSemaphore).
+    pub(super) bound: usize,
     /// With each stands how many permits it wants.
     line: WaitList<usize>,
 }
@@ -65,6 +65,11 @@ impl Semaphore {
     /// A semaphore with so many free permits. With none it is legal, and locked (SE-1).
     pub const fn new(permits: usize) -> Semaphore {
         Semaphore { value: Cell::new(permits), bound: usize::MAX, line: WaitList::new() }
+    }
+
+    /// One that never has more of them.
+    pub(super) const fn bounded(permits: usize) -> Semaphore {
+        Semaphore { value: Cell::new(permits), bound: permits, line: WaitList::new() }
     }
 
     /// Waits for a permit, until everybody who came before has been served.
@@ -246,7 +251,7 @@ impl fmt::Debug for Semaphore {
 }
 
 impl Semaphore {
-    fn write_state(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    pub(super) fn write_state(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.is_locked() {
             true => f.write_str("locked")?,
             false => write!(f, "unlocked, value: {}", self.value.get())?,
@@ -255,150 +260,3 @@ impl Semaphore {
         f.write_str("]")
     }
 }
-
-/// A [`Semaphore`] that notices when it is released more often than it was acquired.
-///
-/// # asyncio
-///
-/// `asyncio.BoundedSemaphore` (SE-10).
-///
-/// ```
-/// use homing::sync::BoundedSemaphore;
-///
-/// let semaphore = BoundedSemaphore::new(1);
-/// let permit = semaphore.try_acquire().unwrap();
-/// permit.forget();
-/// assert!(semaphore.release().is_ok());
-/// assert!(semaphore.release().is_err());
-/// ```
-pub struct BoundedSemaphore {
-    inner: Rc<Semaphore>,
-}
-
-impl BoundedSemaphore {
-    /// A semaphore with so many permits, and never more.
-    pub fn new(permits: usize) -> BoundedSemaphore {
-        let inner = Semaphore { bound: permits, ..Semaphore::new(permits) };
-        BoundedSemaphore { inner: Rc::new(inner) }
-    }
-
-    /// As [`Semaphore::acquire`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Semaphore::acquire`].
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`Semaphore::acquire`].
-    #[track_caller]
-    pub fn acquire(&self) -> impl Future<Output = Result<Permit<'_>>> + Unpin {
-        self.inner.acquire()
-    }
-
-    /// As [`Semaphore::acquire_many`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Semaphore::acquire`].
-    ///
-    /// # Panics
-    ///
-    /// If there are not so many permits altogether: it would wait for ever.
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`Semaphore::acquire`].
-    #[track_caller]
-    pub fn acquire_many(&self, permits: usize) -> impl Future<Output = Result<Permit<'_>>> + Unpin {
-        self.check_bound(permits);
-        self.inner.acquire_many(permits)
-    }
-
-    /// As [`Semaphore::acquire_owned`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Semaphore::acquire`].
-    ///
-    /// # Panics
-    ///
-    /// If there are not so many permits altogether.
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`Semaphore::acquire`].
-    #[track_caller]
-    pub fn acquire_owned(&self, permits: usize) -> impl Future<Output = Result<OwnedPermit>> + Unpin + use<> {
-        self.check_bound(permits);
-        self.inner.acquire_owned(permits)
-    }
-
-    /// A permit, if one is free and nobody waits.
-    pub fn try_acquire(&self) -> Option<Permit<'_>> {
-        self.inner.try_acquire()
-    }
-
-    /// So many permits, if they are free and nobody waits.
-    pub fn try_acquire_many(&self, permits: usize) -> Option<Permit<'_>> {
-        self.inner.try_acquire_many(permits)
-    }
-
-    /// Adds a permit that was [forgotten](Permit::forget).
-    ///
-    /// # Errors
-    ///
-    /// [`ReleasedTooOften`], if all permits are free already. Those kept for somebody in line count as taken.
-    ///
-    /// # asyncio
-    ///
-    /// `semaphore.release()`, which raises `ValueError` (SE-10).
-    pub fn release(&self) -> Result<(), ReleasedTooOften> {
-        if self.inner.value.get() >= self.inner.bound {
-            return Err(ReleasedTooOften { bound: self.inner.bound });
-        }
-        self.inner.release();
-        Ok(())
-    }
-
-    /// As [`Semaphore::available_permits`].
-    pub fn available_permits(&self) -> usize {
-        self.inner.available_permits()
-    }
-
-    /// As [`Semaphore::is_locked`].
-    pub fn is_locked(&self) -> bool {
-        self.inner.is_locked()
-    }
-
-    #[track_caller]
-    fn check_bound(&self, permits: usize) {
-        let bound = self.inner.bound;
-        assert!(
-            permits <= bound,
-            "{permits} permits were asked for, of a semaphore that has {bound} altogether"
-        );
-    }
-}
-
-impl fmt::Debug for BoundedSemaphore {
-    /// As that of [`Semaphore`].
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("BoundedSemaphore [")?;
-        self.inner.write_state(f)
-    }
-}
-
-/// A [`BoundedSemaphore`] was released more often than acquired. Nothing was changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReleasedTooOften {
-    bound: usize,
-}
-
-impl fmt::Display for ReleasedTooOften {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the semaphore was released too often: all of its permits ({}) are free", self.bound)
-    }
-}
-
-impl std::error::Error for ReleasedTooOften {}

@@ -11,14 +11,21 @@
 //! the line keeps it fair at no cost. There is no rendezvous: a channel without room would have to hand an item over
 //! before either side has seen the other, and take it back when one is cancelled.
 
-use super::order::Fifo;
-use super::store::{ASlot, AnItem, NotNow, Store};
-use super::turn::{Claim, Turn};
-use super::wait_list::{Left, WaitList};
-use homing_executor::error::{Error, Result};
+mod error;
+mod room;
+
+use crate::sync::order::Fifo;
+use crate::sync::store::{AnItem, NotNow, Store};
+use crate::sync::turn::{Claim, Turn};
+use crate::sync::wait_list::{Left, WaitList};
+use homing_executor::error::Result;
+use room::{Room, Send};
 use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
+
+pub use error::{ChannelClosed, ChannelEmpty, ChannelFull, RecvRefused, SendRefused};
+pub use room::Reservation;
 
 /// A channel for at most `capacity` items at a time: who sends more waits.
 ///
@@ -159,7 +166,7 @@ impl<T> Sender<T> {
     pub fn reserve(&self) -> impl Future<Output = Result<Reservation<'_, T>>> + Unpin {
         Turn::new(&*self.channel, Room, |channel, room| {
             room?;
-            Ok(Reservation { channel, used: false })
+            Ok(Reservation::new(channel))
         })
     }
 
@@ -232,96 +239,6 @@ impl<T> Receiver<T> {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-}
-
-/// Room for one item in a channel. Dropped, it goes to the next in line.
-#[must_use = "room that is reserved and not used is in the way of others"]
-pub struct Reservation<'a, T> {
-    channel: &'a Channel<T>,
-    used: bool,
-}
-
-impl<T> Reservation<'_, T> {
-    /// Sends the item. If all receivers are gone, it is dropped, as it would be if they went a moment later.
-    pub fn send(mut self, item: T) {
-        if !self.channel.is_closed() {
-            self.used = true;
-            self.channel.store.fill(item);
-        }
-    }
-}
-
-impl<T> Drop for Reservation<'_, T> {
-    fn drop(&mut self) {
-        if !self.used {
-            self.channel.store.give_up_slot();
-        }
-    }
-}
-
-/// The claim on room for an item.
-struct Room;
-
-impl<T> Claim<Channel<T>> for Room {
-    type Note = <ASlot as Claim<Store<Fifo<T>>>>::Note;
-    type Gain = Result<(), ChannelClosed>;
-
-    fn line(channel: &Channel<T>) -> &WaitList<Self::Note> {
-        ASlot::line(&channel.store)
-    }
-
-    fn note(&self) -> Self::Note {
-        Claim::<Store<Fifo<T>>>::note(&ASlot)
-    }
-
-    fn take_at_once(&mut self, channel: &Channel<T>) -> Option<Self::Gain> {
-        ASlot.take_at_once(&channel.store).map(|room| room.map_err(|_| ChannelClosed))
-    }
-
-    fn collect(&mut self, channel: &Channel<T>, kept: Self::Note) -> Self::Gain {
-        ASlot.collect(&channel.store, kept).map_err(|_| ChannelClosed)
-    }
-
-    fn left(&mut self, channel: &Channel<T>, left: Left<Self::Note>) {
-        ASlot.left(&channel.store, left);
-    }
-}
-
-/// The claim on room, to put an item there.
-struct Send<T>(Option<T>);
-
-impl<T> Send<T> {
-    fn fill(&mut self, channel: &Channel<T>, room: Result<(), ChannelClosed>) -> Result<(), ChannelClosed> {
-        room?;
-        channel.store.fill(self.0.take().expect("a send sends once"));
-        Ok(())
-    }
-}
-
-impl<T> Claim<Channel<T>> for Send<T> {
-    type Note = <Room as Claim<Channel<T>>>::Note;
-    type Gain = Result<(), ChannelClosed>;
-
-    fn line(channel: &Channel<T>) -> &WaitList<Self::Note> {
-        Room::line(channel)
-    }
-
-    fn note(&self) -> Self::Note {
-        Claim::<Channel<T>>::note(&Room)
-    }
-
-    fn take_at_once(&mut self, channel: &Channel<T>) -> Option<Self::Gain> {
-        Room.take_at_once(channel).map(|room| self.fill(channel, room))
-    }
-
-    fn collect(&mut self, channel: &Channel<T>, kept: Self::Note) -> Self::Gain {
-        let room = Room.collect(channel, kept);
-        self.fill(channel, room)
-    }
-
-    fn left(&mut self, channel: &Channel<T>, left: Left<Self::Note>) {
-        Room.left(channel, left);
     }
 }
 
@@ -401,101 +318,3 @@ impl<T> fmt::Debug for Receiver<T> {
         self.channel.write_state(f)
     }
 }
-
-impl<T> fmt::Debug for Reservation<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("channel::Reservation")
-    }
-}
-
-/// The channel is full: `send` would have to wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ChannelFull;
-
-/// There is no item in the channel, or none that is not kept for somebody: `recv` would have to wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ChannelEmpty;
-
-/// The other side is gone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ChannelClosed;
-
-/// An item that could not be sent at once.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum SendRefused<T> {
-    /// There is no room, or it is kept for those who have waited.
-    Full(T),
-    /// All receivers are gone.
-    Closed(T),
-}
-
-impl<T> SendRefused<T> {
-    /// The item.
-    pub fn into_item(self) -> T {
-        match self {
-            SendRefused::Full(item) | SendRefused::Closed(item) => item,
-        }
-    }
-}
-
-/// Why no item could be received at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RecvRefused {
-    /// There is no item, or it is kept for those who have waited.
-    Empty,
-    /// All senders are gone, and there is no item left.
-    Closed,
-}
-
-impl<T> From<SendRefused<T>> for Error {
-    /// A [`ChannelFull`] or [`ChannelClosed`]. The item is dropped.
-    fn from(refused: SendRefused<T>) -> Error {
-        match refused {
-            SendRefused::Full(_) => ChannelFull.into(),
-            SendRefused::Closed(_) => ChannelClosed.into(),
-        }
-    }
-}
-
-impl From<RecvRefused> for Error {
-    /// A [`ChannelEmpty`] or [`ChannelClosed`].
-    fn from(refused: RecvRefused) -> Error {
-        match refused {
-            RecvRefused::Empty => ChannelEmpty.into(),
-            RecvRefused::Closed => ChannelClosed.into(),
-        }
-    }
-}
-
-impl<T> fmt::Debug for SendRefused<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            SendRefused::Full(_) => "Full(..)",
-            SendRefused::Closed(_) => "Closed(..)",
-        })
-    }
-}
-
-impl fmt::Display for ChannelFull {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the channel is full; wait for room with `send`")
-    }
-}
-
-impl fmt::Display for ChannelEmpty {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the channel is empty; wait for an item with `recv`")
-    }
-}
-
-impl fmt::Display for ChannelClosed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the channel is closed: its other side is gone")
-    }
-}
-
-impl std::error::Error for ChannelFull {}
-
-impl std::error::Error for ChannelEmpty {}
-
-impl std::error::Error for ChannelClosed {}
