@@ -138,3 +138,14 @@ pub(crate) mod exceptions {
         }
     }
 }
+
+/// An error as the tests of groups write it down: a leaf by its text, a group by its message and members.
+pub(crate) fn shape(error: &homing::Error) -> String {
+    match error.as_group() {
+        Some(group) => {
+            let members: Vec<String> = group.errors().iter().map(shape).collect();
+            format!("{}[{}]", group.message(), members.join(", "))
+        }
+        None => error.to_string(),
+    }
+}
