@@ -87,6 +87,31 @@ fn a_read_that_is_cancelled_when_its_bytes_have_come_leaves_them_to_the_next() {
 }
 
 #[test]
+fn a_cancel_comes_before_bytes_that_have_been_announced_and_not_yet_read() {
+    in_runtime(async {
+        let (first, to_first) = connected_pair().await?;
+        let (second, to_second) = connected_pair().await?;
+        let reader = spawn(async move {
+            let mut buffer = [0; 16];
+            swallow(second.read(&mut buffer).await.unwrap_err())?;
+            second.read(&mut buffer).await.map(|length| buffer[..length].to_vec())
+        });
+        let writer = spawn(async move {
+            yield_now().await?;
+            to_first.write_all(b"go").await?;
+            to_second.write_all(b"kept").await?;
+            Ok((to_first, to_second))
+        });
+        // Both edges come in one look. The reader is in line already, behind this task.
+        assert_eq!(first.read(&mut [0; 8]).await?, 2);
+        reader.cancel();
+        assert_eq!(reader.await?, b"kept");
+        writer.await?;
+        Ok(())
+    });
+}
+
+#[test]
 fn a_read_that_is_dropped_in_a_select_loses_no_byte() {
     in_runtime(async {
         let (left, right) = connected_pair().await?;

@@ -239,6 +239,24 @@ fn large_buffers_in_both_directions_at_once_arrive_whole() {
 }
 
 #[test]
+fn a_stream_that_has_waited_to_read_is_woken_to_write_too() {
+    in_runtime(async {
+        let (left, right) = connected_pair().await?;
+        let bytes = pattern(16 << 20);
+        let expected = bytes.clone();
+        let answerer = spawn(async move {
+            assert_eq!(left.read(&mut [0; 8]).await?, 5);
+            // More than the kernel takes, with nothing to read meanwhile.
+            left.write_all(&bytes).await
+        });
+        yield_now().await?;
+        right.write_all(b"start").await?;
+        assert!(read_to_end(&right).await? == expected);
+        answerer.await
+    });
+}
+
+#[test]
 fn no_edge_is_missed_however_small_the_reads_and_writes() {
     in_runtime(async {
         for (write_size, read_size) in [(1, 1), (1, 4096), (3, 2), (4096, 1), (1000, 1000), (65536, 7)] {

@@ -18,7 +18,7 @@
 //!   request, and when a leaf takes a `must`. A leaf notes it when it parks; if it has moved when the leaf is polled
 //!   again, the leaf was parked at the moment of a request, and returns `Err`. That holds for every leaf parked in the
 //!   task, be there several (`join!`, `select!`), each once; and for none that parks later.
-//! * Both exist for the task and for each of its [scopes](scope): a leaf sees the sum of the epochs and any of the
+//! * Both exist for the task and for each of its [scopes](Scope): a leaf sees the sum of the epochs and any of the
 //!   musts of the frames that it is polled in.
 //!
 //! Why two words and not one flag: with a flag alone, the first of two parked leaves would take the request, and a

@@ -23,6 +23,17 @@
 //!
 //! A socket listens with the runtime in which it first had to wait, and from then on can only wait there. It may be sent
 //! to another thread before that (accept on one, serve on many), and dropped anywhere.
+//!
+//! All this is for Unix. Elsewhere mio registers a socket only while nobody else has a reference to it, which a socket
+//! that is registered by its first wait cannot promise.
+//!
+//! | file              | what it answers                                                 |
+//! |-------------------|-----------------------------------------------------------------|
+//! | `registered.rs`   | how does an operation wait, and where does a socket belong?     |
+//! | `transfer.rs`     | how are bytes moved, and what remains of it when it is stopped? |
+//! | `tcp_stream.rs`   | a connection                                                    |
+//! | `connect.rs`      | how is one made?                                                |
+//! | `tcp_listener.rs` | where do they come in, and what if there is no room for them?   |
 
 mod connect;
 mod registered;

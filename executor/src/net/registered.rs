@@ -111,6 +111,7 @@ impl<S: AsRawFd> Registered<S> {
         mut try_io: impl FnMut(&S) -> io::Result<Tried<T>>,
     ) -> ControlFlow<Result<T>, Pause> {
         let (standing, direction) = match self.home.get() {
+            // At home wherever it is: the first wait decides.
             None => (Standing::Home, None),
             Some(home) => match home.source.registrar().standing() {
                 Standing::Home => (Standing::Home, Some(home.source.direction(way))),

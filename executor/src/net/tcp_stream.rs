@@ -42,6 +42,10 @@ type TcpIo = mio::net::TcpStream;
 /// [`read_exact`](TcpStream::read_exact) and [`write_all`](TcpStream::write_all), which consist of several, may stop
 /// midway, and tell how far they came.
 ///
+/// Where a future of the traits is dropped (in a `select!`), the stream does not hear of it: it may wake the task once
+/// for nothing, and a cancel of that very moment may come out of the next use of the traits. The methods have no such
+/// remainder.
+///
 /// # asyncio
 ///
 /// The pair of `StreamReader` and `StreamWriter` that `asyncio.open_connection` returns. Here nothing is buffered in
