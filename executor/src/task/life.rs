@@ -461,6 +461,7 @@ impl Core {
     }
 }
 
+#[inline]
 fn vtable(row: &Row) -> &'static VTable {
     row.vtable.get().expect("a row with a task has a table")
 }
@@ -475,7 +476,11 @@ pub(crate) fn error_of(row: &Row) -> Option<Error> {
 }
 
 /// Calls `f` with the outcome of a task that is done. `f` may do anything, also drop the last handle of the task.
+#[inline]
 fn with_outcome<R>(row: &Row, f: impl FnOnce(Outcome<'_>) -> R) -> R {
+    if !row.is(Flag::Failed) {
+        return f(Outcome::Value);
+    }
     match error_of(row) {
         None => f(Outcome::Value),
         Some(error) if row.is(Flag::Cancelled) => f(Outcome::Cancelled(&error)),

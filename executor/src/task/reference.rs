@@ -58,6 +58,7 @@ impl TaskRef {
     }
 
     /// The handle that `found_row` has counted.
+    #[inline]
     pub(crate) fn adopt(row: &Row) -> TaskRef {
         debug_assert!(row.refs.get() > 0, "counted when the row was filled in");
         TaskRef { id: row.id(), _not_send: PhantomData }
@@ -260,6 +261,7 @@ impl TaskRef {
 pub struct CallbackKey(u64);
 
 /// The runtime of a row that a handle has found current.
+#[inline]
 pub(crate) fn home(row: &Row) -> &'static Core {
     let home = row.owner().map_or(std::ptr::null(), |outpost| outpost.home());
     // SAFETY: the row's generation is current, so the runtime that owns it lives, on this thread (one-thread), and its

@@ -250,6 +250,7 @@ impl Row {
         unsafe { self.owner.load(Ordering::Acquire).as_ref() }
     }
 
+    #[inline]
     pub(crate) fn set_owner(&self, outpost: &'static RuntimeOutpost) {
         self.owner.store(std::ptr::from_ref(outpost).cast_mut(), Ordering::Release);
     }
