@@ -38,7 +38,7 @@
 //! | wait for them together | [`task_group`], [`TaskGroup`]; [`gather()`], [`wait()`], [`as_completed`], [`race()`], [`shield()`] |
 //! | limit time, pass time | [`timeout`], [`timeout_scope`], [`wait_for`], [`sleep`], [`time`] |
 //! | share things among tasks | [`sync`] |
-//! | handle errors | [`Error`], [`ExceptionGroup`], [`Except`], [`Cancelled`], [`TimedOut`], [`Panicked`] |
+//! | handle errors | [`Error`], [`ExceptionGroup`], [`Except`], [`Cancelled`], [`TimedOut`], [`Panicked`], [`Interrupted`] |
 //! | write a future that can be cancelled | [`cancel`] |
 #![forbid(unsafe_code)]
 
@@ -46,7 +46,7 @@
 mod book;
 
 pub use homing_executor::error::{
-    Cancelled, Error, Except, ExceptionGroup, Panicked, Result, RuntimeError, TimedOut,
+    Cancelled, Error, Except, ExceptionGroup, Interrupted, Panicked, Result, RuntimeError, TimedOut,
 };
 #[cfg(all(unix, feature = "hyper"))]
 pub use homing_executor::hyper;

@@ -22,6 +22,7 @@
 //! | `cancelled.rs` | a cancellation; `cause.rs`: who asked, and why                      |
 //! | `timed_out.rs` | a timeout                                                           |
 //! | `panicked.rs`  | a panic                                                             |
+//! | `interrupted.rs` | Ctrl-C                                                            |
 //! | `misuse.rs`    | wrong use of the runtime                                            |
 //! | `group.rs`     | several errors as one; `split.rs`: how to take them apart           |
 //! | `except.rs`    | how to handle the parts of a group by type                          |
@@ -38,6 +39,7 @@ mod chain;
 mod error;
 mod except;
 mod group;
+mod interrupted;
 mod misuse;
 mod panicked;
 mod report;
@@ -53,6 +55,7 @@ pub use chain::Chain;
 pub use error::{Error, Result};
 pub use except::{Clause, ClauseOutcome, Clauses, Except};
 pub use group::{EmptyGroup, ExceptionGroup};
+pub use interrupted::Interrupted;
 pub use misuse::RuntimeError;
 pub use panicked::Panicked;
 pub use split::Leaves;

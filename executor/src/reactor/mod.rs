@@ -33,6 +33,8 @@ pub(crate) use source::{Source, Way};
 
 const BELL: Token = Token(usize::MAX);
 const ALARM: Token = Token(usize::MAX - 1);
+#[cfg(target_os = "linux")]
+const INTERRUPT: Token = Token(usize::MAX - 2);
 
 /// As many events as one look at the poll brings at most; more wait for the next look.
 const EVENTS: usize = 1024;
@@ -99,6 +101,9 @@ impl Reactor {
             match event.token() {
                 BELL => {}
                 ALARM => self.alarm.rang(),
+                // It has woken us, which is all that it is for: the loop asks for interrupts in each round.
+                #[cfg(target_os = "linux")]
+                INTERRUPT => {}
                 Token(key) => {
                     // Gone, if it was taken out since the event was queued.
                     if let Some(source) = self.sources.get(key) {
@@ -108,6 +113,12 @@ impl Reactor {
             }
         }
         Ok(())
+    }
+
+    /// Wakes the loop whenever this descriptor turns readable. It is forgotten when it is closed.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn listen_for_interrupts(&self, pipe: std::os::fd::RawFd) -> io::Result<()> {
+        self.poll.registry().register(&mut mio::unix::SourceFd(&pipe), INTERRUPT, Interest::READABLE)
     }
 
     /// Makes the descriptor turn readable at the deadline, for a host that waits in our place.

@@ -11,10 +11,11 @@
 mod builder;
 pub(crate) mod core;
 mod handle;
+mod interrupt;
 
 use self::core::{Core, Phase};
 use crate::context;
-use crate::error::{Asker, Cancelled, Cause, Error, Result, RuntimeError};
+use crate::error::{Asker, Cancelled, Cause, Error, Interrupted, Result, RuntimeError};
 use crate::hook::Unhandled;
 use crate::task::cell::{TaskCell, on_stack};
 use crate::task::reference::home;
@@ -30,6 +31,7 @@ pub use builder::Builder;
 pub use handle::{Handle, RemoteTask};
 
 pub(crate) use handle::Calls;
+use interrupt::Interrupts;
 
 /// A single-threaded runtime.
 ///
@@ -91,10 +93,10 @@ impl Runtime {
     where
         F: IntoFuture<Output = Result<T>>,
     {
-        self.block_on_from(future, Location::caller())
+        self.block_on_from(future, Location::caller(), CtrlC::Ignored)
     }
 
-    fn block_on_from<F, T>(&self, future: F, place: &'static Location<'static>) -> Result<T>
+    fn block_on_from<F, T>(&self, future: F, place: &'static Location<'static>, ctrl_c: CtrlC) -> Result<T>
     where
         F: IntoFuture<Output = Result<T>>,
     {
@@ -110,8 +112,25 @@ impl Runtime {
         // Its drop guard, too: on every way out the future is gone before its memory is.
         let mut main = Main { task: Task::<T>::adopt(Some(row)) };
         core.start(row, Some(crate::task::life::Start::Queued));
-        core.run_until(|| main.task.is_finished())?;
+        let interrupts = match ctrl_c {
+            CtrlC::CancelsMain => Interrupts::install(core),
+            CtrlC::Ignored => None,
+        };
+        core.run_until(|| {
+            if let Some(interrupts) = &interrupts {
+                interrupts.pass_on(&main.task);
+            }
+            main.task.is_finished()
+        })?;
         match main.task.try_result() {
+            // Cancelled by the interrupt, and by nobody else (RU-10, RU-11).
+            Some(Err(error))
+                if error.is_cancelled()
+                    && interrupts.is_some_and(|interrupts| interrupts.came())
+                    && main.task.uncancel() == 0 =>
+            {
+                Err(Interrupted::new(error.as_cancelled().cloned()).into())
+            }
             // The panic of another task, which the future has passed on, is an error as any other.
             Some(Err(error)) if row.is(Flag::Panicked) => Err(resume_panic(error)),
             Some(Err(error)) => Err(error),
@@ -123,9 +142,13 @@ impl Runtime {
     /// As [`block_on`](Runtime::block_on), and then cancels all tasks that are left, and waits for them: until none is
     /// left, also of those spawned in the meantime.
     ///
+    /// While `main` runs on the process's main thread, and nobody else has a handler for it, Ctrl-C cancels `main`, so that
+    /// it can clean up. A second one aborts it.
+    ///
     /// # Errors
     ///
     /// Those of `block_on`. Errors of the tasks that were left go to the hook for unhandled errors (RU-5).
+    /// [`Interrupted`], if the user pressed Ctrl-C and `main` ended cancelled for that reason.
     ///
     /// # Panics
     ///
@@ -133,7 +156,7 @@ impl Runtime {
     ///
     /// # asyncio
     ///
-    /// `asyncio.run`, with the sweep repeated until no task is left (RU-4, RU-6, KQ-8).
+    /// `asyncio.run`, Ctrl-C included (RU-9 to RU-14; on Linux), with the sweep repeated until no task is left (RU-4, RU-6, KQ-8).
     #[track_caller]
     pub fn run<F, T>(&self, main: F) -> Result<T>
     where
@@ -143,8 +166,9 @@ impl Runtime {
             return Err(RuntimeError::NestedRuntime.into());
         }
         let place = Location::caller();
-        let outcome =
-            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.block_on_from(main, place)));
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            self.block_on_from(main, place, CtrlC::CancelsMain)
+        }));
         let swept = self.sweep();
         match outcome {
             Ok(outcome) => outcome.and_then(|value| swept.map(|()| value)),
@@ -286,6 +310,14 @@ impl Default for Runtime {
     fn default() -> Self {
         Runtime::new()
     }
+}
+
+/// What Ctrl-C does while a main task runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum CtrlC {
+    /// What it did before.
+    Ignored,
+    CancelsMain,
 }
 
 /// While it lives, the runtime has the thread.

@@ -1,0 +1,141 @@
+//! Ctrl-C cancels main. Its own `main`, because interrupts are for the main thread, and that is not where tests run.
+
+#![cfg_attr(not(target_os = "linux"), allow(unused))]
+
+use homing::{Interrupted, Result, sleep};
+use std::time::Duration;
+
+#[cfg(not(target_os = "linux"))]
+fn main() {}
+
+#[cfg(target_os = "linux")]
+fn main() {
+    let tests: [(&str, fn()); 6] = [
+        ("an_interrupt_cancels_main_which_cleans_up", an_interrupt_cancels_main_which_cleans_up),
+        ("an_interrupt_wakes_a_sleeping_loop", an_interrupt_wakes_a_sleeping_loop),
+        (
+            "a_main_that_swallows_the_interrupt_has_its_value",
+            a_main_that_swallows_the_interrupt_has_its_value,
+        ),
+        (
+            "a_main_that_somebody_else_cancelled_too_is_cancelled",
+            a_main_that_somebody_else_cancelled_too_is_cancelled,
+        ),
+        ("a_second_interrupt_aborts_main", a_second_interrupt_aborts_main),
+        ("the_former_handler_is_put_back", the_former_handler_is_put_back),
+    ];
+    // Whoever started this process may have it ignore interrupts, as shells do with what runs in the background.
+    // SAFETY: puts the default in place.
+    unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
+    std::thread::spawn(|| {
+        std::thread::sleep(Duration::from_secs(30));
+        eprintln!("an interrupt was not heard within 30 s");
+        std::process::exit(1);
+    });
+    println!("running {} tests", tests.len());
+    for (name, test) in tests {
+        test();
+        println!("test {name} ... ok");
+    }
+    println!("\ntest result: ok. {} passed; 0 failed", tests.len());
+}
+
+fn interrupt() {
+    // SAFETY: sends a signal to this very thread.
+    assert_eq!(unsafe { libc::raise(libc::SIGINT) }, 0);
+}
+
+const LONG: Duration = Duration::from_secs(3600);
+
+/// RU-9, RU-10.
+fn an_interrupt_cancels_main_which_cleans_up() {
+    let mut cleaned_up = false;
+    let outcome: Result<()> = homing::run(async {
+        interrupt();
+        let interrupted = sleep(LONG).await;
+        sleep(Duration::from_millis(2)).await?; // clean-up may await
+        cleaned_up = true;
+        interrupted
+    });
+    let error = outcome.unwrap_err();
+    assert!(error.is::<Interrupted>(), "{error:#}");
+    assert!(!error.is_cancelled());
+    assert!(cleaned_up);
+}
+
+/// RU-9.
+fn an_interrupt_wakes_a_sleeping_loop() {
+    let process = std::process::id() as libc::pid_t;
+    let begin = std::time::Instant::now();
+    let user = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(20));
+        // SAFETY: sends a signal to this process.
+        assert_eq!(unsafe { libc::kill(process, libc::SIGINT) }, 0);
+    });
+    let outcome = homing::run(sleep(LONG));
+    assert!(outcome.unwrap_err().is::<Interrupted>());
+    assert!(begin.elapsed() < Duration::from_secs(60));
+    user.join().unwrap();
+}
+
+/// RU-12.
+fn a_main_that_swallows_the_interrupt_has_its_value() {
+    let outcome = homing::run(async {
+        interrupt();
+        assert!(sleep(LONG).await.unwrap_err().is_cancelled());
+        homing::current().unwrap().uncancel();
+        Ok(42)
+    });
+    assert_eq!(outcome.unwrap(), 42);
+}
+
+/// RU-11.
+fn a_main_that_somebody_else_cancelled_too_is_cancelled() {
+    let outcome: Result<()> = homing::run(async {
+        let main = homing::current().unwrap();
+        homing::call_soon(move || {
+            main.cancel();
+            interrupt();
+        });
+        // Both requests come out as one. `run` takes its own back: the other one stays.
+        sleep(LONG).await
+    });
+    let error = outcome.unwrap_err();
+    assert!(error.is_cancelled() && !error.is::<Interrupted>(), "{error:#}");
+}
+
+/// RU-13.
+fn a_second_interrupt_aborts_main() {
+    struct Dropped<'a>(&'a mut bool);
+    impl Drop for Dropped<'_> {
+        fn drop(&mut self) {
+            *self.0 = true;
+        }
+    }
+    let mut dropped = false;
+    let outcome: Result<()> = homing::run(async {
+        let _guard = Dropped(&mut dropped);
+        interrupt();
+        loop {
+            // Will not be told.
+            if sleep(LONG).await.is_err() {
+                interrupt();
+            }
+        }
+    });
+    let error = outcome.unwrap_err();
+    assert!(error.is_cancelled() || error.is::<Interrupted>(), "{error:#}");
+    assert!(dropped);
+}
+
+/// RU-14.
+fn the_former_handler_is_put_back() {
+    homing::run(async { Ok(()) }).unwrap();
+    let mut present = std::mem::MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: asks for the present setting.
+    let present = unsafe {
+        assert_eq!(libc::sigaction(libc::SIGINT, std::ptr::null(), present.as_mut_ptr()), 0);
+        present.assume_init()
+    };
+    assert_eq!(present.sa_sigaction, libc::SIG_DFL);
+}
