@@ -59,6 +59,13 @@ struct Middle<T> {
     receiver_waits: Slot,
 }
 
+impl<T> Middle<T> {
+    /// Who looks at the task sees which channel it waits for.
+    fn awaiting(&self) -> Awaiting {
+        Awaiting::Other(std::ptr::from_ref(self).addr() as u64)
+    }
+}
+
 /// Room for one waker. Wakers are dropped and woken when it is not borrowed: they may be anybody's.
 #[derive(Default)]
 struct Slot(RefCell<Option<Waker>>);
@@ -153,7 +160,7 @@ impl<T> Future for Closed<'_, T> {
             this.leaf.unpark();
             return Poll::Ready(Ok(()));
         }
-        this.leaf.park(cx, Awaiting::Other(0))?;
+        this.leaf.park(cx, this.middle.awaiting())?;
         this.middle.sender_waits.keep(cx.waker());
         Poll::Pending
     }
@@ -203,7 +210,7 @@ impl<T> Future for Receiver<T> {
                 Poll::Ready(Err(dropped.into()))
             }
             Ok(None) => {
-                this.leaf.park(cx, Awaiting::Other(0))?;
+                this.leaf.park(cx, this.middle.awaiting())?;
                 this.middle.receiver_waits.keep(cx.waker());
                 Poll::Pending
             }
