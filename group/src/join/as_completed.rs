@@ -1,5 +1,6 @@
 //! As completed: one task after the other, as they end.
 
+use super::waiter::Waiter;
 use super::watch::{AsTask, Watch};
 use futures_core::Stream;
 use homing_executor::cancel::{Awaiting, Leaf};
@@ -66,7 +67,7 @@ where
         left: tasks.len(),
         tasks: tasks.into_iter().map(Some).collect(),
         arrivals,
-        _watch: watch,
+        watch,
         after: None,
         timer: None,
         leaf: Leaf::new(),
@@ -80,7 +81,8 @@ pub struct AsCompleted<H> {
     /// How many have not been given.
     left: usize,
     arrivals: Rc<Arrivals>,
-    _watch: Watch,
+    /// Taken back when the time is over: what ends after that is not given.
+    watch: Watch,
     after: Option<Duration>,
     timer: Option<Deadline>,
     leaf: Leaf,
@@ -96,15 +98,13 @@ enum Deadline {
 #[derive(Default)]
 struct Arrivals {
     queue: RefCell<VecDeque<usize>>,
-    waker: RefCell<Option<Waker>>,
+    waiter: Waiter,
 }
 
 impl Arrivals {
     fn push(&self, index: usize) {
         self.queue.borrow_mut().push_back(index);
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
+        self.waiter.wake();
     }
 }
 
@@ -143,6 +143,7 @@ impl<H: AsTask> AsCompleted<H> {
             && timer.poll(waker)?.is_ready()
         {
             self.timer = Some(Deadline::Over);
+            self.watch = Watch::default();
         }
         Ok(matches!(self.timer, Some(Deadline::Over)))
     }
@@ -182,8 +183,7 @@ impl<H: AsTask> Stream for AsCompleted<H> {
         if let Err(cancelled) = this.leaf.park(cx, Awaiting::Other(this.left as u64)) {
             return Poll::Ready(Some(Err(cancelled.into())));
         }
-        let replaced = this.arrivals.waker.replace(Some(cx.waker().clone()));
-        drop(replaced);
+        this.arrivals.waiter.register(cx.waker());
         Poll::Pending
     }
 

@@ -8,16 +8,17 @@
 //! ```
 
 use super::child::Child;
+use super::waiter::Waiter;
 use super::watch::Watch;
 use homing_executor::cancel::{ForwardTo, Leaf, Resumed};
 use homing_executor::error::{Error, Result};
 use homing_executor::task::TaskRef;
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::fmt;
 use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 /// Waits for several tasks or futures at once, and gives all their values, in the order of the arguments.
 ///
@@ -110,7 +111,7 @@ struct State {
     /// A cancel was forwarded to the children.
     requested: Cell<bool>,
     forward_to: ForwardTo,
-    waker: RefCell<Option<Waker>>,
+    waiter: Waiter,
 }
 
 impl State {
@@ -122,9 +123,7 @@ impl State {
         if self.is_decided() {
             // A cancel that comes from here on is too late for the children (GA-10).
             self.forward_to.close();
-            if let Some(waker) = self.waker.take() {
-                waker.wake();
-            }
+            self.waiter.wake();
         }
     }
 
@@ -142,12 +141,12 @@ impl<C: GatherChildren> Gather<C> {
             first_failure: Cell::new(None),
             requested: Cell::new(false),
             forward_to: ForwardTo::new(&tasks),
-            waker: RefCell::new(None),
+            waiter: Waiter::default(),
         });
         // Those that have ended count at once, in order (GA-3).
-        let (ended, running): (Vec<_>, Vec<_>) =
-            tasks.iter().enumerate().partition(|(_, task)| task.is_finished());
-        ended.into_iter().for_each(|(index, task)| state.arrived(index, task));
+        let ended = tasks.iter().enumerate().filter(|(_, task)| task.is_finished());
+        ended.for_each(|(index, task)| state.arrived(index, task));
+        let running = tasks.iter().enumerate().filter(|(_, task)| !task.is_finished());
         let watch = Watch::new(running, {
             let state = state.clone();
             move |index, task| state.arrived(index, task)
@@ -182,8 +181,7 @@ impl<C: GatherChildren> Gather<C> {
                 Resumed::Forwarded | Resumed::Requested => self.state.requested.set(true),
                 Resumed::Undisturbed => {}
             }
-            let replaced = self.state.waker.replace(Some(cx.waker().clone()));
-            drop(replaced);
+            self.state.waiter.register(cx.waker());
             return Poll::Pending;
         }
         self.leaf.unpark();

@@ -7,6 +7,7 @@
 //!              │◄delay►│◄delay►│
 //! ```
 
+use super::waiter::Waiter;
 use homing_executor::cancel::{Awaiting, Leaf};
 use homing_executor::error::{Cancelled, Error, Result};
 use homing_executor::task::{Task, TaskRef, task};
@@ -124,7 +125,7 @@ struct Course<F, T> {
 #[derive(Default)]
 struct Ends {
     queue: RefCell<VecDeque<usize>>,
-    waker: RefCell<Option<Waker>>,
+    waiter: Waiter,
 }
 
 impl<F, T> Course<F, T>
@@ -175,8 +176,7 @@ where
                 Err(cancelled) => self.interrupt(cancelled),
             }
         }
-        let replaced = self.ends.waker.replace(Some(cx.waker().clone()));
-        drop(replaced);
+        self.ends.waiter.register(cx.waker());
         Poll::Pending
     }
 
@@ -241,9 +241,7 @@ where
         let ends = self.ends.clone();
         attempt.on_done(move |_: &TaskRef| {
             ends.queue.borrow_mut().push_back(index);
-            if let Some(waker) = ends.waker.take() {
-                waker.wake();
-            }
+            ends.waiter.wake();
         });
         self.started.push(attempt);
         self.timer = self.race.delay.map(|delay| Timer::new(Instant::now() + delay));

@@ -1,15 +1,15 @@
 //! Shield: waiting for a task without dragging it along.
 
 use super::child::Child;
+use super::waiter::Waiter;
 use super::watch::Watch;
 use homing_executor::cancel::{Awaiting, Leaf};
 use homing_executor::error::{Error, Result};
-use std::cell::RefCell;
 use std::fmt;
 use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 /// Waits for a task, but keeps a cancel of the waiter away from it: the waiting is interrupted, the task goes on.
 ///
@@ -57,7 +57,7 @@ where
     Shield {
         child: Child::new(task.into_future(), Location::caller()),
         watch: None,
-        waker: Rc::default(),
+        waiter: Rc::default(),
         leaf: Leaf::new(),
     }
 }
@@ -68,21 +68,16 @@ pub struct Shield<T> {
     child: Child<T>,
     /// There while it waits.
     watch: Option<Watch>,
-    waker: Rc<RefCell<Option<Waker>>>,
+    waiter: Rc<Waiter>,
     leaf: Leaf,
 }
 
 impl<T: 'static> Shield<T> {
     fn wait(&mut self, cx: &Context<'_>) {
-        let replaced = self.waker.replace(Some(cx.waker().clone()));
-        drop(replaced);
+        self.waiter.register(cx.waker());
         if self.watch.is_none() {
-            let waker = self.waker.clone();
-            self.watch = Some(Watch::new([(0, self.child.task())], move |_, _| {
-                if let Some(waker) = waker.take() {
-                    waker.wake();
-                }
-            }));
+            let waiter = self.waiter.clone();
+            self.watch = Some(Watch::new([(0, self.child.task())], move |_, _| waiter.wake()));
         }
     }
 

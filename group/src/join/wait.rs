@@ -1,16 +1,17 @@
 //! Wait: which tasks have ended, and which have not.
 
+use super::waiter::Waiter;
 use super::watch::{AsTask, Watch};
 use homing_executor::cancel::{Awaiting, Leaf};
 use homing_executor::error::Result;
 use homing_executor::task::TaskId;
 use homing_executor::time::{Instant, Timer};
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::fmt;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// Waits for some or all of these tasks, and says which have ended. It takes handles of any kind, owned or borrowed, and
@@ -57,7 +58,7 @@ where
         when,
         running: Cell::new(tasks.len()),
         satisfied: Cell::new(false),
-        waker: RefCell::new(None),
+        waiter: Waiter::default(),
     });
     Wait { tasks, state, watch: None, timeout: None, timer: None, leaf: Leaf::new() }
 }
@@ -109,7 +110,7 @@ struct State {
     when: ReturnWhen,
     running: Cell<usize>,
     satisfied: Cell<bool>,
-    waker: RefCell<Option<Waker>>,
+    waiter: Waiter,
 }
 
 impl<H: AsTask> Wait<H> {
@@ -132,9 +133,7 @@ impl<H: AsTask> Wait<H> {
             };
             if enough || state.running.get() == 0 {
                 state.satisfied.set(true);
-                if let Some(waker) = state.waker.take() {
-                    waker.wake();
-                }
+                state.waiter.wake();
             }
         }));
         self.timer = self.timeout.map(|timeout| Timer::new(Instant::now() + timeout));
@@ -181,8 +180,7 @@ impl<H: AsTask> Future for Wait<H> {
             this.end();
             return Poll::Ready(Err(cancelled.into()));
         }
-        let replaced = this.state.waker.replace(Some(cx.waker().clone()));
-        drop(replaced);
+        this.state.waiter.register(cx.waker());
         Poll::Pending
     }
 }

@@ -52,14 +52,15 @@ where
     let place = Location::caller();
     let duration = duration.into();
     let future = task.into_future();
-    let limited = duration.filter(|duration| duration.is_zero()).is_none();
-    let (in_time, at_once) =
-        if limited { (Some(timeout(duration, future)), None) } else { (None, Some(future)) };
+    // The time is counted from here, not from the first poll.
+    let begun = match duration {
+        Some(Duration::ZERO) => Err(future),
+        duration => Ok(timeout(duration, future)),
+    };
     async move {
-        match (in_time, at_once) {
-            (Some(in_time), _) => in_time.await,
-            (None, Some(future)) => without_time(future, place).await,
-            (None, None) => unreachable!("one of the two"),
+        match begun {
+            Ok(in_time) => in_time.await,
+            Err(future) => without_time(future, place).await,
         }
     }
 }
