@@ -1,7 +1,7 @@
 //! Giving way: a task that is ready goes to the end of the line, and comes to its turn again.
 //!
 //! Moved by: the ready queue, a turn's fixed work (one task), the size of what a poll touches (a thousand tasks), the
-//! waker. Not by: spawning, which happens before or once in a hundred yields.
+//! waker. Not by: spawning, which happens before or once in twenty yields.
 
 use crate::contender::Contender;
 use crate::workload::{Workload, in_a_task};
@@ -9,7 +9,7 @@ use std::future::poll_fn;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-const YIELDS: u32 = 100_000;
+const YIELDS: u32 = 20_000;
 
 /// The runtime's own yield, by so many tasks in turn.
 pub(crate) struct Own<const TASKS: u32>;
