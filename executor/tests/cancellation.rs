@@ -182,7 +182,8 @@ fn cx_7_a_request_wins_over_a_result_that_has_not_been_seen() {
         assert!(!waiter.is_finished());
         waiter.cancel();
         assert!(waiter.await.unwrap_err().is_cancelled());
-        assert_eq!(kept.borrow_mut().take().unwrap().await?, 1, "the value is not lost");
+        let child = kept.take().unwrap();
+        assert_eq!(child.await?, 1, "the value is not lost");
         Ok(())
     })
     .unwrap();
@@ -773,7 +774,7 @@ fn a_combinator_that_was_let_go_does_not_keep_a_request_from_a_foreign_await() {
 #[test]
 fn a_join_of_tasks_passes_the_request_on_to_each_and_waits_for_all() {
     in_virtual_time(async {
-        let children: Vec<_> = (0..3).map(|number| swallower(number)).collect();
+        let children: Vec<_> = (0..3).map(swallower).collect();
         let references: Vec<_> = children.iter().map(|child| child.task_ref()).collect();
         let outer = homing::spawn(async move {
             let values = futures_util::future::join_all(children).await;
@@ -1105,6 +1106,31 @@ fn a_scope_passes_its_request_on_to_the_task_that_is_awaited_inside() {
         assert!(witness.is_cancelled());
         assert_eq!(witness.cancelling(), 1);
         Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_scope_that_is_moved_out_of_another_hears_nothing_of_that_ones_former_requests() {
+    in_virtual_time(async {
+        homing::spawn(async {
+            let inner = Scope::enter()?;
+            let mut leaf = Box::pin(homing::sleep(millis(5)));
+            let mut in_inner = Box::pin(poll_fn(move |cx| inner.poll(cx, leaf.as_mut())));
+            let outer = Scope::enter()?;
+            outer.cancel(&Cancelled::new());
+            let within = async {
+                assert!(homing::yield_now().await.is_err(), "the outer scope's own request");
+                poll_fn(|cx| Poll::Ready(assert!(in_inner.as_mut().poll(cx).is_pending()))).await;
+            };
+            let mut within = Box::pin(within);
+            poll_fn(|cx| outer.poll(cx, within.as_mut())).await?;
+            drop(within);
+            drop(outer);
+            in_inner.as_mut().await??;
+            Ok(())
+        })
+        .await
     })
     .unwrap();
 }

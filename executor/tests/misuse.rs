@@ -104,12 +104,8 @@ fn a_panic_in_a_foreign_waker_is_reported_and_goes_no_further() {
                 assert!(std::pin::Pin::new(&mut task).poll(&mut cx).is_pending());
                 assert!(std::pin::Pin::new(&mut other).poll(&mut cx).is_pending());
                 assert!(timer.poll(&waker).is_pending());
-                if on_drop {
-                    // The last one to be dropped is the runtime's.
-                    drop(waker);
-                } else {
-                    std::mem::forget(waker);
-                }
+                // The last one to be dropped is the runtime's.
+                drop(waker);
                 homing::sleep(millis(2)).await?;
                 assert!(task.is_finished() && shared.is_finished());
                 Ok(())

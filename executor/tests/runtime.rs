@@ -648,7 +648,7 @@ fn a_handle_works_from_many_threads() {
                     let mut sum = 0;
                     for round in 0..50 {
                         let counted = counted.clone();
-                        handle.call_soon(move || drop(counted.fetch_add(1, Ordering::Relaxed))).unwrap();
+                        handle.call_soon(move || _ = counted.fetch_add(1, Ordering::Relaxed)).unwrap();
                         let task = handle.spawn_remote(move || async move {
                             homing::yield_now().await?;
                             Ok(number * round)
@@ -781,7 +781,7 @@ fn a_runtime_that_ends_while_others_spawn_on_it_leaves_nobody_waiting() {
             .collect();
         runtime.block_on(homing::sleep(Duration::from_micros(300))).unwrap();
         drop(runtime);
-        threads.into_iter().for_each(|thread| drop(thread.join().unwrap()));
+        threads.into_iter().for_each(|thread| _ = thread.join().unwrap());
     }
 }
 

@@ -254,7 +254,6 @@ fn a_restless_task_starves_neither_others_nor_timers_nor_other_threads() {
 #[test]
 #[cfg(unix)]
 fn a_restless_task_does_not_starve_the_descriptors() {
-    use futures_util::{AsyncReadExt, AsyncWriteExt};
     let runtime = Runtime::new();
     runtime
         .block_on(async {
@@ -263,12 +262,12 @@ fn a_restless_task_does_not_starve_the_descriptors() {
             let listener = homing::net::TcpListener::bind("127.0.0.1:0")?;
             let address = listener.local_addr()?;
             let server = homing::spawn(async move {
-                let (mut stream, _) = listener.accept().await?;
+                let (stream, _) = listener.accept().await?;
                 let mut read = [0; 4];
                 stream.read_exact(&mut read).await?;
                 Ok(read)
             });
-            let mut client = homing::net::TcpStream::connect(address).await?;
+            let client = homing::net::TcpStream::connect(address).await?;
             client.write_all(b"ping").await?;
             assert_eq!(&server.await?, b"ping");
             restless.abort();
@@ -321,7 +320,7 @@ fn a_task_that_is_woken_many_times_is_polled_once() {
         yields(1).await?;
         let waker = gate.waker().unwrap();
         (0..10).for_each(|_| waker.wake_by_ref());
-        waker.clone().wake();
+        waker.wake();
         yields(3).await?;
         assert_eq!(polls.get(), 2);
         gate.open();

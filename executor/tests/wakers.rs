@@ -53,7 +53,8 @@ fn a_waker_that_outlives_its_task_wakes_nobody() {
         yields(1).await?;
         assert_eq!(polls.get(), 4);
         kept.wake_by_ref();
-        kept.clone().wake();
+        let clone = kept.clone();
+        clone.wake();
         let elsewhere = kept.clone();
         std::thread::spawn(move || elsewhere.wake()).join().unwrap();
         yields(3).await?;

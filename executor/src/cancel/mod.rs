@@ -7,7 +7,7 @@
 //!   request                          leaf                                scope
 //!   count += 1                       the await itself                    a timeout, a group's body
 //!   task parked?                     parked, and polled again:           polls its body with a frame of its own,
-//!     on another task: forward it      epoch has moved? → Err, once      so that *its* requests reach only the
+//!     on another task: pass it on      epoch has moved? → Err, once      so that *its* requests reach only the
 //!     else: epoch += 1, must, wake   about to park: must? → Err, once    leaves inside; drops a foreign future
 //!   running or ready: must                                               that lets a request pass by
 //! ```
@@ -20,6 +20,11 @@
 //!   task, be there several (`join!`, `select!`), each once; and for none that parks later.
 //! * Both exist for the task and for each of its [scopes](Scope): a leaf sees the sum of the epochs and any of the
 //!   musts of the frames that it is polled in.
+//!
+//! A task that awaits another one passes the request on to it. That is done at once if the join is certainly what the
+//! task stands at; it is in doubt if something else has parked after it in the same poll, for then the join may have
+//! been let go (`select!` on `&mut task`, of which nobody is told). In doubt the task is woken instead, and its joins pass
+//! the request on as they are polled: those that are polled, still stand.
 //!
 //! Why two words and not one flag: with a flag alone, the first of two parked leaves would take the request, and a
 //! `join!` would wait for the other for ever.

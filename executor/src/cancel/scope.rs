@@ -34,6 +34,8 @@ pub(crate) struct ScopeEntry {
     /// The scope around it; 0 for the task itself. As of its last poll.
     parent: u32,
     epoch: u32,
+    /// The sum of the epochs around it, as of its last poll.
+    epoch_around: u32,
     must: bool,
     /// It has made a request and not taken it back.
     asked: bool,
@@ -95,6 +97,7 @@ impl Scope {
             id,
             parent,
             epoch: 0,
+            epoch_around: 0,
             must: false,
             asked: false,
             waker: None,
@@ -273,6 +276,7 @@ impl Drop for Scope {
 /// While it lives, the row's `scope` and `epoch` are those of a scope's frame.
 struct Frame {
     row: &'static Row,
+    id: u32,
     outer: u32,
 }
 
@@ -285,14 +289,19 @@ impl Frame {
         // Cloned before, and dropped after the entry is in use: a foreign waker may do anything.
         let foreign = (waker::task_of(waker) != Some(row.id())).then(|| waker.clone());
         let (epoch, replaced) = with_entry(row, id, |entry| {
-            entry.parent = outer;
+            if std::mem::replace(&mut entry.parent, outer) != outer {
+                // Moved to another place since its last poll, where the epochs around it are others. Its leaves must not
+                // take the difference for a request.
+                let shift = entry.epoch_around.wrapping_sub(row.epoch.get());
+                entry.epoch = entry.epoch.wrapping_add(shift);
+            }
             (entry.epoch, std::mem::replace(&mut entry.waker, foreign))
         })
         .unwrap_or_default();
         drop(replaced);
         row.scope.set(id);
         row.epoch.set(row.epoch.get().wrapping_add(epoch));
-        Frame { row, outer }
+        Frame { row, id, outer }
     }
 }
 
@@ -302,6 +311,7 @@ impl Drop for Frame {
         let base = self.row.extras().map_or(0, |extras| extras.base_epoch.get());
         let mut epoch = base;
         for_each_in_chain(self.row, self.outer, |entry| epoch = epoch.wrapping_add(entry.epoch));
+        with_entry(self.row, self.id, |entry| entry.epoch_around = epoch);
         self.row.epoch.set(epoch);
         self.row.scope.set(self.outer);
     }

@@ -444,12 +444,17 @@ impl Core {
         let call = AssertUnwindSafe(|| (self.hook)(&unhandled));
         if let Err(payload) = catch_unwind(call) {
             hook::print(&unhandled);
-            // Its destructor might panic too, and there is nobody left to tell.
-            std::mem::forget(payload);
+            discard(payload);
         }
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(unhandled))) {
-            std::mem::forget(payload);
-        }
+        discard(unhandled);
+    }
+}
+
+/// Drops what has been reported. If its destructor panics, there is nobody left to tell.
+fn discard(reported: impl Sized) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(reported))) {
+        // Nor is there an end to destructors that panic.
+        std::mem::forget(payload);
     }
 }
 

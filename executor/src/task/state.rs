@@ -15,6 +15,8 @@
 //! | any but Free, Done | end (ready, panic, abort) | Done    | store the outcome, wake the joiners |
 //! | Done               | the last handle is gone   | Free    | recycle the row                     |
 //!
+//! A task whose future is being dropped counts as running until it is done: what its destructors do to it comes too late.
+//!
 //! That a running task is not queued before its poll returns keeps the queue free of tasks that end in that very poll.
 
 /// Where a task stands. See the [table](self).
