@@ -221,6 +221,33 @@ mod entering {
         });
     }
 
+    /// TG-5, step 1: nor does anybody else get a child in, or has something to cancel, before the block knows.
+    #[test]
+    fn between_the_end_of_the_last_child_and_that_of_the_block_the_group_is_finished() {
+        in_every_mode(async |_| {
+            let found = Rc::new(Cell::new(None));
+            let seen = found.clone();
+            let outcome = task_group(async |tg| {
+                let child = tg.task(nap(5)).eager().spawn();
+                let handle = tg.clone();
+                // Due at the same time, and polled just after the child; the block is polled a turn later.
+                let onlooker = homing::task(async move {
+                    nap(5).await?;
+                    assert!(child.is_finished());
+                    seen.set(handle.try_spawn(forever::<()>()).err());
+                    handle.cancel();
+                    assert_eq!(child.parent().unwrap().cancelling(), 0, "somebody was cancelled");
+                    Ok(())
+                });
+                Ok(onlooker.eager().spawn())
+            })
+            .await?;
+            outcome.await?;
+            assert_eq!(found.get(), Some(GroupClosed::Finished));
+            Ok(())
+        });
+    }
+
     /// TG-5: the body may still spawn when all children have ended, as long as it has not ended itself.
     #[test]
     fn a_body_spawns_after_all_its_children_have_ended() {
@@ -1663,14 +1690,15 @@ mod group_cancel {
             let outcome = TaskGroup::new()
                 .run_until_cancelled(async |tg| {
                     let stop = tg.clone();
-                    let child = tg.spawn(async move {
+                    drop(tg.spawn(async move {
                         stop.cancel();
                         forever::<()>().await
-                    });
-                    child.await
+                    }));
+                    // Not awaited here: that would pass the body's own interruption on to it.
+                    Ok("value")
                 })
                 .await;
-            assert_eq!(outcome?, None);
+            assert_eq!(outcome?, Some("value"));
             assert_eq!(world.now(), 0);
             Ok(())
         });
