@@ -28,3 +28,5 @@ struct Glossary;
 struct Reading;
 #[doc = include_str!("../docs/src/sync.md")]
 struct Sync;
+#[doc = include_str!("../README.md")]
+struct Readme;
