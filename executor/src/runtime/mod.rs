@@ -120,7 +120,7 @@ impl Runtime {
             if let Some(interrupts) = &interrupts {
                 interrupts.pass_on(&main.task);
             }
-            main.task.is_finished()
+            !row.state.get().is_alive()
         })?;
         match main.task.try_result() {
             // Cancelled by the interrupt, and by nobody else (RU-10, RU-11).
