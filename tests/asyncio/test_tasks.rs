@@ -43,7 +43,7 @@ mod base_task_tests {
     fn test_other_loop_future() {
         let (other, ours) = (Loop::new(), Loop::new());
         let foreign = other.spawn(nap(1));
-        let error = ours.block_on(async { foreign.await }).unwrap_err();
+        let error = ours.block_on(foreign).unwrap_err();
         assert_eq!(error.downcast_ref(), Some(&RuntimeError::OtherRuntime));
     }
 
@@ -590,7 +590,7 @@ mod base_task_tests {
     #[test]
     fn test_wait_really_done() {
         let l = Loop::new();
-        let a = l.spawn(async { yield_now().await });
+        let a = l.spawn(yield_now());
         let b = l.spawn(async {
             yield_now().await?;
             yield_now().await

@@ -133,7 +133,7 @@ impl State {
 }
 
 impl<C: GatherChildren> Gather<C> {
-    fn new(mut children: C, mode: Mode) -> Self {
+    fn new(children: C, mode: Mode) -> Self {
         let tasks = children.tasks();
         let state = Rc::new(State {
             mode: Cell::new(mode),
@@ -253,7 +253,7 @@ pub trait GatherChildren {
     type Outcomes;
 
     #[doc(hidden)]
-    fn tasks(&mut self) -> Vec<TaskRef>;
+    fn tasks(&self) -> Vec<TaskRef>;
     #[doc(hidden)]
     fn error(&mut self, index: usize) -> Option<Error>;
     #[doc(hidden)]
@@ -275,7 +275,7 @@ impl<T: 'static> GatherChildren for Vec<GatherChild<T>> {
     type Values = Vec<T>;
     type Outcomes = Vec<Result<T>>;
 
-    fn tasks(&mut self) -> Vec<TaskRef> {
+    fn tasks(&self) -> Vec<TaskRef> {
         self.iter().map(|child| child.0.task().clone()).collect()
     }
 
@@ -309,7 +309,7 @@ impl<T: 'static, const N: usize> GatherChildren for [GatherChild<T>; N] {
     type Values = [T; N];
     type Outcomes = [Result<T>; N];
 
-    fn tasks(&mut self) -> Vec<TaskRef> {
+    fn tasks(&self) -> Vec<TaskRef> {
         self.iter().map(|child| child.0.task().clone()).collect()
     }
 
@@ -346,7 +346,7 @@ macro_rules! gather_tuples {
             type Values = ($($value,)*);
             type Outcomes = ($(Result<$value>,)*);
 
-            fn tasks(&mut self) -> Vec<TaskRef> {
+            fn tasks(&self) -> Vec<TaskRef> {
                 vec![$(self.$index.0.task().clone()),*]
             }
 
