@@ -312,7 +312,6 @@ mod entering {
                 Ok(())
             })
             .await?;
-            let checking = checking.clone();
             let cancelled = TaskGroup::new();
             let outer = timeout(
                 ms(5),
@@ -2464,9 +2463,9 @@ mod together {
                 task_group(async move |tg| {
                     let child = tg.spawn(async move {
                         nap(number).await?;
-                        if number % 2 == 0 { Ok(number) } else { oops("odd") }
+                        if number.is_multiple_of(2) { Ok(number) } else { oops("odd") }
                     });
-                    if number % 3 == 0 {
+                    if number.is_multiple_of(3) {
                         nap(100).await?;
                     }
                     // An error of the child's is the group's to tell, lest it be told twice.
@@ -2499,7 +2498,7 @@ mod together {
                     let alive = inner.clone();
                     task_group(async move |tg| {
                         drop(tg.spawn(holding(&alive)));
-                        if number % 2 == 0 { forever::<()>().await } else { Ok(()) }
+                        if number.is_multiple_of(2) { forever::<()>().await } else { Ok(()) }
                     })
                 };
                 let mut blocks: FuturesUnordered<_> = (1..=4).map(block).collect();
