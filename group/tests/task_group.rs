@@ -1328,6 +1328,31 @@ mod nesting {
         });
     }
 
+    /// TG-22, TG-26: the inner exit was woken by the end of its last child, and was over before the outer group had acted
+    /// on a failure of the same turn, whose request came a turn late.
+    #[test]
+    fn the_exit_sees_what_a_group_around_it_asks_in_the_turn_of_the_last_failure() {
+        in_every_mode(async |_| {
+            let outcome = task_group(async |outer| {
+                let inner = task_group(async |inner| {
+                    for (tg, name) in [(inner, "inner"), (outer, "outer")] {
+                        drop(tg.spawn(async move {
+                            nap(5).await?;
+                            oops::<()>(name)
+                        }));
+                    }
+                    Ok(())
+                })
+                .await;
+                assert_eq!((shown(&inner).as_str(), count()), ("[inner]", 1));
+                Ok(())
+            })
+            .await;
+            assert_eq!((shown(&outcome).as_str(), count()), ("[outer]", 0));
+            Ok(())
+        });
+    }
+
     /// TG-26: without another suspension, the request is taken back with the outer block.
     #[test]
     fn a_rearmed_request_of_the_outer_group_does_not_outlive_it() {
