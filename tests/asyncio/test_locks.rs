@@ -1662,13 +1662,15 @@ mod barrier_tests {
         .unwrap();
     }
 
-    /// An aborted barrier is broken (BA-8).
+    /// An aborted barrier is broken, for all who arrive later too (BA-8).
     #[test]
     fn test_abort_barrier() {
         let barrier = Barrier::new(1);
         barrier.abort();
         assert_eq!(barrier.n_waiting(), 0);
         assert!(barrier.is_broken());
+        let Poll::Ready(outcome) = poll_once(barrier.wait()) else { panic!("it does not wait") };
+        assert!(is_broken(&outcome));
     }
 
     /// An abort breaks the barrier for those who were released and have not run, and for those who wait again (BA-8).

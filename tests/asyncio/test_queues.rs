@@ -406,6 +406,14 @@ mod queue_put_tests {
             })
             .await?;
             assert_eq!(results, BTreeSet::from([1, 2]));
+
+            // Without another item, by which the next getter would be woken as well.
+            let (reader1, reader2) = (spawn(get(&q)), spawn(get(&q)));
+            yield_now().await?;
+            q.put_nowait(3)?;
+            reader1.cancel();
+            assert!(reader1.await.unwrap_err().is_cancelled());
+            assert_eq!(timeout(ms(1000), reader2).await?, 3);
             Ok(())
         })
         .unwrap();
