@@ -25,6 +25,7 @@ use crate::task::TaskRef;
 use crate::task::life::{self, Options, Start};
 use crate::task::pages::{RowStore, row_of};
 use crate::task::row::{Flag, Row};
+use crate::task::types::KnownTypes;
 use homing_timers::TimerWheel;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::io;
@@ -52,6 +53,8 @@ pub(crate) struct Core {
     pub(crate) ready: ReadyQueue,
     pub(crate) rows: RowStore,
     pub(crate) blocks: BlockPool,
+    /// The kinds of future that it has lately spawned.
+    pub(crate) types: KnownTypes,
     pub(crate) timers: RefCell<TimerWheel<Waker>>,
     pub(crate) clock: Clock,
     reactor: RefCell<Option<Reactor>>,
@@ -105,6 +108,7 @@ impl Core {
             ready: ReadyQueue::new(settings.seed),
             rows: RowStore::default(),
             blocks: BlockPool::new(),
+            types: KnownTypes::new(),
             timers: RefCell::new(TimerWheel::new(clock.turn())),
             clock,
             reactor: RefCell::new(None),

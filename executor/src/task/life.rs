@@ -88,6 +88,7 @@ impl Core {
         row.set_owner(self.outpost);
         row.cell.set(cell);
         row.vtable.set(Some(vtable));
+        self.types.note(vtable);
         row.stage.set(Stage::Future);
         row.state.set(State::Created);
         row.reset_flags();

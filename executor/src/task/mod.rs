@@ -17,6 +17,7 @@ pub(crate) mod row;
 mod shared;
 mod spawn;
 pub(crate) mod state;
+pub(crate) mod types;
 
 pub use handle::Task;
 pub use owner::{Attention, Outcome, Owner};

@@ -11,7 +11,8 @@
 //! ```
 //!
 //! Rows are `repr(C)` and never move, and a change of the second line is bracketed by [`Awaiting`]'s sequence number,
-//! so that another process can read a consistent picture out of this one's memory.
+//! so that another process can read a consistent picture out of this one's memory. The name of the future's type is
+//! found by way of `vtable` ([`types`](super::types)).
 //!
 //! Invariant (one-thread): all but `word` and `owner` is touched by one thread only: that of the runtime that owns
 //! the row. Whoever holds an id from elsewhere compares it with `word` first; a handle, which is `!Send`, and whose

@@ -1,0 +1,99 @@
+//! The names of the futures' types, for readers that cannot call a function: another process, or a core file.
+//!
+//! A row leads to its table of functions, and one of those gives the type's name. That is no use to who only has the
+//! memory, so each table is entered, once in the life of the process, in a list that has the name as plain data. (The
+//! name cannot be data in the table itself: `type_name` is not a `const fn`.)
+//!
+//! ```text
+//!   row ──► vtable ◄── record ──► "my_app::fetch::{{closure}}"
+//!                        │
+//!   FIRST ──► record ──► record ──► null        all that were ever spawned, the latest first
+//! ```
+//!
+//! Each runtime remembers a few tables that it has seen, so that a spawn costs a comparison.
+
+use super::cell::VTable;
+use std::cell::Cell;
+use std::ptr;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+/// One type's name. Never freed.
+#[repr(C)]
+struct TypeRecord {
+    vtable: *const VTable,
+    name: *const u8,
+    length: usize,
+    next: *const TypeRecord,
+}
+
+static FIRST: AtomicPtr<TypeRecord> = AtomicPtr::new(ptr::null_mut());
+/// Held while a record is added. Readers need no lock: records never change.
+static ADDING: Mutex<()> = Mutex::new(());
+
+/// How many tables a runtime remembers.
+const REMEMBERED: usize = 32;
+
+/// The tables that a runtime has lately seen, each in the place that its address gives it.
+pub(crate) struct KnownTypes([Cell<*const VTable>; REMEMBERED]);
+
+impl KnownTypes {
+    pub(crate) fn new() -> KnownTypes {
+        KnownTypes(std::array::from_fn(|_| Cell::new(ptr::null())))
+    }
+
+    /// A task with this table is being spawned.
+    #[inline(always)]
+    pub(crate) fn note(&self, vtable: &'static VTable) {
+        let known = &self.0[ptr::from_ref(vtable).addr() / align_of::<VTable>() % REMEMBERED];
+        if !ptr::eq(known.get(), vtable) {
+            known.set(vtable);
+            enter(vtable);
+        }
+    }
+}
+
+/// Adds a table's record, if it has none.
+#[cold]
+fn enter(vtable: &'static VTable) {
+    let _adding = ADDING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    if records().any(|record| ptr::eq(record.vtable, vtable)) {
+        return;
+    }
+    let name = (vtable.type_name)();
+    let next = FIRST.load(Ordering::Acquire);
+    let record = TypeRecord { vtable, name: name.as_ptr(), length: name.len(), next };
+    FIRST.store(Box::leak(Box::new(record)), Ordering::Release);
+}
+
+fn records() -> impl Iterator<Item = &'static TypeRecord> {
+    let mut next = FIRST.load(Ordering::Acquire).cast_const();
+    std::iter::from_fn(move || {
+        // SAFETY: null, or a record that `enter` has leaked and published.
+        let record = unsafe { next.as_ref() }?;
+        next = record.next;
+        Some(record)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::cell;
+    use std::future::Ready;
+
+    type Future = Ready<crate::error::Result<u128>>;
+
+    #[test]
+    fn a_type_is_entered_once_and_its_name_can_be_read_as_plain_data() {
+        let vtable = cell::pooled::<Future, u128, ()>();
+        for _ in 0..3 {
+            KnownTypes::new().note(vtable);
+        }
+        let entered: Vec<_> = records().filter(|record| ptr::eq(record.vtable, vtable)).collect();
+        assert_eq!(entered.len(), 1);
+        // SAFETY: a record has the parts of a `&'static str`.
+        let name = unsafe { std::slice::from_raw_parts(entered[0].name, entered[0].length) };
+        assert_eq!(name, std::any::type_name::<Future>().as_bytes());
+    }
+}
