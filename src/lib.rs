@@ -62,6 +62,6 @@ pub use homing_group::{
     gather_iter, race, shield, wait, wait_for,
 };
 pub use homing_group::{
-    GroupBuilder, GroupCancelled, GroupClosed, Reschedule, TaskGroup, TimeoutScope, task_group, timeout,
-    timeout_at, timeout_scope,
+    GroupBuilder, GroupCancelled, GroupClosed, Reschedule, TaskGroup, Timeout, TimeoutScope, task_group,
+    timeout, timeout_at, timeout_scope,
 };

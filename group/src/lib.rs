@@ -25,4 +25,4 @@ pub use join::{
     wait_for,
 };
 pub use task_group::{GroupBuilder, GroupCancelled, GroupClosed, TaskGroup, task_group};
-pub use timeout::{Reschedule, TimeoutScope, timeout, timeout_at, timeout_scope};
+pub use timeout::{Reschedule, Timeout, TimeoutScope, timeout, timeout_at, timeout_scope};

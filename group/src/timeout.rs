@@ -23,13 +23,15 @@
 use homing_executor::cancel::{Outside, Scope};
 use homing_executor::error::{Asker, Cancelled, Cause, Error, Result, RuntimeError, ScopeNote, TimedOut};
 use homing_executor::time::{Instant, Timer};
+use pin_project_lite::pin_project;
+use std::borrow::Borrow;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::poll_fn;
 use std::panic::Location;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 /// Gives `future` so much time, counted from this call; `None` gives it all the time in the world.
@@ -67,13 +69,11 @@ use std::time::Duration;
 /// # .unwrap();
 /// ```
 #[track_caller]
-pub fn timeout<F, T>(duration: impl Into<Option<Duration>>, future: F) -> impl Future<Output = Result<T>>
+pub fn timeout<F, T>(duration: impl Into<Option<Duration>>, future: F) -> Timeout<F::IntoFuture>
 where
     F: IntoFuture<Output = Result<T>>,
 {
-    let deadline = Deadline::after(duration.into(), Location::caller());
-    let future = future.into_future();
-    async move { deadline.enter()?.limit(pin!(future)).await }
+    Timeout::new(future, Deadline::after(duration.into(), Location::caller()))
 }
 
 /// Gives `future` time until `deadline`; `None` gives it all the time in the world. See [`timeout`].
@@ -105,13 +105,69 @@ where
 /// # .unwrap();
 /// ```
 #[track_caller]
-pub fn timeout_at<F, T>(deadline: impl Into<Option<Instant>>, future: F) -> impl Future<Output = Result<T>>
+pub fn timeout_at<F, T>(deadline: impl Into<Option<Instant>>, future: F) -> Timeout<F::IntoFuture>
 where
     F: IntoFuture<Output = Result<T>>,
 {
-    let deadline = Deadline::new(deadline.into(), None, Location::caller());
-    let future = future.into_future();
-    async move { deadline.enter()?.limit(pin!(future)).await }
+    Timeout::new(future, Deadline::new(deadline.into(), None, Location::caller()))
+}
+
+pin_project! {
+    /// The future of [`timeout`] and [`timeout_at`].
+    ///
+    /// Written by hand, since an `async` block would keep room for the limited future twice: once for what it captures,
+    /// once for what it pins; and timeouts within timeouts would double that again.
+    #[must_use = "futures do nothing unless awaited"]
+    pub struct Timeout<F> {
+        // Gone when it has ended, or was given up. The first field, for it is to be dropped before its scope.
+        #[pin]
+        future: Option<F>,
+        // Until the first poll.
+        deadline: Option<Deadline>,
+        // From then on.
+        running: Option<Running<Deadline>>,
+    }
+}
+
+impl<F> Timeout<F> {
+    fn new(future: impl IntoFuture<IntoFuture = F>, deadline: Deadline) -> Timeout<F>
+    where
+        F: Future,
+    {
+        Timeout { future: Some(future.into_future()), deadline: Some(deadline), running: None }
+    }
+}
+
+impl<F: Future<Output = Result<T>>, T> Future for Timeout<F> {
+    type Output = Result<T>;
+
+    #[track_caller]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
+        let mut this = self.project();
+        if let Some(deadline) = this.deadline.take() {
+            *this.running = Some(Running::enter(deadline)?);
+        }
+        let (Some(running), Some(future)) = (this.running.as_ref(), this.future.as_mut().as_pin_mut()) else {
+            panic!("a timeout was polled after it had ended");
+        };
+        let outcome = ready!(running.poll(cx, future));
+        this.future.set(None);
+        Poll::Ready(match this.running.take() {
+            Some(running) => running.finish(outcome),
+            None => outcome,
+        })
+    }
+}
+
+impl<F> fmt::Debug for Timeout<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match &self.running {
+            Some(running) => running.deadline.state.get(),
+            None if self.deadline.is_some() => State::Created,
+            None => State::Finished,
+        };
+        f.debug_struct("Timeout").field("state", &state).finish_non_exhaustive()
+    }
 }
 
 /// As [`timeout`], with a handle by which the body, or any other task, can look at the deadline and move it.
@@ -179,8 +235,13 @@ impl TimeoutScope {
     where
         F: AsyncFnOnce(&TimeoutScope) -> Result<T>,
     {
-        let running = self.deadline.enter()?;
-        running.limit(pin!(body(&self))).await
+        let running = Running::enter(self.deadline.clone())?;
+        let outcome = {
+            // Gone when this ends: a body that is given up is dropped before the outcome is told.
+            let mut body = pin!(body(&self));
+            poll_fn(|cx| running.poll(cx, body.as_mut())).await
+        };
+        running.finish(outcome)
     }
 
     /// When it expires; `None`, if never.
@@ -337,16 +398,6 @@ impl Deadline {
         }
     }
 
-    /// The block begins.
-    fn enter(&self) -> Result<Running<'_>, RuntimeError> {
-        if self.state.get() != State::Created {
-            return Err(RuntimeError::AlreadyEntered);
-        }
-        let scope = Scope::enter()?;
-        self.state.set(State::Active);
-        Ok(Running { deadline: self, scope })
-    }
-
     fn expiry(&self) -> Cancelled {
         Cancelled::new().because(Cause::by(Asker::Timeout { after: self.after }).with_place(self.place))
     }
@@ -372,19 +423,23 @@ impl Deadline {
 }
 
 /// A block while it is running. Dropped midway, it takes the timeout's own request back.
-struct Running<'a> {
-    deadline: &'a Deadline,
+///
+/// It has its deadline, or shares it with the handles of a [`TimeoutScope`].
+struct Running<D: Borrow<Deadline>> {
+    deadline: D,
     scope: Scope,
 }
 
-impl Running<'_> {
-    async fn limit<T>(self, mut block: Pin<&mut impl Future<Output = Result<T>>>) -> Result<T> {
-        let outcome = poll_fn(|cx| self.poll(cx, block.as_mut())).await;
-        let deadline = self.deadline;
-        let expired = deadline.state.get() == State::Expiring;
-        let outside = self.scope.take_back();
-        drop(self);
-        outcome.map_err(|error| deadline.conclude(error, expired, outside))
+impl<D: Borrow<Deadline>> Running<D> {
+    /// The block begins.
+    fn enter(deadline: D) -> Result<Running<D>, RuntimeError> {
+        let state = &deadline.borrow().state;
+        if state.get() != State::Created {
+            return Err(RuntimeError::AlreadyEntered);
+        }
+        let scope = Scope::enter()?;
+        state.set(State::Active);
+        Ok(Running { deadline, scope })
     }
 
     fn poll<T>(
@@ -392,7 +447,7 @@ impl Running<'_> {
         cx: &mut Context<'_>,
         block: Pin<&mut impl Future<Output = Result<T>>>,
     ) -> Poll<Result<T>> {
-        let deadline = self.deadline;
+        let deadline = self.deadline.borrow();
         if deadline.state.get() == State::Active && deadline.has_fired() {
             deadline.state.set(State::Expiring);
             self.scope.cancel(&deadline.expiry());
@@ -409,11 +464,19 @@ impl Running<'_> {
             }
         }
     }
+
+    /// The block has ended, and is gone.
+    fn finish<T>(self, outcome: Result<T>) -> Result<T> {
+        let deadline = self.deadline.borrow();
+        let expired = deadline.state.get() == State::Expiring;
+        let outside = self.scope.take_back();
+        outcome.map_err(|error| deadline.conclude(error, expired, outside))
+    }
 }
 
-impl Drop for Running<'_> {
+impl<D: Borrow<Deadline>> Drop for Running<D> {
     fn drop(&mut self) {
-        let deadline = self.deadline;
+        let deadline = self.deadline.borrow();
         deadline.state.set(if deadline.has_expired() { State::Expired } else { State::Finished });
         let timer = deadline.timer.take();
         let waker = deadline.waker.take();

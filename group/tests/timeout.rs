@@ -1298,3 +1298,15 @@ mod together {
         });
     }
 }
+
+/// An `async` block keeps what it captures and what it pins apart: each timeout around another doubled its size.
+#[test]
+fn timeouts_within_timeouts_do_not_double_in_size() {
+    let second = std::time::Duration::from_secs(1);
+    let sleep = || homing::sleep(second);
+    let one = size_of_val(&homing::timeout(second, sleep()));
+    let two = size_of_val(&homing::timeout(second, homing::timeout(second, sleep())));
+    let three =
+        size_of_val(&homing::timeout(second, homing::timeout(second, homing::timeout(second, sleep()))));
+    assert_eq!(three - two, two - one, "each level adds what it needs itself: {one}, {two}, {three}");
+}
