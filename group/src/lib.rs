@@ -10,6 +10,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod builder;
 mod child;
 mod exit;
 mod join;
@@ -18,11 +19,12 @@ mod timeout;
 
 pub mod sync;
 
+pub use builder::GroupBuilder;
 pub use child::ChildBuilder;
 pub use join::{
     AsCompleted, AsTask, EmptyWait, Gather, GatherChildren, GatherOutcomes, Gatherable, Next, Race,
     RaceOutcome, ReturnWhen, Shield, Wait, Waited, as_completed, gather, gather_iter, race, shield, wait,
     wait_for,
 };
-pub use task_group::{GroupBuilder, GroupCancelled, GroupClosed, TaskGroup, task_group};
+pub use task_group::{GroupCancelled, GroupClosed, TaskGroup, task_group};
 pub use timeout::{Reschedule, Timeout, TimeoutScope, timeout, timeout_at, timeout_scope};

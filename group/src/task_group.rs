@@ -19,6 +19,7 @@
 //! | New                  | `cancel()`                    | Doomed       | nothing                                  |
 //! | Doomed               | `run`                         | ShuttingDown | the body begins, and is interrupted      |
 //! | Open                 | a child fails, `cancel()`     | ShuttingDown | cancel the children, interrupt the block |
+//! | Open, supervising    | a child fails                 | Open         | nothing: the error is kept for the end   |
 //! | Open                 | the body ends without a value | ShuttingDown | cancel the children                      |
 //! | Open                 | a cancel comes in the exit    | ShuttingDown | cancel the children                      |
 //! | Open or ShuttingDown | body and children have ended  | Finished     | the block returns                        |
@@ -27,6 +28,7 @@
 //! Children are taken in `Open` only, and there until the body and the last child have ended. A child that fails has
 //! its effect a turn later. How the block ends is decided step by step in [`exit`](crate::exit).
 
+use crate::builder::{GroupBuilder, OnFailure, Options};
 use crate::child::{ChildBuilder, Membership};
 use homing_executor::Unhandled;
 use homing_executor::cancel::Scope;
@@ -107,8 +109,7 @@ pub(crate) enum Phase {
 
 /// What all handles of a group share.
 pub(crate) struct Group {
-    name: Option<Cow<'static, str>>,
-    place: &'static Location<'static>,
+    options: Options,
     phase: Cell<Phase>,
     /// The body has ended, and the exit waits for the children.
     exiting: Cell<bool>,
@@ -171,7 +172,7 @@ impl TaskGroup {
     /// A group with options.
     #[track_caller]
     pub fn builder() -> GroupBuilder {
-        GroupBuilder { name: None, place: Location::caller() }
+        GroupBuilder::new(Location::caller())
     }
 
     /// Runs `body` in this group. See [`task_group`].
@@ -290,7 +291,7 @@ impl TaskGroup {
 
     /// The group's name, if it was given one.
     pub fn name(&self) -> Option<&str> {
-        self.group.name.as_deref()
+        self.group.options.name.as_deref()
     }
 
     /// How many children have not ended.
@@ -319,33 +320,17 @@ impl Default for TaskGroup {
 impl fmt::Debug for TaskGroup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TaskGroup")
-            .field("name", &self.group.name)
+            .field("name", &self.group.options.name)
             .field("phase", &self.group.phase.get())
             .field("children", &self.len())
             .finish()
     }
 }
 
-/// Options of a group.
-#[derive(Debug)]
-#[must_use = "nothing runs before `.run(body)`"]
-pub struct GroupBuilder {
-    name: Option<Cow<'static, str>>,
-    place: &'static Location<'static>,
-}
-
-impl GroupBuilder {
-    /// Gives the group a name, for errors and reports.
-    pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
-        self.name = Some(name.into());
-        self
-    }
-
-    /// The group, not run yet. See [`TaskGroup::new`].
-    pub fn build(self) -> TaskGroup {
-        let group = Group {
-            name: self.name,
-            place: self.place,
+impl Group {
+    pub(crate) fn new(options: Options) -> Group {
+        Group {
+            options,
             phase: Cell::new(Phase::New),
             exiting: Cell::new(false),
             scope: RefCell::new(None),
@@ -353,30 +338,15 @@ impl GroupBuilder {
             errors: RefCell::new(Vec::new()),
             failing: Cell::new(false),
             exit: RefCell::new(None),
-        };
-        TaskGroup { group: Rc::new(group) }
+        }
     }
 
-    /// Runs `body` in such a group. See [`task_group`].
-    ///
-    /// # Errors
-    ///
-    /// Those of [`task_group`].
-    pub async fn run<T, F>(self, body: F) -> Result<T>
-    where
-        F: AsyncFnOnce(&TaskGroup) -> Result<T>,
-    {
-        self.build().run(body).await
-    }
-}
-
-impl Group {
     pub(crate) fn name(&self) -> Option<Cow<'static, str>> {
-        self.name.clone()
+        self.options.name.clone()
     }
 
     pub(crate) fn place(&self) -> &'static Location<'static> {
-        self.place
+        self.options.place
     }
 
     pub(crate) fn phase(&self) -> Phase {
@@ -489,7 +459,7 @@ impl Group {
 
     /// A cancellation that has come as far as this group.
     pub(crate) fn because(&self, why: Cancelled) -> Cancelled {
-        why.because(Cause::by(Asker::Group { name: self.name.clone() }).with_place(self.place))
+        why.because(Cause::by(Asker::Group { name: self.name() }).with_place(self.place()))
     }
 
     /// A place for a child that is about to be spawned.
@@ -549,6 +519,9 @@ impl Group {
             return runtime::report_unhandled(Unhandled::Displaced { error: error.clone() });
         }
         self.errors.borrow_mut().push(error.clone());
+        if self.options.on_failure == OnFailure::LetTheOthersRun {
+            return;
+        }
         if self.phase.get() == Phase::Open && !self.failing.replace(true) {
             let group = self.clone();
             let task = error.task_name().map(str::to_owned);
