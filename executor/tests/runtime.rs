@@ -709,6 +709,27 @@ fn the_error_of_a_remote_task_that_nobody_waits_for_is_reported() {
 }
 
 #[test]
+fn the_error_of_a_remote_task_that_is_dropped_unread_after_its_end_is_reported() {
+    let (runtime, reports) = runtime();
+    let task = runtime.handle().spawn_remote(|| async { Err::<(), _>(failure("read by nobody")) });
+    runtime.run_until_stalled().unwrap();
+    assert!(task.is_finished());
+    std::thread::spawn(move || drop(task)).join().unwrap();
+    runtime.run_until_stalled().unwrap();
+    reports.assert_one(&["read by nobody"]);
+}
+
+#[test]
+fn the_same_if_the_runtime_ends_before_it_has_heard_of_it() {
+    let (runtime, reports) = runtime();
+    let task = runtime.handle().spawn_remote(|| async { Err::<(), _>(failure("heard at the end")) });
+    runtime.run_until_stalled().unwrap();
+    drop(task);
+    drop(runtime);
+    reports.assert_one(&["heard at the end"]);
+}
+
+#[test]
 fn a_remote_task_can_be_awaited_in_the_same_runtime_and_in_another() {
     let runtime = Runtime::new();
     let handle = runtime.handle();

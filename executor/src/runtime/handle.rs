@@ -187,7 +187,8 @@ impl fmt::Debug for Handle {
 ///
 /// # Errors
 ///
-/// What the task ended with; [`RuntimeError::RuntimeGone`] if its runtime was dropped before that.
+/// What the task ended with; [`RuntimeError::RuntimeGone`] if its runtime was dropped before that. An error that nobody
+/// has read when this is dropped goes to the runtime's hook for unhandled errors.
 ///
 /// # asyncio
 ///
@@ -305,6 +306,31 @@ impl<T> Future for RemoteTask<T> {
         drop(state);
         drop(replaced);
         Poll::Pending
+    }
+}
+
+/// An error that nobody has read goes to the hook of the task's runtime; if that is gone, it is printed.
+impl<T> Drop for RemoteTask<T> {
+    fn drop(&mut self) {
+        let Some(Err(error)) = self.shared.lock().result.take() else { return };
+        let expected =
+            error.is_cancelled() || error.downcast_ref::<RuntimeError>() == Some(&RuntimeError::RuntimeGone);
+        // A panic was reported when it happened.
+        if expected || error.is::<Panicked>() {
+            return;
+        }
+        let unread = Unread(error);
+        // Dropped there, or on the way, if the runtime ends first; dropped here, if it is gone.
+        let _ = self.calls.send(Box::new(move || drop(unread)));
+    }
+}
+
+/// An error that is reported wherever it is dropped: in a runtime to its hook, elsewhere it is printed.
+struct Unread(Error);
+
+impl Drop for Unread {
+    fn drop(&mut self) {
+        super::report_unhandled(Unhandled::Displaced { error: self.0.clone() });
     }
 }
 
