@@ -980,3 +980,27 @@ fn one_whose_request_went_on_to_another_task_has_swallowed_nothing() {
         .unwrap();
     reports.assert_none();
 }
+
+/// KQ-13: the error of a task that another one awaited, and did not get to see before it was cancelled.
+#[test]
+fn an_error_beside_a_cancellation_that_nobody_reads_is_reported() {
+    let (runtime, reports) = runtime();
+    runtime
+        .block_on(async {
+            let failing = homing::spawn(async {
+                homing::yield_now().await?;
+                Err::<(), _>(failure("seen by nobody"))
+            });
+            let waiting = homing::spawn(failing);
+            let cancelled = waiting.task_ref();
+            drop(waiting);
+            yields(2).await?;
+            // `failing` has ended, and woken `waiting`, which has not run since.
+            assert!(cancelled.cancel());
+            homing::yield_now().await?;
+            assert!(cancelled.is_cancelled());
+            Ok(())
+        })
+        .unwrap();
+    reports.assert_one(&["seen by nobody"]);
+}

@@ -359,12 +359,18 @@ impl Core {
     /// Reports the task's error, if it is one and nobody has seen it. The stage is `Output`.
     #[cold]
     pub(crate) fn report_unseen(&self, row: &'static Row) {
-        if row.is(Flag::Observed) || row.is(Flag::Cancelled) {
+        if row.is(Flag::Observed) {
             return;
         }
         row.set(Flag::Observed);
-        // A panic was reported when it happened.
-        if let Some(error) = error_of(row).filter(|error| !error.is::<Panicked>()) {
+        let Some(error) = error_of(row) else { return };
+        if row.is(Flag::Cancelled) {
+            // To have been cancelled is nothing to report; an error that had to make way for it is (KQ-13).
+            for displaced in error.displaced() {
+                self.report(Unhandled::Displaced { error: displaced.clone() });
+            }
+        } else if !error.is::<Panicked>() {
+            // A panic was reported when it happened.
             self.report(Unhandled::TaskFailed { task: TaskRef::of(row), error });
         }
     }
