@@ -38,7 +38,9 @@
 //! | wait for them together | [`task_group`], [`TaskGroup`]; [`gather()`], [`wait()`], [`as_completed`], [`race()`], [`shield()`] |
 //! | limit time, pass time | [`timeout`], [`timeout_scope`], [`wait_for`], [`sleep`], [`time`] |
 //! | share things among tasks | [`sync`] |
+//! | talk to others | `net`: sockets, on Unix; with the feature `hyper`, `hyper`'s traits on them |
 //! | handle errors | [`Error`], [`ExceptionGroup`], [`Except`], [`Cancelled`], [`TimedOut`], [`Panicked`], [`Interrupted`] |
+//! | hear of what nobody has handled, or was used wrongly | [`Unhandled`], [`Builder::on_unhandled`]; [`RuntimeError`] |
 //! | write a future that can be cancelled | [`cancel`] |
 #![forbid(unsafe_code)]
 
@@ -58,10 +60,11 @@ pub use homing_executor::time::{Instant, sleep, sleep_until, yield_now};
 pub use homing_executor::{Unhandled, cancel, error, runtime, task, time};
 pub use homing_group::sync;
 pub use homing_group::{
-    AsCompleted, Gather, Race, RaceOutcome, ReturnWhen, Shield, Wait, Waited, as_completed, gather,
-    gather_iter, race, shield, wait, wait_for,
+    AsCompleted, AsTask, EmptyWait, Gather, GatherChildren, GatherOutcomes, Gatherable, Next, Race,
+    RaceOutcome, ReturnWhen, Shield, Wait, Waited, as_completed, gather, gather_iter, race, shield, wait,
+    wait_for,
 };
 pub use homing_group::{
-    GroupBuilder, GroupCancelled, GroupClosed, Reschedule, TaskGroup, Timeout, TimeoutScope, task_group,
-    timeout, timeout_at, timeout_scope,
+    ChildBuilder, GroupBuilder, GroupCancelled, GroupClosed, Reschedule, TaskGroup, Timeout, TimeoutScope,
+    task_group, timeout, timeout_at, timeout_scope,
 };

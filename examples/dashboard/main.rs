@@ -83,7 +83,7 @@ async fn three_rounds(base: &Uri) -> Result<()> {
     let (timeline, page) = round(base, Duration::from_secs(5), orders_elsewhere).await;
     print!("{timeline}");
     if let Err(error) = &page {
-        println!("\n{error:#}\n");
+        println!("{error:#}\n");
     }
     let handled = page
         .except::<BadStatus>(|caught| {
@@ -95,8 +95,8 @@ async fn three_rounds(base: &Uri) -> Result<()> {
     println!("   {}", if handled.is_some() { "a page" } else { "no page, but nothing is left to handle" });
 
     // Half of what the first round took, so that some answers arrive in time and some do not.
-    let limit = took / 2;
-    println!("\n── Round 3: the time is over after {limit:.0?} {}\n", "─".repeat(44));
+    let limit = Duration::from_millis(took.as_millis() as u64 / 2);
+    println!("\n{:─<83}\n", format!("── Round 3: the time is over after {limit:?} "));
     let (timeline, page) = round(base, limit, |service| service.to_owned()).await;
     print!("{timeline}");
     match page {
