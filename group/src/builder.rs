@@ -3,8 +3,10 @@
 //! ```text
 //!   name        what it is called in errors and reports
 //!   supervise   a child's failure is its own: the others run on
+//!   limit       so many children at a time; the others wait in line
 //! ```
 
+use crate::limit::Limit;
 use crate::task_group::{Group, TaskGroup};
 use homing_executor::error::Result;
 use std::borrow::Cow;
@@ -24,6 +26,7 @@ pub(crate) struct Options {
     pub(crate) name: Option<Cow<'static, str>>,
     pub(crate) place: &'static Location<'static>,
     pub(crate) on_failure: OnFailure,
+    pub(crate) limit: Option<Limit>,
 }
 
 /// What a child's failure does to the others.
@@ -35,7 +38,8 @@ pub(crate) enum OnFailure {
 
 impl GroupBuilder {
     pub(crate) fn new(place: &'static Location<'static>) -> GroupBuilder {
-        GroupBuilder { options: Options { name: None, place, on_failure: OnFailure::CancelTheOthers } }
+        let on_failure = OnFailure::CancelTheOthers;
+        GroupBuilder { options: Options { name: None, place, on_failure, limit: None } }
     }
 
     /// Gives the group a name, for errors and reports.
@@ -78,6 +82,50 @@ impl GroupBuilder {
     /// ```
     pub fn supervise(mut self) -> Self {
         self.options.on_failure = OnFailure::LetTheOthersRun;
+        self
+    }
+
+    /// Lets at most so many children run at a time. The others wait in line, and begin one by one as those before them
+    /// end, first come, first served.
+    ///
+    /// `spawn` and `try_spawn` never wait: the task is there at once, and in line from its first poll on. An eager child
+    /// begins inside `spawn` if there is room, and otherwise is in line when `spawn` returns. A child that is cancelled in
+    /// line never begins: its future is dropped without being polled. A child that has begun counts until it has ended,
+    /// whatever it waits for; so one that waits for a sibling in line may wait for ever. The body does not count.
+    /// Mind that the time of a `sleep(…)` or `timeout(…)` begins where it is called: in an `async` block, when the child does.
+    ///
+    /// # Panics
+    ///
+    /// If `children` is zero: then none would ever begin.
+    ///
+    /// # asyncio
+    ///
+    /// Has none; one writes `async with semaphore` in each child.
+    ///
+    /// ```
+    /// use homing::{Instant, TaskGroup, sleep};
+    /// use std::time::Duration;
+    ///
+    /// let runtime = homing::Builder::new().virtual_time().build();
+    /// runtime.block_on(async {
+    ///     let begin = Instant::now();
+    ///     TaskGroup::builder()
+    ///         .limit(2)
+    ///         .run(async |tg| {
+    ///             for _ in 0..6 {
+    ///                 tg.spawn(async { sleep(Duration::from_secs(1)).await });
+    ///             }
+    ///             Ok(())
+    ///         })
+    ///         .await?;
+    ///     assert_eq!(begin.elapsed(), Duration::from_secs(3));
+    ///     Ok(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    #[track_caller]
+    pub fn limit(mut self, children: usize) -> Self {
+        self.options.limit = Some(Limit::new(children));
         self
     }
 

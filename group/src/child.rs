@@ -2,39 +2,74 @@
 
 use crate::task_group::{Group, GroupClosed};
 use homing_executor::error::{Cancelled, Result};
-use homing_executor::task::{Attention, Outcome, Owner, Task, TaskBuilder, TaskRef};
+use homing_executor::task::{Attention, Outcome, Owner, Task, TaskBuilder, TaskRef, task};
 use std::borrow::Cow;
 use std::fmt;
+use std::panic::Location;
 use std::rc::Rc;
 
 /// A child to be. See [`TaskGroup::task`](crate::TaskGroup::task).
 #[must_use = "nothing is spawned before `.spawn()`"]
 pub struct ChildBuilder<'a, F> {
     group: &'a Rc<Group>,
-    task: TaskBuilder<F>,
+    future: F,
+    options: Options,
+}
+
+/// What the task is to be made with. It is made last, when it is known whether the future has to wait for its turn.
+struct Options {
+    name: Option<Cow<'static, str>>,
+    start: Start,
+    place: &'static Location<'static>,
+}
+
+enum Start {
+    AsTheRuntimeDoes,
+    Eager,
+    Queued,
+}
+
+impl Options {
+    fn task<F, T>(self, future: F) -> TaskBuilder<F>
+    where
+        F: Future<Output = Result<T>> + 'static,
+        T: 'static,
+    {
+        let mut task = task(future).spawned_at(self.place);
+        if let Some(name) = self.name {
+            task = task.name(name);
+        }
+        match self.start {
+            Start::AsTheRuntimeDoes => task,
+            Start::Eager => task.eager(),
+            Start::Queued => task.queued(),
+        }
+    }
 }
 
 impl<'a, F> ChildBuilder<'a, F> {
-    pub(crate) fn new(group: &'a Rc<Group>, task: TaskBuilder<F>) -> Self {
-        ChildBuilder { group, task }
+    #[track_caller]
+    pub(crate) fn new(group: &'a Rc<Group>, future: F) -> Self {
+        let options = Options { name: None, start: Start::AsTheRuntimeDoes, place: Location::caller() };
+        ChildBuilder { group, future, options }
     }
 
     /// Gives the task a name, in place of `Task-7`.
     pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
-        self.task = self.task.name(name);
+        self.options.name = Some(name.into());
         self
     }
 
     /// Makes the first poll happen inside [`spawn`](ChildBuilder::spawn). See
     /// [`TaskBuilder::eager`](homing_executor::task::TaskBuilder::eager).
     pub fn eager(mut self) -> Self {
-        self.task = self.task.eager();
+        self.options.start = Start::Eager;
         self
     }
 
     /// Makes the first poll wait for its turn, also where the runtime starts tasks eagerly.
     pub fn queued(mut self) -> Self {
-        self.task = self.task.queued();
+        self.options.start = Start::Queued;
         self
     }
 
@@ -52,7 +87,7 @@ impl<'a, F> ChildBuilder<'a, F> {
         match self.group.check_open() {
             Ok(()) => self.spawn_in_open_group(),
             Err(GroupClosed::ShuttingDown) => {
-                let task = self.task.queued().spawn();
+                let task = self.options.task(self.future).queued().spawn();
                 task.abort_because(&Cancelled::new().with_reason(GroupClosed::ShuttingDown.to_string()));
                 task
             }
@@ -81,14 +116,25 @@ impl<'a, F> ChildBuilder<'a, F> {
         F: Future<Output = Result<T>> + 'static,
         T: 'static,
     {
-        let membership = self.group.reserve();
-        let key = membership.key;
-        let task = self.task.owner(membership).spawn();
-        if !task.is_finished() {
-            self.group.fill(key, task.task_ref());
+        match self.group.limit() {
+            None => admit(self.group, self.options.task(self.future)),
+            Some(limit) => admit(self.group, self.options.task(limit.in_turn(self.future))),
         }
-        task
     }
+}
+
+fn admit<F, T>(group: &Rc<Group>, task: TaskBuilder<F>) -> Task<T>
+where
+    F: Future<Output = Result<T>> + 'static,
+    T: 'static,
+{
+    let membership = group.reserve();
+    let key = membership.key;
+    let task = task.owner(membership).spawn();
+    if !task.is_finished() {
+        group.fill(key, task.task_ref());
+    }
+    task
 }
 
 impl<F> fmt::Debug for ChildBuilder<'_, F> {

@@ -14,6 +14,7 @@ mod builder;
 mod child;
 mod exit;
 mod join;
+mod limit;
 mod task_group;
 mod timeout;
 

@@ -30,11 +30,12 @@
 
 use crate::builder::{GroupBuilder, OnFailure, Options};
 use crate::child::{ChildBuilder, Membership};
+use crate::limit::Limit;
 use homing_executor::Unhandled;
 use homing_executor::cancel::Scope;
 use homing_executor::error::{Asker, Cancelled, Cause, Error, Result};
 use homing_executor::runtime;
-use homing_executor::task::{Task, TaskRef, task};
+use homing_executor::task::{Task, TaskRef};
 use slab::Slab;
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
@@ -270,7 +271,7 @@ impl TaskGroup {
         F::IntoFuture: 'static,
         T: 'static,
     {
-        ChildBuilder::new(&self.group, task(future))
+        ChildBuilder::new(&self.group, future.into_future())
     }
 
     /// Ends the group quietly: cancels all children, and the body if it has not ended. The block waits for them and then
@@ -294,7 +295,7 @@ impl TaskGroup {
         self.group.options.name.as_deref()
     }
 
-    /// How many children have not ended.
+    /// How many children have not ended, with those that wait in line for a [limit](GroupBuilder::limit).
     pub fn len(&self) -> usize {
         self.group.children.borrow().len()
     }
@@ -347,6 +348,10 @@ impl Group {
 
     pub(crate) fn place(&self) -> &'static Location<'static> {
         self.options.place
+    }
+
+    pub(crate) fn limit(&self) -> Option<&Limit> {
+        self.options.limit.as_ref()
     }
 
     pub(crate) fn phase(&self) -> Phase {
