@@ -10,7 +10,7 @@ fn main() {}
 
 #[cfg(target_os = "linux")]
 fn main() {
-    let tests: [(&str, fn()); 6] = [
+    let tests: [(&str, fn()); 7] = [
         ("an_interrupt_cancels_main_which_cleans_up", an_interrupt_cancels_main_which_cleans_up),
         ("an_interrupt_wakes_a_sleeping_loop", an_interrupt_wakes_a_sleeping_loop),
         (
@@ -22,6 +22,7 @@ fn main() {
             a_main_that_somebody_else_cancelled_too_is_cancelled,
         ),
         ("a_second_interrupt_aborts_main", a_second_interrupt_aborts_main),
+        ("one_runtime_after_the_other_hears_of_interrupts", one_runtime_after_the_other_hears_of_interrupts),
         ("the_former_handler_is_put_back", the_former_handler_is_put_back),
     ];
     // Whoever started this process may have it ignore interrupts, as shells do with what runs in the background.
@@ -125,6 +126,19 @@ fn a_second_interrupt_aborts_main() {
     let error = outcome.unwrap_err();
     assert!(error.is_cancelled() || error.is::<Interrupted>(), "{error:#}");
     assert!(dropped);
+}
+
+/// The pipe that wakes the loop is the process's, and listened to by one runtime after the other, and by one again.
+fn one_runtime_after_the_other_hears_of_interrupts() {
+    let first = homing::Runtime::new();
+    let second = homing::Runtime::new();
+    for runtime in [&first, &second, &first] {
+        let outcome: Result<()> = runtime.run(async {
+            interrupt();
+            sleep(LONG).await
+        });
+        assert!(outcome.unwrap_err().is::<Interrupted>());
+    }
 }
 
 /// RU-14.

@@ -115,10 +115,15 @@ impl Reactor {
         Ok(())
     }
 
-    /// Wakes the loop whenever this descriptor turns readable. It is forgotten when it is closed.
+    /// Wakes the loop whenever this descriptor turns readable, until it is forgotten.
     #[cfg(target_os = "linux")]
     pub(crate) fn listen_for_interrupts(&self, pipe: std::os::fd::RawFd) -> io::Result<()> {
         self.poll.registry().register(&mut mio::unix::SourceFd(&pipe), INTERRUPT, Interest::READABLE)
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(crate) fn forget_interrupts(&self, pipe: std::os::fd::RawFd) -> io::Result<()> {
+        self.poll.registry().deregister(&mut mio::unix::SourceFd(&pipe))
     }
 
     /// Makes the descriptor turn readable at the deadline, for a host that waits in our place.

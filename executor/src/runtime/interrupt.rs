@@ -3,7 +3,10 @@
 //! ```text
 //!   SIGINT ──► handler: count it, write a byte ──► the sleeping loop wakes ──► first: main.cancel()
 //!              (all that a handler may do)                                     second: main.abort()
+//!              third: the default action, which ends the process
 //! ```
+//!
+//! The loop hears of an interrupt between two polls. Should a task never return from one, the third ends the program.
 //!
 //! Installed by [`run`](super::run) while its main task runs, on the process's main thread, and only where nobody else
 //! has a handler; the former one is put back afterwards. Elsewhere `run` works without.
@@ -14,15 +17,15 @@ use crate::task::TaskRef;
 use std::cell::Cell;
 
 /// While it lives, interrupts are meant for the main task.
-pub(crate) struct Interrupts {
-    _installed: os::Installed,
+pub(crate) struct Interrupts<'a> {
+    _installed: os::Installed<'a>,
     /// How many of them have been seen.
     seen: Cell<u32>,
 }
 
-impl Interrupts {
+impl<'a> Interrupts<'a> {
     /// `None` where a handler cannot or must not be installed.
-    pub(crate) fn install(core: &Core) -> Option<Interrupts> {
+    pub(crate) fn install(core: &'a Core) -> Option<Interrupts<'a>> {
         Some(Interrupts { _installed: os::Installed::new(core)?, seen: Cell::new(0) })
     }
 
@@ -60,39 +63,62 @@ mod os {
     use std::os::fd::AsRawFd;
     use std::os::unix::net::UnixStream;
     use std::ptr;
+    use std::sync::OnceLock;
     use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
     /// Interrupts since the handler was installed.
     static CAME: AtomicU32 = AtomicU32::new(0);
-    /// Where the handler writes; -1 if nowhere.
+    /// The pipe that wakes the loop. Made once and never closed: a handler may run on any thread, and be late.
+    static PIPE: OnceLock<Option<Pipe>> = OnceLock::new();
+    /// Its end for the handler, which may not look into a lock; -1 before it is made.
     static WAKE: AtomicI32 = AtomicI32::new(-1);
+
+    struct Pipe {
+        heard: UnixStream,
+        _wake: UnixStream,
+    }
+
+    fn pipe() -> Option<&'static Pipe> {
+        let make = || {
+            let (heard, wake) = UnixStream::pair().ok()?;
+            heard.set_nonblocking(true).ok()?;
+            wake.set_nonblocking(true).ok()?;
+            WAKE.store(wake.as_raw_fd(), Ordering::Relaxed);
+            Some(Pipe { heard, _wake: wake })
+        };
+        PIPE.get_or_init(make).as_ref()
+    }
 
     pub(super) fn count() -> u32 {
         CAME.load(Ordering::Relaxed)
     }
 
     extern "C" fn on_interrupt(_signal: libc::c_int) {
-        CAME.fetch_add(1, Ordering::Relaxed);
+        let came = CAME.fetch_add(1, Ordering::Relaxed) + 1;
         let wake = WAKE.load(Ordering::Relaxed);
-        // SAFETY: `write` may be called in a handler; the byte is there; the descriptor is ours and open, or -1. If the
-        // pipe is full, nobody needs another byte. `errno` is put back for the code that was interrupted.
+        // SAFETY: all of these may be called in a handler. The byte is there; the descriptor is the pipe's, which is never
+        // closed. If the pipe is full, nobody needs another byte. `errno` is put back for the code that was interrupted.
         unsafe {
             let errno = libc::__errno_location();
             let before = *errno;
             libc::write(wake, [0u8].as_ptr().cast(), 1);
+            if came > 2 {
+                libc::signal(libc::SIGINT, libc::SIG_DFL);
+                libc::raise(libc::SIGINT);
+            }
             *errno = before;
         }
     }
 
-    /// The handler, and the pipe that wakes the loop.
-    pub(super) struct Installed {
+    /// The handler, and the loop that it wakes.
+    pub(super) struct Installed<'a> {
         former: libc::sigaction,
-        heard: UnixStream,
-        _wake: UnixStream,
+        pipe: &'static Pipe,
+        core: &'a Core,
     }
 
-    impl Installed {
-        pub(super) fn new(core: &Core) -> Option<Installed> {
+    impl<'a> Installed<'a> {
+        pub(super) fn new(core: &'a Core) -> Option<Installed<'a>> {
             // SAFETY: two system calls without arguments. The main thread's id is the process's.
             if unsafe { libc::getpid() != libc::gettid() } {
                 return None;
@@ -107,32 +133,31 @@ mod os {
             if former.sa_sigaction != libc::SIG_DFL {
                 return None;
             }
-            let (heard, wake) = UnixStream::pair().ok()?;
-            heard.set_nonblocking(true).ok()?;
-            wake.set_nonblocking(true).ok()?;
-            core.with_reactor(|reactor| reactor.listen_for_interrupts(heard.as_raw_fd())).ok()?;
+            let pipe = pipe()?;
+            core.with_reactor(|reactor| reactor.listen_for_interrupts(pipe.heard.as_raw_fd())).ok()?;
+            // From here on dropping it undoes what has been done.
+            let installed = Installed { former, pipe, core };
             CAME.store(0, Ordering::Relaxed);
-            WAKE.store(wake.as_raw_fd(), Ordering::Relaxed);
             let handler: extern "C" fn(libc::c_int) = on_interrupt;
             // SAFETY: all zero is a valid setting: no flags, an empty mask.
             let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
             action.sa_sigaction = handler as libc::sighandler_t;
+            // Blocking calls elsewhere in the program go on as if nothing had happened. The reactor's wakes all the same.
+            action.sa_flags = libc::SA_RESTART;
             // SAFETY: the handler only does what a handler may do, for as long as the process lives.
-            if unsafe { libc::sigaction(libc::SIGINT, &action, ptr::null_mut()) } != 0 {
-                WAKE.store(-1, Ordering::Relaxed);
-                return None;
-            }
-            Some(Installed { former, heard, _wake: wake })
+            let set = unsafe { libc::sigaction(libc::SIGINT, &action, ptr::null_mut()) };
+            (set == 0).then_some(installed)
         }
     }
 
-    impl Drop for Installed {
+    impl Drop for Installed<'_> {
         fn drop(&mut self) {
             // SAFETY: puts back what `new` has found.
             unsafe { libc::sigaction(libc::SIGINT, &self.former, ptr::null_mut()) };
-            WAKE.store(-1, Ordering::Relaxed);
-            // Emptied, so that the reactor has nothing to say about a descriptor that is about to be closed.
-            while matches!(self.heard.read(&mut [0; 64]), Ok(read) if read > 0) {}
+            let heard = self.pipe.heard.as_raw_fd();
+            // It is registered, and there is nothing to be done about it if that were not so.
+            let _ = self.core.with_reactor(|reactor| reactor.forget_interrupts(heard));
+            while matches!((&self.pipe.heard).read(&mut [0; 64]), Ok(read) if read > 0) {}
         }
     }
 }
@@ -145,10 +170,10 @@ mod os {
         0
     }
 
-    pub(super) struct Installed;
+    pub(super) struct Installed<'a>(std::marker::PhantomData<&'a Core>);
 
-    impl Installed {
-        pub(super) fn new(_core: &Core) -> Option<Installed> {
+    impl<'a> Installed<'a> {
+        pub(super) fn new(_core: &'a Core) -> Option<Installed<'a>> {
             None
         }
     }

@@ -143,7 +143,7 @@ impl Runtime {
     /// left, also of those spawned in the meantime.
     ///
     /// While `main` runs on the process's main thread, and nobody else has a handler for it, Ctrl-C cancels `main`, so that
-    /// it can clean up. A second one aborts it.
+    /// it can clean up. A second one aborts it. Both are heard between two polls; a third ends the process at once.
     ///
     /// # Errors
     ///

@@ -408,7 +408,8 @@ impl Core {
 
     /// At the runtime's end: drops every future and every output, and gives up all rows.
     pub(crate) fn drop_all_tasks(&self) {
-        // Nothing is spawned any more, so this list stays complete.
+        // Nothing is spawned or polled any more, so this list stays complete, and it does not matter that rows are given
+        // back while they are linked into the ready queue: `check_in` unlinks them all.
         let rows = self.rows.all();
         for row in &rows {
             // Asked in each step, for the end of one task may abort another.
