@@ -4,14 +4,17 @@
 //!   name        what it is called in errors and reports
 //!   supervise   a child's failure is its own: the others run on
 //!   limit       so many children at a time; the others wait in line
+//!   grace       so long a clean-up, and no longer
 //! ```
 
+use crate::grace::Grace;
 use crate::limit::Limit;
 use crate::task_group::{Group, TaskGroup};
 use homing_executor::error::Result;
 use std::borrow::Cow;
 use std::panic::Location;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// Options of a group.
 #[derive(Debug)]
@@ -27,6 +30,7 @@ pub(crate) struct Options {
     pub(crate) place: &'static Location<'static>,
     pub(crate) on_failure: OnFailure,
     pub(crate) limit: Option<Limit>,
+    pub(crate) grace: Option<Grace>,
 }
 
 /// What a child's failure does to the others.
@@ -39,7 +43,7 @@ pub(crate) enum OnFailure {
 impl GroupBuilder {
     pub(crate) fn new(place: &'static Location<'static>) -> GroupBuilder {
         let on_failure = OnFailure::CancelTheOthers;
-        GroupBuilder { options: Options { name: None, place, on_failure, limit: None } }
+        GroupBuilder { options: Options { name: None, place, on_failure, limit: None, grace: None } }
     }
 
     /// Gives the group a name, for errors and reports.
@@ -126,6 +130,44 @@ impl GroupBuilder {
     #[track_caller]
     pub fn limit(mut self, children: usize) -> Self {
         self.options.limit = Some(Limit::new(children));
+        self
+    }
+
+    /// Gives the children so much time to clean up after the group has begun to shut down, whatever the reason; then those
+    /// that are left are aborted, and end cancelled. The group waits for them in either case.
+    ///
+    /// Without it they have all the time in the world. Zero lets each child be polled once more. The body is no child: it
+    /// is waited for as always. A child that never suspends cannot be aborted.
+    ///
+    /// # asyncio
+    ///
+    /// Has none: there, nothing but the task itself can end a task.
+    ///
+    /// ```
+    /// use homing::{Instant, TaskGroup, sleep};
+    /// use std::time::Duration;
+    ///
+    /// let runtime = homing::Builder::new().virtual_time().build();
+    /// runtime.block_on(async {
+    ///     let begin = Instant::now();
+    ///     let group = TaskGroup::builder().grace(Duration::from_secs(5)).build();
+    ///     group
+    ///         .run_until_cancelled(async |tg| {
+    ///             tg.spawn(async {
+    ///                 let _ignored = sleep(Duration::from_secs(3600)).await;
+    ///                 sleep(Duration::from_secs(3600)).await
+    ///             });
+    ///             sleep(Duration::from_secs(1)).await?;
+    ///             Ok(tg.cancel())
+    ///         })
+    ///         .await?;
+    ///     assert_eq!(begin.elapsed(), Duration::from_secs(6));
+    ///     Ok(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    pub fn grace(mut self, duration: Duration) -> Self {
+        self.options.grace = Some(Grace::new(duration));
         self
     }
 

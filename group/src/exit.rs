@@ -107,10 +107,15 @@ impl Block<'_> {
         cx: &mut Context<'_>,
         future: Pin<&mut impl Future<Output = R>>,
     ) -> Poll<Result<R, Cancelled>> {
-        match self.group.scope.borrow().as_ref() {
+        let polled = match self.group.scope.borrow().as_ref() {
             Some(scope) => scope.poll(cx, future),
             None => unreachable!("a block has its scope until it has ended"),
+        };
+        if polled.is_pending() {
+            // Only now: the shutdown may have come from within that poll.
+            self.group.watch_the_clock(cx.waker());
         }
+        polled
     }
 
     async fn exit<T>(self, body: Body<T>) -> Result<Option<T>> {
@@ -263,7 +268,7 @@ impl Drop for Block<'_> {
     fn drop(&mut self) {
         self.group.finish();
         // All the rest is done already if the block has come to its end. Otherwise its future is being dropped midway.
-        self.group.abort_children();
+        self.group.abort_children("its block was dropped");
         for error in self.group.take_errors() {
             runtime::report_unhandled(Unhandled::Displaced { error });
         }

@@ -13,6 +13,7 @@
 mod builder;
 mod child;
 mod exit;
+mod grace;
 mod join;
 mod limit;
 mod task_group;

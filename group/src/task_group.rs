@@ -22,6 +22,7 @@
 //! | Open, supervising    | a child fails                 | Open         | nothing: the error is kept for the end   |
 //! | Open                 | the body ends without a value | ShuttingDown | cancel the children                      |
 //! | Open                 | a cancel comes in the exit    | ShuttingDown | cancel the children                      |
+//! | ShuttingDown         | the grace is over             | ShuttingDown | abort the children, if there is a grace  |
 //! | Open or ShuttingDown | body and children have ended  | Finished     | the block returns                        |
 //! | Open or ShuttingDown | the block is dropped          | Finished     | abort the children                       |
 //!
@@ -389,6 +390,18 @@ impl Group {
 
     pub(crate) fn finish(&self) {
         self.phase.set(Phase::Finished);
+        if let Some(grace) = &self.options.grace {
+            grace.end();
+        }
+    }
+
+    /// Aborts what is left of the children if the time that they had to clean up is over.
+    pub(crate) fn watch_the_clock(&self, waker: &Waker) {
+        if let Some(grace) = &self.options.grace
+            && grace.runs_out(waker)
+        {
+            self.abort_children("its time to clean up was over");
+        }
     }
 
     /// How many children have not ended.
@@ -419,17 +432,20 @@ impl Group {
     /// Takes no more children, and cancels those there are. Once.
     pub(crate) fn shut_down(&self, why: &Cancelled) {
         if self.phase.replace(Phase::ShuttingDown) != Phase::ShuttingDown {
+            if let Some(grace) = &self.options.grace {
+                grace.begin();
+            }
             for child in self.children() {
                 child.cancel_because(why);
             }
         }
     }
 
-    /// Aborts every child there and then: for a block that is dropped midway. One that is being polled right now,
+    /// Aborts every child there and then: for a block that is dropped midway, or whose grace is over. One that is being polled right now,
     /// further up on the stack, ends when that poll returns.
-    pub(crate) fn abort_children(&self) {
+    pub(crate) fn abort_children(&self, reason: &'static str) {
         if self.has_children() {
-            let why = self.because(Cancelled::new()).with_reason("its block was dropped");
+            let why = self.because(Cancelled::new()).with_reason(reason);
             for child in self.children() {
                 child.abort_because(&why);
             }

@@ -2,7 +2,9 @@
 
 mod common;
 
-use common::{Alive, Log, forever, group, in_every_mode, in_every_order, nap, oops, shown, started, tree};
+use common::{
+    Alive, Log, forever, group, in_every_mode, in_every_order, ms, nap, oops, shown, started, tree,
+};
 use homing::{Result, TaskGroup, task_group, yield_now};
 use std::cell::Cell;
 use std::rc::Rc;
@@ -358,5 +360,91 @@ mod limit {
     #[should_panic(expected = "a limit of zero")]
     fn a_limit_of_zero_is_refused() {
         let _group = TaskGroup::builder().limit(0);
+    }
+}
+
+mod grace {
+    use super::*;
+
+    /// Takes so many milliseconds to clean up.
+    async fn cleans_up(for_ms: u64, log: Log) -> Result<()> {
+        let _dropped = log.at_drop("dropped");
+        let cancelled = forever::<()>().await;
+        nap(for_ms).await?;
+        log.push("clean");
+        cancelled
+    }
+
+    fn graceful() -> TaskGroup {
+        TaskGroup::builder().grace(ms(10)).build()
+    }
+
+    #[test]
+    fn who_cleans_up_in_time_is_waited_for_and_no_longer() {
+        in_every_order(async |world| {
+            let log = Log::new();
+            let body = async |tg: &TaskGroup| {
+                tg.spawn(cleans_up(4, log.clone()));
+                nap(1).await?;
+                Ok(tg.cancel())
+            };
+            graceful().run_until_cancelled(body).await?;
+            assert_eq!((log.take(), world.now()), (vec!["clean".to_owned(), "dropped".to_owned()], 5));
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn who_is_late_is_aborted_and_ends_cancelled() {
+        in_every_order(async |world| {
+            let log = Log::new();
+            let late = Cell::new(None);
+            let body = async |tg: &TaskGroup| {
+                late.set(Some(tg.spawn(cleans_up(99, log.clone()))));
+                nap(1).await?;
+                Ok(tg.cancel())
+            };
+            graceful().run_until_cancelled(body).await?;
+            assert_eq!((log.take(), world.now()), (vec!["dropped".to_owned()], 11));
+            assert!(late.take().expect("spawned").await.unwrap_err().is_cancelled());
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn it_also_counts_after_a_failure_and_while_the_body_cleans_up() {
+        in_every_order(async |world| {
+            let log = Log::new();
+            let outcome: Result<()> = graceful()
+                .run(async |tg| {
+                    tg.spawn(cleans_up(99, log.clone()));
+                    tg.spawn(async { nap(1).await.and_then(|()| oops::<()>("a")) });
+                    let cancelled = forever().await;
+                    nap(20).await?;
+                    assert_eq!(log.take(), ["dropped"]);
+                    cancelled
+                })
+                .await;
+            assert_eq!((shown(&outcome).as_str(), world.now()), ("[a]", 21));
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn it_also_counts_after_a_cancel_from_outside() {
+        in_every_mode(async |world| {
+            let log = Log::new();
+            let its = log.clone();
+            let block = started(graceful().run(async move |tg| {
+                tg.spawn(cleans_up(99, its));
+                Ok(())
+            }))
+            .await;
+            nap(1).await?;
+            block.cancel();
+            assert_eq!(shown(&block.await), "cancelled");
+            assert_eq!((log.take(), world.now()), (vec!["dropped".to_owned()], 11));
+            Ok(())
+        });
     }
 }
