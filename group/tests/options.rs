@@ -447,4 +447,19 @@ mod grace {
             Ok(())
         });
     }
+
+    #[test]
+    fn without_any_grace_nobody_cleans_up_and_no_time_passes() {
+        in_every_order(async |world| {
+            let log = Log::new();
+            let body = async |tg: &TaskGroup| {
+                tg.spawn(cleans_up(4, log.clone()));
+                nap(1).await?;
+                Ok(tg.cancel())
+            };
+            TaskGroup::builder().grace(ms(0)).build().run_until_cancelled(body).await?;
+            assert_eq!((log.take(), world.now()), (vec!["dropped".to_owned()], 1));
+            Ok(())
+        });
+    }
 }
