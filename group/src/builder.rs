@@ -136,9 +136,9 @@ impl GroupBuilder {
     /// Gives the children so much time to clean up after the group has begun to shut down, whatever the reason; then those
     /// that are left are aborted, and end cancelled. The group waits for them in either case.
     ///
-    /// Without it they have all the time in the world; with zero none at all: they are aborted in the next turn, some of them
-    /// before they have been told. The body is no child: it
-    /// is waited for as always. A child that never suspends cannot be aborted.
+    /// Without it they have all the time in the world; with zero none at all: they are aborted in the next turn, some of
+    /// them before they have been told. The body is no child: it is waited for as always. A child that never suspends
+    /// cannot be aborted.
     ///
     /// # asyncio
     ///
