@@ -170,7 +170,6 @@ fn misuse_says_what_to_do_instead() {
         RuntimeError::NoRuntime,
         RuntimeError::RuntimeGone,
         RuntimeError::AlreadyTaken,
-        RuntimeError::NotFinished,
     ];
     for error in errors {
         let line = error.to_string();

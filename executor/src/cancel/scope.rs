@@ -217,11 +217,6 @@ impl Scope {
         self.outside(row)
     }
 
-    /// Whether others than the scope have asked the task to cancel since the scope was entered.
-    pub fn is_asked_from_outside(&self) -> bool {
-        self.row().is_some_and(|row| self.outside(row) == Outside::Asked)
-    }
-
     /// Makes the requests from outside pending once more, without counting them again.
     ///
     /// For a scope that has used up their delivery for its own purposes, as a group does that waited for its children

@@ -30,8 +30,6 @@ pub enum RuntimeError {
     RuntimeGone,
     /// The result has been taken already.
     AlreadyTaken,
-    /// The task is not finished, so it has no result yet (TK-1).
-    NotFinished,
 }
 
 impl fmt::Display for RuntimeError {
@@ -60,9 +58,6 @@ impl fmt::Display for RuntimeError {
             ),
             RuntimeError::AlreadyTaken => {
                 f.write_str("the result has been taken already; `share()` the task if several are to have it")
-            }
-            RuntimeError::NotFinished => {
-                f.write_str("the task is not finished; await it, or ask again later")
             }
         }
     }
