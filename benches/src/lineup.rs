@@ -1,45 +1,84 @@
 //! The lineup: a workload, and everybody who takes part in it, with types no more.
+//!
+//! ```text
+//! Workload × Runtime, Runtime, …, Limit  ──►  Entry { contestants: [ Contestant, … ] }  ──prepare──►  Round, Round, …
+//! ```
 
-use crate::contender::Contender;
-use crate::contenders::{Visitor, visit_all};
-use crate::workload::Workload;
+use crate::runtime::Runtime;
+use crate::runtimes::{SUBJECT, Visitor, visit_all};
+use crate::solo;
+use crate::workload::{Figures, Limit, Metric, Place, Scale, Workload};
+use std::fmt;
 use std::marker::PhantomData;
-use std::time::Duration;
 
 /// A workload with its contestants.
-pub(crate) struct Entry {
-    pub(crate) name: &'static str,
-    pub(crate) operations: u32,
-    pub(crate) rounds: usize,
-    pub(crate) contestants: Vec<Contestant>,
+#[derive(Debug)]
+pub struct Entry {
+    /// The workload's.
+    pub name: &'static str,
+    /// What is done, in a sentence.
+    pub about: &'static str,
+    /// What is measured.
+    pub metrics: &'static [Metric],
+    /// How many operations a round is at a scale, if its instructions can be counted.
+    pub operations: fn(Scale) -> Option<u32>,
+    /// In the order in which they are shown.
+    pub contestants: Vec<Contestant>,
 }
 
-/// A runtime that takes part in a workload.
-pub(crate) struct Contestant {
-    pub(crate) name: &'static str,
-    prepare: fn() -> Round,
+/// Who takes part in a workload, or why not.
+pub struct Contestant {
+    /// As tables and commands call it.
+    pub name: &'static str,
+    /// What it is.
+    pub kind: Kind,
+    /// What a reader of its figure must know.
+    pub note: Option<String>,
+    /// Builds it, once for all rounds; or why it is left out.
+    pub prepare: Result<Prepare, String>,
 }
 
-/// Runs a round and says how long it took.
-pub(crate) type Round = Box<dyn FnMut() -> Duration>;
+/// Builds a contestant at some scale. What it gives runs one round each time it is called.
+pub type Prepare = Box<dyn Fn(Scale) -> Round>;
 
-impl Contestant {
-    /// Builds the runtime. It is the same one in all rounds.
-    pub(crate) fn prepare(&self) -> Round {
-        (self.prepare)()
-    }
+/// Runs a round and gives its figures.
+pub type Round = Box<dyn FnMut() -> Figures>;
+
+/// What kind of contestant it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Who is compared.
+    Subject,
+    /// With whom.
+    Peer,
+    /// No runtime, but the least code that does the job.
+    Limit,
+    /// Of another world: shown, and never the best peer.
+    Foreign,
 }
+
+/// What the row of the limit is called.
+pub const LIMIT: &str = "limit";
 
 impl Entry {
-    pub(crate) fn new<W: Workload>() -> Entry {
+    /// A workload's entry, with all runtimes and the limit.
+    pub fn new<W: Workload>() -> Entry {
         let mut lined_up = LineUp { contestants: Vec::new(), workload: PhantomData::<W> };
         visit_all(&mut lined_up);
-        Entry {
-            name: W::NAME,
-            operations: W::OPERATIONS,
-            rounds: W::ROUNDS,
-            contestants: lined_up.contestants,
-        }
+        let mut contestants = lined_up.contestants;
+        contestants.extend(W::LIMIT.map(|limit| Contestant {
+            name: LIMIT,
+            kind: Kind::Limit,
+            note: Some(limit.about.to_owned()),
+            prepare: Ok(place::<W>(LIMIT, move |scale| prepare_limit(limit, scale))),
+        }));
+        Entry { name: W::NAME, about: W::ABOUT, metrics: W::METRICS, operations: W::operations, contestants }
+    }
+
+    /// The contestant of that name.
+    pub fn contestant(&self, name: &str) -> Option<&Contestant> {
+        self.contestants.iter().find(|contestant| contestant.name == name)
     }
 }
 
@@ -49,12 +88,42 @@ struct LineUp<W> {
 }
 
 impl<W: Workload> Visitor for LineUp<W> {
-    fn visit<C: Contender>(&mut self) {
-        self.contestants.push(Contestant { name: C::NAME, prepare: prepare::<W, C> });
+    fn visit<R: Runtime>(&mut self) {
+        let lacking = W::NEEDS.iter().find(|ability| R::LACKS.contains(ability));
+        let why_not = R::unavailable().or(lacking.map(|ability| format!("it has no {}", ability.describe())));
+        self.contestants.push(Contestant {
+            name: R::NAME,
+            kind: if R::NAME == SUBJECT { Kind::Subject } else { Kind::Peer },
+            note: R::note(W::NAME).map(str::to_owned),
+            prepare: match why_not {
+                Some(reason) => Err(reason),
+                None => Ok(place::<W>(R::NAME, prepare::<W, R>)),
+            },
+        });
     }
 }
 
-fn prepare<W: Workload, C: Contender>() -> Round {
-    let contender = C::new();
-    Box::new(move || W::round(&contender))
+fn prepare<W: Workload, R: Runtime>(scale: Scale) -> Round {
+    let runtime = R::new();
+    Box::new(move || W::round(&runtime, scale))
+}
+
+fn prepare_limit(limit: Limit, scale: Scale) -> Round {
+    Box::new(move || (limit.round)(scale))
+}
+
+/// Runs rounds where they belong. In a process of its own it runs what is prepared here, as the one contestant there is.
+fn place<W: Workload>(name: &'static str, here: impl Fn(Scale) -> Round + 'static) -> Prepare {
+    Box::new(move |scale| match W::PLACE {
+        Place::Apart if !solo::is_this_process() && scale != Scale::Smoke => {
+            Box::new(move || solo::in_a_process(W::NAME, name, scale))
+        }
+        _ => here(scale),
+    })
+}
+
+impl fmt::Debug for Contestant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({:?}, {:?})", self.name, self.kind, self.prepare.as_ref().map(|_| "takes part"))
+    }
 }

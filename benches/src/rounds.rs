@@ -1,48 +1,168 @@
 //! The rounds: who is measured when.
 //!
 //! A shared machine is slow in one second and fast in the next, by a factor of two. Measured one after the other, one
-//! runtime gets the bad second; so a workload's contestants take turns, a round each, in one process:
+//! runtime gets the bad second; so a workload's contestants take turns, a round each, in one process. What one leaves
+//! behind (warm caches, the allocator's free lists, a CPU's clock) the next one finds, so each lap has another order:
 //!
 //! ```text
-//!  warm-up │ round 1 │ round 2 │ …
-//!   A  B   │  A   B  │  A   B  │          each ratio is that of two neighbours
+//!  warm-up   │  lap 1    │  lap 2    │  lap 3    │ …
+//!   A  B  C  │  B  A  C  │  C  A  B  │  A  C  B  │        each ratio is that of two rounds of one lap
 //! ```
+//!
+//! How many laps there are follows from how long the warm-up took and how much time there is.
 
 use crate::lineup::{Entry, Round};
+use crate::workload::{Figures, Scale};
+use std::time::{Duration, Instant};
 
-/// What a contestant's rounds took, in nanoseconds per operation, in the order of the rounds.
-pub(crate) type Samples = Vec<f64>;
+/// How long a workload is measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// How much is done in a round.
+    pub scale: Scale,
+    /// So long, all contestants together, within the limits below.
+    pub time: Duration,
+    /// At least so many laps.
+    pub at_least: usize,
+    /// At most so many laps.
+    pub at_most: usize,
+}
 
-/// Measures all contestants in turn: so many rounds of each.
-pub(crate) fn take_turns(entry: &Entry, rounds: usize) -> Vec<Samples> {
-    let mut contestants: Vec<Round> =
-        entry.contestants.iter().map(|contestant| contestant.prepare()).collect();
-    let mut samples = vec![Samples::with_capacity(rounds); contestants.len()];
-    for round in &mut contestants {
+impl Plan {
+    /// The plan of a scale.
+    pub fn of(scale: Scale) -> Plan {
+        let millis = scale.pick(15_000, 1_500, 0);
+        let (at_least, at_most) = (scale.pick(9, 3, 1), scale.pick(101, 41, 1));
+        Plan { scale, time: Duration::from_millis(millis), at_least, at_most }
+    }
+
+    fn laps(&self, one_took: Duration) -> usize {
+        let laps = self.time.as_nanos() / one_took.as_nanos().max(1);
+        usize::try_from(laps).unwrap_or(usize::MAX).clamp(self.at_least, self.at_most)
+    }
+}
+
+/// What one contestant's rounds gave, lap by lap; nothing if it was left out.
+pub type Rounds = Vec<Figures>;
+
+/// Measures all contestants in turn. `progress` hears of each round: how many are done, of how many.
+pub fn take_turns(entry: &Entry, plan: Plan, mut progress: impl FnMut(usize, usize)) -> Vec<Rounds> {
+    let mut contestants: Vec<Option<Round>> = entry
+        .contestants
+        .iter()
+        .map(|one| one.prepare.as_ref().ok().map(|prepare| prepare(plan.scale)))
+        .collect();
+    let mut rounds = vec![Rounds::new(); contestants.len()];
+    let mut order: Vec<usize> =
+        (0..contestants.len()).filter(|&index| contestants[index].is_some()).collect();
+    let begin = Instant::now();
+    for round in contestants.iter_mut().flatten() {
         round();
     }
-    for _ in 0..rounds {
-        for (round, samples) in contestants.iter_mut().zip(&mut samples) {
-            samples.push(round().as_nanos() as f64 / f64::from(entry.operations));
+    let laps = plan.laps(begin.elapsed());
+    let mut dice = Dice(0x5EED);
+    for lap in 0..laps {
+        dice.shuffle(&mut order);
+        for (turn, &index) in order.iter().enumerate() {
+            let round = contestants[index].as_mut().expect("who is in the order takes part");
+            rounds[index].push(round());
+            progress(lap * order.len() + turn + 1, laps * order.len());
         }
     }
-    samples
+    rounds
 }
 
-/// The middle of some numbers, and the quartiles around it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Middle {
-    pub(crate) low: f64,
-    pub(crate) median: f64,
-    pub(crate) high: f64,
+/// A small generator of numbers at random (xorshift), the same ones each time.
+struct Dice(u64);
+
+impl Dice {
+    fn shuffle<T>(&mut self, things: &mut [T]) {
+        for left in (1..things.len()).rev() {
+            things.swap(left, (self.throw() % (left as u64 + 1)) as usize);
+        }
+    }
+
+    fn throw(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
 }
 
-impl Middle {
-    /// Of at least one number.
-    pub(crate) fn of(numbers: impl IntoIterator<Item = f64>) -> Middle {
-        let mut sorted: Vec<f64> = numbers.into_iter().collect();
-        sorted.sort_by(f64::total_cmp);
-        let quartile = |quarters: usize| sorted[(sorted.len() - 1) * quarters / 4];
-        Middle { low: quartile(1), median: quartile(2), high: quartile(3) }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lineup::{Contestant, Kind};
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    /// Contestants that note down when it is their turn.
+    fn an_entry(names: &[&'static str]) -> (Entry, Rc<RefCell<Vec<&'static str>>>) {
+        let turns = Rc::new(RefCell::new(Vec::new()));
+        let contestants = names.iter().map(|&name| {
+            let turns = turns.clone();
+            let prepare = move |_| -> Round {
+                let turns = turns.clone();
+                Box::new(move || {
+                    turns.borrow_mut().push(name);
+                    vec![1.0]
+                })
+            };
+            Contestant { name, kind: Kind::Peer, note: None, prepare: Ok(Box::new(prepare)) }
+        });
+        (
+            Entry {
+                name: "some",
+                about: "",
+                metrics: &[],
+                operations: |_| None,
+                contestants: contestants.collect(),
+            },
+            turns,
+        )
+    }
+
+    fn laps(laps: usize) -> Plan {
+        Plan { scale: Scale::Smoke, time: Duration::ZERO, at_least: laps, at_most: laps }
+    }
+
+    #[test]
+    fn everybody_has_one_turn_in_each_lap_and_a_warm_up() {
+        let (entry, turns) = an_entry(&["a", "b", "c"]);
+        take_turns(&entry, laps(8), |_, _| {});
+        for lap in turns.borrow().chunks(3) {
+            let mut lap = lap.to_vec();
+            lap.sort_unstable();
+            assert_eq!(lap, ["a", "b", "c"]);
+        }
+        assert_eq!(turns.borrow().len(), 9 * 3);
+    }
+
+    #[test]
+    fn nobody_always_follows_the_same_one() {
+        let (entry, turns) = an_entry(&["a", "b", "c"]);
+        take_turns(&entry, laps(60), |_, _| {});
+        let turns = turns.borrow();
+        for (before, after) in [("a", "b"), ("b", "a"), ("c", "a"), ("b", "c")] {
+            let often = turns.windows(2).filter(|pair| pair == &[before, after]).count();
+            assert!((15..45).contains(&often), "{after} after {before}: {often} times of 60");
+        }
+    }
+
+    #[test]
+    fn who_is_left_out_has_no_rounds_and_the_others_have() {
+        let (mut entry, _) = an_entry(&["a", "b"]);
+        entry.contestants[0].prepare = Err("it is ill".to_owned());
+        let rounds = take_turns(&entry, laps(5), |_, _| {});
+        assert_eq!((rounds[0].len(), rounds[1].len()), (0, 5));
+    }
+
+    #[test]
+    fn the_number_of_laps_follows_from_the_time_there_is() {
+        let plan = Plan { scale: Scale::Full, time: Duration::from_secs(1), at_least: 3, at_most: 50 };
+        assert_eq!(plan.laps(Duration::from_millis(100)), 10);
+        assert_eq!(plan.laps(Duration::from_secs(10)), 3);
+        assert_eq!(plan.laps(Duration::ZERO), 50);
     }
 }

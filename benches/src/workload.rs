@@ -1,34 +1,145 @@
-//! The workload: something that every runtime can be asked to do, and how long it took.
+//! The workload: something that every runtime can be asked to do, and what is measured of it.
+//!
+//! ```text
+//! Workload ──round(runtime)──► Figures      one number for each of METRICS, of one round
+//!    └───────LIMIT.round()───► Figures      the same job, by the least code that does it with no executor at all
+//! ```
 
-use crate::contender::Contender;
+use crate::runtime::{Ability, Runtime};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// Written once, against [`Contender`].
-pub(crate) trait Workload {
-    /// As it is called in tables and filters.
+/// Written once, against [`Runtime`].
+pub trait Workload: 'static {
+    /// As tables, filters and the table of bars call it.
     const NAME: &'static str;
-    /// How many operations a round is: what its time is divided by.
-    const OPERATIONS: u32;
-    /// How many rounds are measured. A round takes a millisecond or a few: short enough to fall between two
-    /// disturbances more often than not, long enough for the clock.
-    const ROUNDS: usize = 101;
+    /// One sentence for the reader of a report: what is done.
+    const ABOUT: &'static str;
+    /// What is measured: one figure each.
+    const METRICS: &'static [Metric];
+    /// What a runtime must be able to do.
+    const NEEDS: &'static [Ability] = &[Ability::Spawn, Ability::Join];
+    /// Where it is measured.
+    const PLACE: Place = Place::Together;
+    /// What is physically there to be won.
+    const LIMIT: Option<Limit> = None;
 
-    /// Runs one round, and says how long the part took that is meant. The contender is the same in each round.
-    fn round<C: Contender>(contender: &C) -> Duration;
+    /// How many operations a round is, if its instructions can be counted: if it neither waits nor starts threads.
+    fn operations(_scale: Scale) -> Option<u32> {
+        None
+    }
+
+    /// Runs one round, and gives one figure for each metric. The runtime is the same in each round.
+    fn round<R: Runtime>(runtime: &R, scale: Scale) -> Figures;
+}
+
+/// One round's figures, in the order of the workload's metrics. Less is always better.
+pub type Figures = Vec<f64>;
+
+/// One thing that is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Metric {
+    /// What it is, after the workload's name: empty where it is the only one.
+    pub name: &'static str,
+    /// Of what, per what: `ns/task`.
+    pub unit: &'static str,
+}
+
+impl Metric {
+    /// Of a workload that has one.
+    pub const fn only(unit: &'static str) -> Metric {
+        Metric { name: "", unit }
+    }
+
+    /// One of several.
+    pub const fn named(name: &'static str, unit: &'static str) -> Metric {
+        Metric { name, unit }
+    }
+
+    /// As tables call it: the workload's name, and what of it.
+    pub fn of(&self, workload: &str) -> String {
+        if self.name.is_empty() { workload.to_owned() } else { format!("{workload} {}", self.name) }
+    }
+
+    /// How many nanoseconds one of these is, if it is a length of time.
+    pub fn nanos(&self) -> Option<f64> {
+        match self.unit.split('/').next() {
+            Some("ns") => Some(1.0),
+            Some("µs") => Some(1e3),
+            _ => None,
+        }
+    }
+}
+
+/// Whether the runtimes share a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// All in one process, in turn.
+    Together,
+    /// Each round in a process of its own: what is measured is the process.
+    Apart,
+}
+
+/// The least code that does the job.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit {
+    /// What it is.
+    pub about: &'static str,
+    /// Runs a round of it.
+    pub round: fn(Scale) -> Figures,
+}
+
+/// How much is done in a round. Figures are per operation at any scale, but caches make scales differ: only figures of
+/// the same scale are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scale {
+    /// As little as shows that it works.
+    Smoke,
+    /// A minute and a half for everything.
+    Quick,
+    /// As the workload says.
+    Full,
+}
+
+impl Scale {
+    /// One of three numbers.
+    pub fn pick<T>(self, full: T, quick: T, smoke: T) -> T {
+        match self {
+            Scale::Full => full,
+            Scale::Quick => quick,
+            Scale::Smoke => smoke,
+        }
+    }
+
+    /// As reports call it.
+    pub fn name(self) -> &'static str {
+        self.pick("full", "quick", "smoke")
+    }
+
+    /// The opposite of [`name`](Scale::name).
+    pub fn by_name(name: &str) -> Option<Scale> {
+        [Scale::Full, Scale::Quick, Scale::Smoke].into_iter().find(|scale| scale.name() == name)
+    }
+}
+
+/// Nanoseconds per operation.
+pub fn nanos_each(took: Duration, operations: u32) -> Figures {
+    vec![took.as_nanos() as f64 / f64::from(operations)]
 }
 
 /// Runs the body of a round in a task, where programs do their work. (The future that a runtime blocks on is a special
-/// case for most of them, with costs of its own.)
-pub(crate) fn in_a_task<C: Contender>(
-    contender: &C,
-    body: impl Future<Output = Duration> + 'static,
-) -> Duration {
-    let took = Rc::new(Cell::new(None));
-    let result = took.clone();
-    contender.block_on(async {
-        C::join(C::spawn(async move { result.set(Some(body.await)) })).await;
+/// case for most of them, with costs of its own.) Who has no tasks does all in that future.
+pub fn in_a_task<R: Runtime, T: 'static>(runtime: &R, body: impl AsyncFnOnce(R) -> T + 'static) -> T {
+    if R::LACKS.contains(&Ability::Spawn) {
+        let inside = runtime.clone();
+        return runtime.block_on(async move { body(inside).await });
+    }
+    let result = Rc::new(Cell::new(None));
+    let (root, written) = (runtime.clone(), result.clone());
+    runtime.block_on(async move {
+        let inside = root.clone();
+        R::join(root.spawn(async move { written.set(Some(body(inside).await)) })).await;
     });
-    took.get().expect("the body did not come to its end")
+    result.take().expect("the body came to its end")
 }

@@ -1,29 +1,84 @@
-//! A scope with a hundred children that give way once: spawned, waited for, gone.
+//! Many children of one task that give way once: spawned, waited for, gone.
 //!
 //! Moved by: what a spawn costs and what the scope adds to it: entering and leaving the list of children, noticing the
 //! last one's end, and, where each child's end is collected one by one, that.
 
-use crate::contender::Contender;
-use crate::workload::{Workload, in_a_task};
-use std::time::{Duration, Instant};
+use crate::bare::{self, boxed};
+use crate::runtime::{Ability, Runtime, common_yield};
+use crate::workload::{Figures, Limit, Metric, Scale, Workload, in_a_task, nanos_each};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use std::time::Instant;
 
 const CHILDREN: u32 = 100;
-const GROUPS: u32 = 50;
 
-/// Fifty such scopes, one after the other.
+fn groups(scale: Scale) -> u32 {
+    scale.pick(50, 50, 2)
+}
+
+const LIMIT: Limit = Limit {
+    about: "a vector of boxed futures, polled twice each, dropped",
+    round: |scale| {
+        let begin = Instant::now();
+        for _ in 0..groups(scale) {
+            let mut children: Vec<_> = (0..CHILDREN).map(|_| boxed(common_yield())).collect();
+            while !children.is_empty() {
+                children.retain_mut(|child| !bare::poll(child));
+            }
+        }
+        nanos_each(begin.elapsed(), groups(scale) * CHILDREN)
+    },
+};
+
+/// In the runtime's own idiom.
 pub(crate) struct Children;
 
 impl Workload for Children {
     const NAME: &'static str = "group-100";
-    const OPERATIONS: u32 = CHILDREN * GROUPS;
+    const ABOUT: &'static str =
+        "100 children that give way once, in the runtime's own idiom: spawned, waited for";
+    const METRICS: &'static [Metric] = &[Metric::only("ns/child")];
+    const NEEDS: &'static [Ability] = &[Ability::Group];
+    const LIMIT: Option<Limit> = Some(LIMIT);
 
-    fn round<C: Contender>(contender: &C) -> Duration {
-        in_a_task(contender, async {
+    fn operations(scale: Scale) -> Option<u32> {
+        Some(groups(scale) * CHILDREN)
+    }
+
+    fn round<R: Runtime>(runtime: &R, scale: Scale) -> Figures {
+        let took = in_a_task(runtime, async move |runtime: R| {
             let begin = Instant::now();
-            for _ in 0..GROUPS {
-                C::group(CHILDREN as usize, || async { drop(C::yield_now().await) }).await;
+            for _ in 0..groups(scale) {
+                runtime.group(CHILDREN as usize, common_yield).await;
             }
             begin.elapsed()
-        })
+        });
+        nanos_each(took, groups(scale) * CHILDREN)
+    }
+}
+
+/// In everybody's idiom: a `FuturesUnordered` of handles.
+pub(crate) struct Unordered;
+
+impl Workload for Unordered {
+    const NAME: &'static str = "group-100-unordered";
+    const ABOUT: &'static str = "the same, with the handles collected in a FuturesUnordered";
+    const METRICS: &'static [Metric] = &[Metric::only("ns/child")];
+    const LIMIT: Option<Limit> = Some(LIMIT);
+
+    fn operations(scale: Scale) -> Option<u32> {
+        Some(groups(scale) * CHILDREN)
+    }
+
+    fn round<R: Runtime>(runtime: &R, scale: Scale) -> Figures {
+        let took = in_a_task(runtime, async move |runtime: R| {
+            let begin = Instant::now();
+            for _ in 0..groups(scale) {
+                let mut children: FuturesUnordered<_> =
+                    (0..CHILDREN).map(|_| R::join(runtime.spawn(common_yield()))).collect();
+                while children.next().await.is_some() {}
+            }
+            begin.elapsed()
+        });
+        nanos_each(took, groups(scale) * CHILDREN)
     }
 }

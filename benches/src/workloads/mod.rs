@@ -1,30 +1,44 @@
 //! What is measured: a file for each part of a runtime, a line for each workload.
 
+mod cancel;
 mod group;
+mod idle;
+mod memory;
+mod messages;
+mod sleeps;
 mod spawn;
 mod start;
+mod threads;
 mod timers;
-mod wake;
 mod yields;
 
 use crate::lineup::Entry;
 
 /// Every workload, in the order in which they are measured and shown.
-pub(crate) fn all() -> Vec<Entry> {
+pub fn all() -> Vec<Entry> {
     vec![
         Entry::new::<spawn::Join>(),
-        Entry::new::<spawn::One>(),
+        Entry::new::<spawn::OneFromTask>(),
+        Entry::new::<spawn::OneFromRoot>(),
         Entry::new::<spawn::Eager>(),
-        Entry::new::<yields::Own<1>>(),
-        Entry::new::<yields::Own<1_000>>(),
         Entry::new::<yields::Common<1>>(),
         Entry::new::<yields::Common<1_000>>(),
-        Entry::new::<wake::PingPong>(),
-        Entry::new::<wake::Ring>(),
+        Entry::new::<yields::Own<1>>(),
+        Entry::new::<yields::Own<1_000>>(),
+        Entry::new::<messages::PingPong>(),
+        Entry::new::<messages::Ring>(),
+        Entry::new::<group::Children>(),
+        Entry::new::<group::Unordered>(),
+        Entry::new::<cancel::Sleepers>(),
         Entry::new::<timers::Bulk>(),
         Entry::new::<timers::Single>(),
-        Entry::new::<timers::Cancel>(),
-        Entry::new::<group::Children>(),
-        Entry::new::<start::Start>(),
+        Entry::new::<sleeps::Fire>(),
+        Entry::new::<sleeps::Sequential<1_000>>(),
+        Entry::new::<sleeps::Sequential<100>>(),
+        Entry::new::<threads::Asleep>(),
+        Entry::new::<threads::Flood>(),
+        Entry::new::<start::StartUp>(),
+        Entry::new::<memory::IdleTasks>(),
+        Entry::new::<idle::Idle>(),
     ]
 }

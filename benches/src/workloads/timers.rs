@@ -1,16 +1,18 @@
 //! Timers that are armed and given up before they fire, as nearly all timeouts are.
 //!
-//! Moved by: how a deadline is filed and found again, what a timer takes of memory, the reading of the clock; for tasks
-//! that are cancelled in their sleep, by all that a cancel does too. Not by: how exactly timers fire.
+//! Moved by: how a deadline is filed and found again, what a timer takes of memory, the reading of the clock. Not by: how
+//! exactly timers fire. The bulk touches a hundred megabytes: it measures the memory as much as the runtime.
 
-use crate::contender::Contender;
-use crate::workload::{Workload, in_a_task};
-use std::cell::Cell;
+use crate::runtime::{Ability, Runtime};
+use crate::scatter::hours_away;
+use crate::workload::{Figures, Limit, Metric, Scale, Workload, in_a_task, nanos_each};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::future::poll_fn;
+use std::hint::black_box;
 use std::pin::{Pin, pin};
-use std::rc::Rc;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Some runtimes make a task that polls a lot without a break wait, by keeping its timers from being armed. So each task
 /// gives way once in so many, for all runtimes alike.
@@ -19,88 +21,99 @@ const WITHOUT_A_BREAK: u32 = 64;
 /// A million timers with deadlines here and there in the next hours are armed, then dropped.
 pub(crate) struct Bulk;
 
+impl Bulk {
+    fn timers(scale: Scale) -> u32 {
+        scale.pick(1_000_000, 100_000, 100)
+    }
+}
+
 impl Workload for Bulk {
     const NAME: &'static str = "timers-bulk";
-    const OPERATIONS: u32 = 1_000_000;
-    const ROUNDS: usize = 11;
-
-    fn round<C: Contender>(contender: &C) -> Duration {
-        in_a_task(contender, async {
+    const ABOUT: &'static str = "1,000,000 timers (quick: 100,000) are armed, all of them, then dropped";
+    const METRICS: &'static [Metric] = &[Metric::only("ns/timer")];
+    const NEEDS: &'static [Ability] = &[Ability::Sleep];
+    const LIMIT: Option<Limit> = Some(Limit {
+        about: "a clock reading and a push on a BinaryHeap, which is dropped",
+        round: |scale| {
             let begin = Instant::now();
-            let mut timers = Vec::with_capacity(Self::OPERATIONS as usize);
-            for number in 0..Self::OPERATIONS {
-                timers.push(C::sleep(here_and_there(number)));
+            let mut deadlines = BinaryHeap::with_capacity(Self::timers(scale) as usize);
+            for number in 0..Self::timers(scale) {
+                deadlines.push(Reverse((Instant::now() + hours_away(number), number)));
+            }
+            drop(black_box(deadlines));
+            nanos_each(begin.elapsed(), Self::timers(scale))
+        },
+    });
+
+    fn operations(scale: Scale) -> Option<u32> {
+        Some(Self::timers(scale))
+    }
+
+    fn round<R: Runtime>(runtime: &R, scale: Scale) -> Figures {
+        let took = in_a_task(runtime, async move |_: R| {
+            let begin = Instant::now();
+            let mut timers = Vec::with_capacity(Self::timers(scale) as usize);
+            for number in 0..Self::timers(scale) {
+                timers.push(R::sleep(hours_away(number)));
             }
             let mut timers = Box::into_pin(timers.into_boxed_slice());
             for index in 0..timers.len() {
                 poll_once(element(timers.as_mut(), index)).await;
                 if (index as u32).is_multiple_of(WITHOUT_A_BREAK) {
-                    C::yield_now().await;
+                    R::yield_now().await;
                 }
             }
             drop(timers);
             begin.elapsed()
-        })
+        });
+        nanos_each(took, Self::timers(scale))
     }
 }
 
 /// One timer is armed and dropped, then the next one.
 pub(crate) struct Single;
 
-impl Workload for Single {
-    const NAME: &'static str = "timer-single";
-    const OPERATIONS: u32 = 10_000;
+impl Single {
+    fn timers(scale: Scale) -> u32 {
+        scale.pick(10_000, 10_000, 100)
+    }
+}
 
-    fn round<C: Contender>(contender: &C) -> Duration {
-        in_a_task(contender, async {
+impl Workload for Single {
+    const NAME: &'static str = "timers-single";
+    const ABOUT: &'static str = "one timer is armed and dropped, then the next one";
+    const METRICS: &'static [Metric] = &[Metric::only("ns/timer")];
+    const NEEDS: &'static [Ability] = &[Ability::Sleep];
+    const LIMIT: Option<Limit> = Some(Limit {
+        about: "a clock reading, a push on a BinaryHeap and a pop",
+        round: |scale| {
+            let mut deadlines = BinaryHeap::new();
             let begin = Instant::now();
-            for number in 0..Self::OPERATIONS {
-                poll_once(pin!(C::sleep(here_and_there(number)))).await;
+            for number in 0..Self::timers(scale) {
+                deadlines.push(Reverse((Instant::now() + hours_away(number), number)));
+                black_box(deadlines.pop());
+            }
+            nanos_each(begin.elapsed(), Self::timers(scale))
+        },
+    });
+
+    fn operations(scale: Scale) -> Option<u32> {
+        Some(Self::timers(scale))
+    }
+
+    fn round<R: Runtime>(runtime: &R, scale: Scale) -> Figures {
+        let took = in_a_task(runtime, async move |_: R| {
+            let begin = Instant::now();
+            for number in 0..Self::timers(scale) {
+                poll_once(pin!(R::sleep(hours_away(number)))).await;
                 if number.is_multiple_of(WITHOUT_A_BREAK) {
-                    C::yield_now().await;
+                    R::yield_now().await;
                 }
             }
             begin.elapsed()
-        })
+        });
+        nanos_each(took, Self::timers(scale))
     }
-}
-
-/// Ten thousand tasks are spawned, fall asleep, are cancelled, and are awaited.
-pub(crate) struct Cancel;
-
-impl Workload for Cancel {
-    const NAME: &'static str = "cancel-sleepers";
-    const OPERATIONS: u32 = 10_000;
-
-    fn round<C: Contender>(contender: &C) -> Duration {
-        in_a_task(contender, async {
-            let asleep = Rc::new(Cell::new(0));
-            let mut handles = Vec::with_capacity(Self::OPERATIONS as usize);
-            let begin = Instant::now();
-            for number in 0..Self::OPERATIONS {
-                let asleep = asleep.clone();
-                handles.push(C::spawn(async move {
-                    asleep.set(asleep.get() + 1);
-                    C::sleep(here_and_there(number)).await;
-                }));
-            }
-            while asleep.get() < Self::OPERATIONS {
-                C::yield_now().await;
-            }
-            handles.iter().for_each(C::cancel);
-            for handle in handles {
-                C::join(handle).await;
-            }
-            begin.elapsed()
-        })
-    }
-}
-
-/// Between an hour and some ten hours, the same for each runtime, in no order (multiples of the golden ratio). Far
-/// enough for a round under a profiler, which may take minutes.
-fn here_and_there(number: u32) -> Duration {
-    let scattered = number.wrapping_mul(0x9E37_79B9);
-    Duration::from_secs(3_600) + Duration::from_micros(u64::from(scattered) * 8)
 }
 
 async fn poll_once(mut future: Pin<&mut impl Future>) {

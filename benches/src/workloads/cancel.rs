@@ -1,0 +1,82 @@
+//! Cancelling: ten thousand tasks fall asleep and are told to end.
+//!
+//! Moved by: what a cancel does to find the task's await, whether the task is polled once more or its future dropped
+//! where it lies, the disarming of its timer, the join. The spawn and the arming are in the figure too.
+
+use crate::bare::{self, boxed};
+use crate::runtime::{Ability, Runtime};
+use crate::scatter::hours_away;
+use crate::workload::{Figures, Limit, Metric, Scale, Workload, in_a_task, nanos_each};
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Instant;
+
+/// Ten thousand tasks are spawned, fall asleep, are cancelled, and are awaited.
+pub(crate) struct Sleepers;
+
+fn sleepers(scale: Scale) -> u32 {
+    scale.pick(10_000, 10_000, 10)
+}
+
+impl Workload for Sleepers {
+    const NAME: &'static str = "cancel-sleepers";
+    const ABOUT: &'static str = "10,000 tasks are spawned, fall asleep, are cancelled, and are awaited";
+    const METRICS: &'static [Metric] = &[Metric::only("ns/task")];
+    const NEEDS: &'static [Ability] = &[Ability::Spawn, Ability::Join, Ability::Cancel, Ability::Sleep];
+    const LIMIT: Option<Limit> = Some(Limit {
+        about: "boxed futures, polled once, that are in a BTreeMap of deadlines until they are dropped",
+        round: |scale| {
+            let begin = Instant::now();
+            let deadlines = Rc::new(RefCell::new(BTreeMap::new()));
+            let mut futures: Vec<_> =
+                (0..sleepers(scale)).map(|number| boxed(filed(deadlines.clone(), number))).collect();
+            futures.iter_mut().for_each(|future| assert!(!bare::poll(future)));
+            drop(futures);
+            assert!(deadlines.borrow().is_empty());
+            nanos_each(begin.elapsed(), sleepers(scale))
+        },
+    });
+
+    fn operations(scale: Scale) -> Option<u32> {
+        Some(sleepers(scale))
+    }
+
+    fn round<R: Runtime>(runtime: &R, scale: Scale) -> Figures {
+        let took = in_a_task(runtime, async move |runtime: R| {
+            let asleep = Rc::new(Cell::new(0));
+            let mut handles = Vec::with_capacity(sleepers(scale) as usize);
+            let begin = Instant::now();
+            for number in 0..sleepers(scale) {
+                let asleep = asleep.clone();
+                handles.push(runtime.spawn(async move {
+                    asleep.set(asleep.get() + 1);
+                    R::sleep(hours_away(number)).await;
+                    asleep.set(0);
+                }));
+            }
+            while asleep.get() < sleepers(scale) {
+                R::yield_now().await;
+            }
+            R::cancel_all(handles).await;
+            begin.elapsed()
+        });
+        nanos_each(took, sleepers(scale))
+    }
+}
+
+/// A sleep without a clock.
+async fn filed(deadlines: Rc<RefCell<BTreeMap<(Instant, u32), ()>>>, number: u32) {
+    struct Filed(Rc<RefCell<BTreeMap<(Instant, u32), ()>>>, (Instant, u32));
+    impl Drop for Filed {
+        fn drop(&mut self) {
+            self.0.borrow_mut().remove(&self.1);
+        }
+    }
+    let key = (Instant::now() + hours_away(number), number);
+    deadlines.borrow_mut().insert(key, ());
+    let _filed = Filed(deadlines, key);
+    poll_fn(|_| Poll::<()>::Pending).await;
+}

@@ -1,0 +1,70 @@
+//! Idleness: how often a runtime wakes up that has nothing to do.
+//!
+//! Its thread waits in `block_on`, with a thousand parked tasks and a timer that is hours away. A watcher looks, by what the
+//! kernel has noted down, how often any thread of the process went to sleep anew, and how long it was on a CPU. A runtime
+//! that ticks or polls shows here; one that waits in the kernel shows zero, and zero.
+
+use crate::proc::Noted;
+use crate::runtime::{Ability, Runtime};
+use crate::workload::{Figures, Metric, Place, Scale, Workload};
+use futures_util::task::AtomicWaker;
+use std::future::{pending, poll_fn};
+use std::mem;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
+use std::thread;
+use std::time::Duration;
+
+/// A runtime with nothing to do.
+pub(crate) struct Idle;
+
+/// Until then the runtime has gone to sleep.
+const SETTLED: Duration = Duration::from_millis(100);
+
+fn watched(scale: Scale) -> Duration {
+    Duration::from_millis(scale.pick(2_000, 500, 5))
+}
+
+impl Workload for Idle {
+    const NAME: &'static str = "idle";
+    const ABOUT: &'static str =
+        "1,000 parked tasks and a timer that is hours away: what the process does meanwhile";
+    const METRICS: &'static [Metric] =
+        &[Metric::named("wake-ups", "per second"), Metric::named("cpu", "µs per second")];
+    const NEEDS: &'static [Ability] = &[Ability::Spawn, Ability::Sleep, Ability::RemoteWake, Ability::Park];
+    const PLACE: Place = Place::Apart;
+
+    fn round<R: Runtime>(runtime: &R, scale: Scale) -> Figures {
+        let over = Arc::new((AtomicBool::new(false), AtomicWaker::new()));
+        let watcher = {
+            let over = over.clone();
+            thread::spawn(move || {
+                thread::sleep(SETTLED);
+                let before = Noted::about_the_others();
+                thread::sleep(watched(scale));
+                let after = Noted::about_the_others();
+                over.0.store(true, Ordering::Release);
+                over.1.wake();
+                let seconds = watched(scale).as_secs_f64();
+                let cpu = (after.cpu - before.cpu).as_nanos() as f64 / 1e3;
+                vec![(after.sleeps - before.sleeps) as f64 / seconds, cpu / seconds]
+            })
+        };
+        let inside = runtime.clone();
+        runtime.block_on(async move {
+            for _ in 0..1_000 {
+                R::detach(inside.spawn(pending()));
+            }
+            R::detach(inside.spawn(async { drop(R::sleep(Duration::from_secs(7_200)).await) }));
+            poll_fn(|cx| {
+                over.1.register(cx.waker());
+                if over.0.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
+        });
+        // A thousand tasks that are still there are of no interest.
+        mem::forget(runtime.clone());
+        watcher.join().expect("the watcher saw everything")
+    }
+}

@@ -1,0 +1,221 @@
+//! Waking from another thread.
+//!
+//! Asleep, moved by: the system call that wakes the thread, what the loop does before it polls the task, and, most of all,
+//! how long the kernel takes to get a sleeping thread onto a CPU. In a flood, moved by: atomics, queues that threads share,
+//! how many wakes one system call stands for.
+
+use crate::runtime::{Ability, Runtime};
+use crate::statistics::percentile;
+use crate::workload::{Figures, Limit, Metric, Scale, Workload, in_a_task, nanos_each};
+use futures_util::task::AtomicWaker;
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Barrier, Mutex};
+use std::task::{Poll, Waker};
+use std::thread::{self, Thread};
+use std::time::Instant;
+
+/// A task and a thread wake each other, and each is asleep when its turn comes.
+pub(crate) struct Asleep;
+
+impl Asleep {
+    fn trips(scale: Scale) -> u32 {
+        scale.pick(400, 200, 3)
+    }
+}
+
+impl Workload for Asleep {
+    const NAME: &'static str = "wake-asleep";
+    const ABOUT: &'static str =
+        "a task unparks a thread, which wakes the task: there and back, both asleep in between";
+    const METRICS: &'static [Metric] = &[Metric::named("p50", "µs/round trip")];
+    const NEEDS: &'static [Ability] = &[Ability::Spawn, Ability::Join, Ability::RemoteWake];
+    const LIMIT: Option<Limit> = Some(Limit {
+        about: "two threads that unpark each other",
+        round: |scale| {
+            let answered = Arc::new(AtomicBool::new(false));
+            let asker = thread::current();
+            let answer = {
+                let answered = answered.clone();
+                move || {
+                    answered.store(true, Ordering::Release);
+                    asker.unpark();
+                }
+            };
+            let mut trips = Vec::new();
+            with_partner(answer, |partner| {
+                for _ in 0..Self::trips(scale) {
+                    let begin = Instant::now();
+                    partner.ask();
+                    while !answered.swap(false, Ordering::Acquire) {
+                        thread::park();
+                    }
+                    trips.push(begin.elapsed().as_nanos() as f64 / 1e3);
+                }
+            });
+            vec![percentile(&mut trips, 0.5)]
+        },
+    });
+
+    fn round<R: Runtime>(runtime: &R, scale: Scale) -> Figures {
+        let answered = Arc::new((AtomicBool::new(false), AtomicWaker::new()));
+        let answer = {
+            let answered = answered.clone();
+            move || {
+                answered.0.store(true, Ordering::Release);
+                answered.1.wake();
+            }
+        };
+        with_partner(answer, |partner| {
+            in_a_task(runtime, async move |_: R| {
+                let mut trips = Vec::new();
+                for _ in 0..Self::trips(scale) {
+                    let begin = Instant::now();
+                    partner.ask();
+                    poll_fn(|cx| {
+                        answered.1.register(cx.waker());
+                        if answered.0.swap(false, Ordering::Acquire) {
+                            Poll::Ready(())
+                        } else {
+                            Poll::Pending
+                        }
+                    })
+                    .await;
+                    trips.push(begin.elapsed().as_nanos() as f64 / 1e3);
+                }
+                vec![percentile(&mut trips, 0.5)]
+            })
+        })
+    }
+}
+
+/// A thread that answers when asked.
+#[derive(Clone)]
+struct Partner {
+    thread: Thread,
+    asked: Arc<AtomicU32>,
+}
+
+const NOTHING: u32 = 0;
+const QUESTION: u32 = 1;
+const GOODBYE: u32 = 2;
+
+impl Partner {
+    fn ask(&self) {
+        self.say(QUESTION);
+    }
+
+    fn say(&self, what: u32) {
+        self.asked.store(what, Ordering::Release);
+        self.thread.unpark();
+    }
+}
+
+/// Starts the thread, and ends it in the end.
+fn with_partner<T>(answer: impl Fn() + Send + 'static, body: impl FnOnce(Partner) -> T) -> T {
+    let asked = Arc::new(AtomicU32::new(NOTHING));
+    let hears = asked.clone();
+    let running = thread::spawn(move || {
+        loop {
+            match hears.swap(NOTHING, Ordering::Acquire) {
+                NOTHING => thread::park(),
+                QUESTION => answer(),
+                _goodbye => return,
+            }
+        }
+    });
+    let partner = Partner { thread: running.thread().clone(), asked };
+    let result = body(partner.clone());
+    partner.say(GOODBYE);
+    running.join().expect("the partner does not panic");
+    result
+}
+
+/// Two threads wake a thousand tasks, as fast as they can.
+pub(crate) struct Flood;
+
+const FLOODERS: usize = 2;
+
+impl Flood {
+    fn tasks(scale: Scale) -> usize {
+        scale.pick(1_000, 1_000, 10)
+    }
+
+    /// A round is to take longer than the kernel lets one thread have a CPU.
+    fn laps(scale: Scale) -> u32 {
+        scale.pick(500, 500, 5)
+    }
+}
+
+impl Workload for Flood {
+    const NAME: &'static str = "wake-flood";
+    const ABOUT: &'static str =
+        "2 threads wake 1,000 tasks, each of them 1,000 times: until all tasks have seen it";
+    const METRICS: &'static [Metric] = &[Metric::only("ns/wake")];
+    const NEEDS: &'static [Ability] = &[Ability::Spawn, Ability::Join, Ability::RemoteWake];
+
+    fn round<R: Runtime>(runtime: &R, scale: Scale) -> Figures {
+        let wakes = Self::laps(scale) * FLOODERS as u32;
+        let took = in_a_task(runtime, async move |runtime: R| {
+            let tasks: Arc<[Flooded]> = (0..Self::tasks(scale)).map(|_| Flooded::default()).collect();
+            let handles: Vec<R::Handle> =
+                (0..tasks.len()).map(|index| runtime.spawn(flooded(tasks.clone(), index, wakes))).collect();
+            while tasks.iter().any(|task| task.waker.lock().expect("nobody panics").is_none()) {
+                R::yield_now().await;
+            }
+            let start = Arc::new(Barrier::new(FLOODERS + 1));
+            let flooders: Vec<_> = (0..FLOODERS)
+                .map(|_| {
+                    let wakers: Vec<Waker> = tasks
+                        .iter()
+                        .flat_map(|task| task.waker.lock().expect("nobody panics").clone())
+                        .collect();
+                    let (tasks, start) = (tasks.clone(), start.clone());
+                    thread::spawn(move || {
+                        start.wait();
+                        for _ in 0..Self::laps(scale) {
+                            for (task, waker) in tasks.iter().zip(&wakers) {
+                                task.seen.fetch_add(1, Ordering::Release);
+                                waker.wake_by_ref();
+                            }
+                        }
+                    })
+                })
+                .collect();
+            start.wait();
+            let begin = Instant::now();
+            for handle in handles {
+                R::join(handle).await;
+            }
+            let took = begin.elapsed();
+            flooders.into_iter().for_each(|flooder| flooder.join().expect("nobody panics"));
+            took
+        });
+        nanos_each(took, wakes * Self::tasks(scale) as u32)
+    }
+}
+
+/// What the threads know of a task.
+#[derive(Default)]
+struct Flooded {
+    seen: AtomicU32,
+    waker: Mutex<Option<Waker>>,
+}
+
+/// Ends when it has been woken for the last time.
+async fn flooded(tasks: Arc<[Flooded]>, index: usize, wakes: u32) {
+    let task = &tasks[index];
+    let mut given: Option<Waker> = None;
+    poll_fn(|cx| {
+        match &given {
+            // The threads keep the first waker for good: a lock at each wake would be a part of what is measured.
+            Some(waker) => assert!(waker.will_wake(cx.waker()), "a task's waker has changed"),
+            None => {
+                given = Some(cx.waker().clone());
+                *task.waker.lock().expect("nobody panics") = given.clone();
+            }
+        }
+        if task.seen.load(Ordering::Acquire) == wakes { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
