@@ -65,6 +65,6 @@ pub use homing_group::{
     wait_for,
 };
 pub use homing_group::{
-    ChildBuilder, GroupBuilder, GroupCancelled, GroupClosed, Reschedule, TaskGroup, Timeout, TimeoutScope,
-    task_group, timeout, timeout_at, timeout_scope,
+    ChildBuilder, GroupBuilder, GroupCancelled, GroupClosed, NeverStarted, Reschedule, Start, StartWithTask,
+    Started, TaskGroup, Timeout, TimeoutScope, task_group, timeout, timeout_at, timeout_scope,
 };

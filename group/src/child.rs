@@ -17,19 +17,44 @@ pub struct ChildBuilder<'a, F> {
 }
 
 /// What the task is to be made with. It is made last, when it is known whether the future has to wait for its turn.
-struct Options {
-    name: Option<Cow<'static, str>>,
-    start: Start,
+pub(crate) struct Options {
+    pub(crate) name: Option<Cow<'static, str>>,
+    pub(crate) start: Start,
     place: &'static Location<'static>,
 }
 
-enum Start {
+pub(crate) enum Start {
     AsTheRuntimeDoes,
     Eager,
     Queued,
 }
 
 impl Options {
+    #[track_caller]
+    pub(crate) fn new() -> Options {
+        Options { name: None, start: Start::AsTheRuntimeDoes, place: Location::caller() }
+    }
+
+    /// Spawns a child. The group takes children: whoever calls it has seen to that.
+    ///
+    /// `owner` makes of its membership who answers for it.
+    pub(crate) fn spawn_in<F, T, O>(
+        self,
+        group: &Rc<Group>,
+        future: F,
+        owner: impl FnOnce(Membership) -> O,
+    ) -> Task<T>
+    where
+        F: Future<Output = Result<T>> + 'static,
+        T: 'static,
+        O: Owner,
+    {
+        match group.limit() {
+            None => admit(group, self.task(future), owner),
+            Some(limit) => admit(group, self.task(limit.in_turn(future)), owner),
+        }
+    }
+
     fn task<F, T>(self, future: F) -> TaskBuilder<F>
     where
         F: Future<Output = Result<T>> + 'static,
@@ -50,8 +75,7 @@ impl Options {
 impl<'a, F> ChildBuilder<'a, F> {
     #[track_caller]
     pub(crate) fn new(group: &'a Rc<Group>, future: F) -> Self {
-        let options = Options { name: None, start: Start::AsTheRuntimeDoes, place: Location::caller() };
-        ChildBuilder { group, future, options }
+        ChildBuilder { group, future, options: Options::new() }
     }
 
     /// Gives the task a name, in place of `Task-7`.
@@ -85,7 +109,7 @@ impl<'a, F> ChildBuilder<'a, F> {
         T: 'static,
     {
         match self.group.check_open() {
-            Ok(()) => self.spawn_in_open_group(),
+            Ok(()) => self.options.spawn_in(self.group, self.future, |membership| membership),
             Err(GroupClosed::ShuttingDown) => {
                 let task = self.options.task(self.future).queued().spawn();
                 task.abort_because(&Cancelled::new().with_reason(GroupClosed::ShuttingDown.to_string()));
@@ -107,30 +131,19 @@ impl<'a, F> ChildBuilder<'a, F> {
         T: 'static,
     {
         self.group.check_open()?;
-        Ok(self.spawn_in_open_group())
-    }
-
-    #[track_caller]
-    fn spawn_in_open_group<T>(self) -> Task<T>
-    where
-        F: Future<Output = Result<T>> + 'static,
-        T: 'static,
-    {
-        match self.group.limit() {
-            None => admit(self.group, self.options.task(self.future)),
-            Some(limit) => admit(self.group, self.options.task(limit.in_turn(self.future))),
-        }
+        Ok(self.options.spawn_in(self.group, self.future, |membership| membership))
     }
 }
 
-fn admit<F, T>(group: &Rc<Group>, task: TaskBuilder<F>) -> Task<T>
+fn admit<F, T, O>(group: &Rc<Group>, task: TaskBuilder<F>, owner: impl FnOnce(Membership) -> O) -> Task<T>
 where
     F: Future<Output = Result<T>> + 'static,
     T: 'static,
+    O: Owner,
 {
     let membership = group.reserve();
     let key = membership.key;
-    let task = task.owner(membership).spawn();
+    let task = task.owner(owner(membership)).spawn();
     if !task.is_finished() {
         group.fill(key, task.task_ref());
     }

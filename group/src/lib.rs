@@ -16,8 +16,10 @@ mod exit;
 mod grace;
 mod join;
 mod limit;
+mod start;
 mod task_group;
 mod timeout;
+mod waiter;
 
 pub mod sync;
 
@@ -28,5 +30,6 @@ pub use join::{
     RaceOutcome, ReturnWhen, Shield, Wait, Waited, as_completed, gather, gather_iter, race, shield, wait,
     wait_for,
 };
+pub use start::{NeverStarted, Start, StartWithTask, Started};
 pub use task_group::{GroupCancelled, GroupClosed, TaskGroup, task_group};
 pub use timeout::{Reschedule, Timeout, TimeoutScope, timeout, timeout_at, timeout_scope};

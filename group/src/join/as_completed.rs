@@ -1,7 +1,7 @@
 //! As completed: one task after the other, as they end.
 
-use super::waiter::Waiter;
 use super::watch::{AsTask, Watch};
+use crate::waiter::Waiter;
 use futures_core::Stream;
 use homing_executor::cancel::{Awaiting, Leaf};
 use homing_executor::error::{Result, TimedOut};

@@ -21,7 +21,6 @@ mod race;
 mod shield;
 mod wait;
 mod wait_for;
-mod waiter;
 mod watch;
 
 pub use as_completed::{AsCompleted, Next, as_completed};

@@ -7,7 +7,7 @@
 //!              │◄delay►│◄delay►│
 //! ```
 
-use super::waiter::Waiter;
+use crate::waiter::Waiter;
 use homing_executor::cancel::{Awaiting, Leaf};
 use homing_executor::error::{Cancelled, Error, Result};
 use homing_executor::task::{Task, TaskRef, task};

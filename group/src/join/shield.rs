@@ -1,8 +1,8 @@
 //! Shield: waiting for a task without dragging it along.
 
 use super::child::Child;
-use super::waiter::Waiter;
 use super::watch::Watch;
+use crate::waiter::Waiter;
 use homing_executor::cancel::{Awaiting, Leaf};
 use homing_executor::error::{Error, Result};
 use std::fmt;

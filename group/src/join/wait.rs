@@ -1,7 +1,7 @@
 //! Wait: which tasks have ended, and which have not.
 
-use super::waiter::Waiter;
 use super::watch::{AsTask, Watch};
+use crate::waiter::Waiter;
 use homing_executor::cancel::{Awaiting, Leaf};
 use homing_executor::error::Result;
 use homing_executor::task::TaskId;
