@@ -267,6 +267,44 @@ mod gathering {
     }
 
     /// KQ-3
+    /// GA-13
+    #[test]
+    fn when_all_children_swallow_the_requests_the_gather_still_knows_the_reasons() {
+        in_every_mode(async |_| {
+            let stubborn = async || {
+                assert!(forever::<()>().await.is_err());
+                assert!(forever::<()>().await.is_err());
+                Ok(())
+            };
+            let waiter = spawn(async move { gather([stubborn(), stubborn()]).await });
+            nap(1).await?;
+            waiter.cancel_with("one");
+            nap(1).await?;
+            waiter.cancel_with("two");
+            let error = waiter.await.unwrap_err();
+            let reasons: Vec<_> =
+                error.as_cancelled().unwrap().causes().map(|cause| cause.reason.clone().unwrap()).collect();
+            assert_eq!(reasons, ["one", "two"]);
+            Ok(())
+        });
+    }
+
+    /// GA-13
+    #[test]
+    fn the_reason_is_known_also_if_the_request_was_pending_when_the_gather_began() {
+        in_every_mode(async |_| {
+            let waiter = spawn(async {
+                let stubborn = spawn(async { Ok(assert!(forever::<()>().await.is_err())) });
+                yield_now().await?;
+                current().unwrap().cancel_with("early");
+                gather([stubborn]).await
+            });
+            let error = waiter.await.unwrap_err();
+            assert_eq!(error.as_cancelled().unwrap().reason(), Some("early"));
+            Ok(())
+        });
+    }
+
     #[test]
     fn the_reason_comes_from_the_first_child_that_was_cancelled() {
         in_every_mode(async |_| {

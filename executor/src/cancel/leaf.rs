@@ -19,7 +19,7 @@ use crate::task::TaskRef;
 use crate::task::extras::{Node, NodeKind};
 use crate::task::row::{AwaitKind, Flag, Joins, Row};
 use crate::waker;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
@@ -257,25 +257,44 @@ pub enum Resumed {
 
 /// The tasks that a leaf forwards requests to. Cloned, it is the same list.
 #[derive(Clone, Debug)]
-pub struct ForwardTo {
-    tasks: Rc<[u64]>,
-    closed: Rc<Cell<bool>>,
+pub struct ForwardTo(Rc<Forwarding>);
+
+#[derive(Debug)]
+struct Forwarding {
+    tasks: Vec<u64>,
+    closed: Cell<bool>,
+    /// What has gone on to them.
+    forwarded: RefCell<Option<Cancelled>>,
 }
 
 impl ForwardTo {
     /// These tasks. Those that have ended when a request comes are passed over.
     pub fn new<'a>(tasks: impl IntoIterator<Item = &'a TaskRef>) -> ForwardTo {
         let tasks = tasks.into_iter().map(|task| task.id().as_u64()).collect();
-        ForwardTo { tasks, closed: Rc::new(Cell::new(false)) }
+        ForwardTo(Rc::new(Forwarding { tasks, closed: Cell::new(false), forwarded: RefCell::default() }))
     }
 
     /// From here on nothing is forwarded: the await is over, although some of its tasks are not.
     pub fn close(&self) {
-        self.closed.set(true);
+        self.0.closed.set(true);
+    }
+
+    /// The requests that have gone on to the tasks, as one, with the causes of all; `None` if there was none.
+    ///
+    /// For an await that ends cancelled after a request even if none of its tasks does.
+    pub fn forwarded(&self) -> Option<Cancelled> {
+        self.0.forwarded.borrow().clone()
+    }
+
+    pub(crate) fn note_forwarded(&self, why: &Cancelled) {
+        let before = self.0.forwarded.take();
+        let all = before.map_or_else(|| why.clone(), |before| before.and(why));
+        let replaced = self.0.forwarded.replace(Some(all));
+        drop(replaced);
     }
 
     pub(crate) fn ids(&self) -> &[u64] {
-        if self.closed.get() { &[] } else { &self.tasks }
+        if self.0.closed.get() { &[] } else { &self.0.tasks }
     }
 }
 
@@ -340,7 +359,7 @@ impl Leaf {
         let Some(row) = context::current_row() else { return Ok(Resumed::Undisturbed) };
         let requested = self.owes_a_request(row);
         if requested {
-            self.hand_over(row, tasks.ids())?;
+            tasks.note_forwarded(&self.hand_over(row, tasks.ids())?);
         }
         self.enter(row);
         let own = self.is_own(cx);
@@ -356,7 +375,7 @@ impl Leaf {
     pub(crate) fn park_join(&mut self, cx: &Context<'_>, awaited: &'static Row) -> Result<(), Cancelled> {
         let Some(row) = context::current_row() else { return Ok(()) };
         if self.owes_a_request(row) {
-            self.hand_over(row, &[awaited.id()])?;
+            let _forwarded = self.hand_over(row, &[awaited.id()])?;
         }
         self.enter(row);
         if !self.is_own(cx) {
@@ -382,9 +401,9 @@ impl Leaf {
         self.unpark();
     }
 
-    /// Hands a pending request on to the awaited tasks.
+    /// Hands a pending request on to the awaited tasks, and says what it was.
     #[cold]
-    fn hand_over(&mut self, row: &'static Row, tasks: &[u64]) -> Result<(), Cancelled> {
+    fn hand_over(&mut self, row: &'static Row, tasks: &[u64]) -> Result<Cancelled, Cancelled> {
         let cancelled = scope::take(row);
         let mut taken = false;
         for task in tasks.iter().filter_map(|id| Row::current(*id)) {
@@ -395,7 +414,7 @@ impl Leaf {
             let _same_again = scope::take(row);
         }
         if taken && !came_back {
-            return Ok(());
+            return Ok(cancelled);
         }
         self.unpark();
         row.set(Flag::Delivered);

@@ -9,7 +9,7 @@
 
 use crate::cancel::scope;
 use crate::error::{Cancelled, Cause};
-use crate::task::extras::NodeKind;
+use crate::task::extras::{Node, NodeKind};
 use crate::task::life;
 use crate::task::row::{AwaitKind, Flag, Joins, Row};
 use crate::task::state::State;
@@ -75,6 +75,7 @@ fn pass_on(row: &'static Row, scope: u32, why: &Cancelled, targets: &mut Vec<&'s
     } else if targets.len() == listed || row.awaiting.joins() == Joins::InDoubt {
         deliver(row, scope, why, Accepted::ByLeaves);
     } else {
+        note_forwarded(row, scope, why);
         scope::bump(row, scope);
         row.set(Flag::Forwarded);
         wake(row);
@@ -96,16 +97,34 @@ fn awaited_tasks(row: &Row, scope: u32, mut f: impl FnMut(&'static Row)) {
     }
     if let Some(extras) = row.extras() {
         for (_, node) in extras.nodes.borrow().iter() {
-            let stands = |own: bool| !own || !in_doubt && node.poll == row.polls.get();
             match &node.kind {
                 NodeKind::Join(task) => see(*task, node.scope),
-                NodeKind::Joins { tasks, own } if stands(*own) => {
+                NodeKind::Joins { tasks, own } if stands(row, node, *own) => {
                     tasks.ids().iter().for_each(|task| see(*task, node.scope));
                 }
                 _ => {}
             }
         }
     }
+}
+
+/// Tells the leaves within `scope` that await several tasks what goes on to those.
+fn note_forwarded(row: &Row, scope: u32, why: &Cancelled) {
+    let Some(extras) = row.extras() else { return };
+    for (_, node) in extras.nodes.borrow().iter() {
+        if let NodeKind::Joins { tasks, own } = &node.kind
+            && scope::is_within(row, node.scope, scope)
+            && stands(row, node, *own)
+            && tasks.ids().iter().filter_map(|id| Row::current(*id)).any(|task| task.state.get().is_alive())
+        {
+            tasks.note_forwarded(why);
+        }
+    }
+}
+
+/// Whether a leaf that awaits tasks stands where its node says, for all one knows.
+fn stands(row: &Row, node: &Node, own: bool) -> bool {
+    !own || row.awaiting.joins() != Joins::InDoubt && node.poll == row.polls.get()
 }
 
 /// Whether the leaves that are parked in a task are bound to return a request from now on (CX-21).
@@ -173,6 +192,7 @@ pub(crate) fn forward_pending(row: &'static Row, scope: u32) -> bool {
         return false;
     }
     let why = scope::take(row);
+    note_forwarded(row, scope, &why);
     row.set(Flag::Forwarded);
     for target in targets {
         cancel(target, &why);

@@ -8,8 +8,8 @@
 //! ```
 
 use super::child::Child;
-use super::waiter::Waiter;
 use super::watch::Watch;
+use crate::waiter::Waiter;
 use homing_executor::cancel::{ForwardTo, Leaf, Resumed};
 use homing_executor::error::{Error, Result};
 use homing_executor::task::TaskRef;
@@ -108,8 +108,6 @@ struct State {
     running: Cell<usize>,
     /// The first child that failed or ended cancelled.
     first_failure: Cell<Option<usize>>,
-    /// A cancel was forwarded to the children.
-    requested: Cell<bool>,
     forward_to: ForwardTo,
     waiter: Waiter,
 }
@@ -139,7 +137,6 @@ impl<C: GatherChildren> Gather<C> {
             mode: Cell::new(mode),
             running: Cell::new(tasks.len()),
             first_failure: Cell::new(None),
-            requested: Cell::new(false),
             forward_to: ForwardTo::new(&tasks),
             waiter: Waiter::default(),
         });
@@ -162,25 +159,18 @@ impl<C: GatherChildren> Gather<C> {
 
     /// Waits for the decision. The children are there then.
     fn poll_decided(&mut self, cx: &mut Context<'_>) -> Poll<Result<C>> {
-        match self.leaf.resume_forwarding() {
-            Resumed::Requested if self.state.is_decided() => {
-                // Decided, but not yet seen: the cancel wins (CX-7), and an error is kept beside it (KQ-13).
-                let cancelled = Error::from(self.leaf.take_request());
-                let displaced = self.first_error().filter(|error| !error.is_cancelled());
-                return Poll::Ready(Err(match displaced {
-                    Some(displaced) => cancelled.with_displaced(displaced),
-                    None => cancelled,
-                }));
-            }
-            Resumed::Forwarded => self.state.requested.set(true),
-            // One that is pending while children run goes on to them when the gather parks again.
-            Resumed::Requested | Resumed::Undisturbed => {}
+        if self.leaf.resume_forwarding() == Resumed::Requested && self.state.is_decided() {
+            // Decided, but not yet seen: the cancel wins (CX-7), and an error is kept beside it (KQ-13).
+            let cancelled = Error::from(self.leaf.take_request());
+            let displaced = self.first_error().filter(|error| !error.is_cancelled());
+            return Poll::Ready(Err(match displaced {
+                Some(displaced) => cancelled.with_displaced(displaced),
+                None => cancelled,
+            }));
         }
         if !self.state.is_decided() {
-            match self.leaf.park_forwarding(cx, &self.state.forward_to)? {
-                Resumed::Forwarded | Resumed::Requested => self.state.requested.set(true),
-                Resumed::Undisturbed => {}
-            }
+            // A request that is pending while children run goes on to them.
+            let _resumed = self.leaf.park_forwarding(cx, &self.state.forward_to)?;
             self.state.waiter.register(cx.waker());
             return Poll::Pending;
         }
@@ -191,10 +181,10 @@ impl<C: GatherChildren> Gather<C> {
         {
             return Poll::Ready(Err(error));
         }
-        if self.state.requested.get() {
+        if let Some(cancelled) = self.state.forward_to.forwarded() {
             // All have ended, and none of them in a way that says so (GA-12, GA-13).
             let from_a_child = self.first_error().and_then(|error| error.as_cancelled().cloned());
-            return Poll::Ready(Err(from_a_child.unwrap_or_default().into()));
+            return Poll::Ready(Err(from_a_child.unwrap_or(cancelled).into()));
         }
         Poll::Ready(Ok(self.children.take().expect("a gather gives its outcome once")))
     }
