@@ -23,7 +23,7 @@ fn main() -> io::Result<ExitCode> {
     let files: Vec<File<'_>> = by_file(&methods)
         .into_iter()
         .map(|(name, methods)| {
-            let source = fs::read_to_string(tests.join(name).with_extension("rs")).unwrap_or_default();
+            let source = source(&tests.join(name).with_extension(""));
             File::new(name, methods, &ports(&source))
         })
         .collect();
@@ -39,6 +39,13 @@ fn main() -> io::Result<ExitCode> {
     }
     fs::write(&path, page)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The Rust file of that name, and those in the directory of that name, which other programs run.
+fn source(path: &Path) -> String {
+    let directory = fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
+    let files = [path.with_extension("rs")].into_iter().chain(directory);
+    files.map(|file| fs::read_to_string(file).unwrap_or_default()).collect()
 }
 
 /// A row of the list.
@@ -76,7 +83,8 @@ struct Port {
 /// The ports of one file, by method; of those, by the module that they are in.
 type Ports = BTreeMap<String, BTreeMap<String, Port>>;
 
-/// Reads the tests of a Rust file, line by line.
+/// Reads the tests of a Rust file, line by line. A function `test_…` without `#[test]` is called by a `main` of its own:
+/// were it not, the compiler would say so.
 fn ports(source: &str) -> Ports {
     let mut ports = Ports::new();
     let (mut module, mut docs, mut is_test) = (String::new(), Vec::new(), false);
@@ -85,8 +93,10 @@ fn ports(source: &str) -> Ports {
             docs.push(text.trim());
         } else if line == "#[test]" {
             is_test = true;
-        } else if let Some(name) =
-            line.strip_prefix("fn ").and_then(|rest| rest.split('(').next()).filter(|_| is_test)
+        } else if let Some(name) = line
+            .strip_prefix("fn ")
+            .and_then(|rest| rest.split('(').next())
+            .filter(|name| is_test || name.starts_with("test_"))
         {
             let port = Port { stands_in: told(&docs, "Stands in:") };
             let also = told(&docs, "Also:").unwrap_or_default();

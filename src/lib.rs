@@ -33,7 +33,7 @@
 //!
 //! | to | see |
 //! |----|-----|
-//! | run a program | [`run`], [`Runtime`], [`Builder`], [`Handle`] |
+//! | run a program | [`run`], [`Runner`], [`Runtime`], [`Builder`], [`Handle`] |
 //! | spawn tasks, hold on to them | [`spawn`], [`task()`], [`Task`], [`TaskRef`], [`SharedTask`] |
 //! | wait for them together | [`task_group`], [`TaskGroup`]; [`gather()`], [`wait()`], [`as_completed`], [`race()`], [`shield()`] |
 //! | limit time, pass time | [`timeout`], [`timeout_scope`], [`wait_for`], [`sleep`], [`time`] |
@@ -54,7 +54,7 @@ pub use homing_executor::error::{
 pub use homing_executor::hyper;
 #[cfg(unix)]
 pub use homing_executor::net;
-pub use homing_executor::runtime::{Builder, Handle, RemoteTask, Runtime, call_soon, run};
+pub use homing_executor::runtime::{Builder, Handle, RemoteTask, Runner, Runtime, call_soon, run};
 pub use homing_executor::task::{SharedTask, Task, TaskId, TaskRef, all_tasks, current, spawn, task};
 pub use homing_executor::time::{Instant, sleep, sleep_until, yield_now};
 pub use homing_executor::{Unhandled, cancel, error, runtime, task, time};

@@ -2,7 +2,16 @@
 
 #![cfg_attr(not(target_os = "linux"), allow(unused))]
 
-use homing::{Interrupted, Result, sleep};
+#[cfg(target_os = "linux")]
+#[path = "asyncio/test_runners/interrupts.rs"]
+mod interrupts;
+#[cfg(target_os = "linux")]
+#[path = "asyncio/support/promise.rs"]
+#[allow(dead_code, reason = "what it is to other tests")]
+mod promise;
+
+use homing::{Interrupted, Result, Runner, sleep};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 #[cfg(not(target_os = "linux"))]
@@ -10,7 +19,7 @@ fn main() {}
 
 #[cfg(target_os = "linux")]
 fn main() {
-    let tests: [(&str, fn()); 7] = [
+    let tests: [(&str, fn()); 13] = [
         ("an_interrupt_cancels_main_which_cleans_up", an_interrupt_cancels_main_which_cleans_up),
         ("an_interrupt_wakes_a_sleeping_loop", an_interrupt_wakes_a_sleeping_loop),
         (
@@ -22,6 +31,27 @@ fn main() {
             a_main_that_somebody_else_cancelled_too_is_cancelled,
         ),
         ("a_second_interrupt_aborts_main", a_second_interrupt_aborts_main),
+        (
+            "a_second_interrupt_aborts_a_main_that_has_swallowed_the_first",
+            a_second_interrupt_aborts_a_main_that_has_swallowed_the_first,
+        ),
+        (
+            "an_interrupt_that_main_can_no_longer_hear_of_is_the_outcome",
+            an_interrupt_that_main_can_no_longer_hear_of_is_the_outcome,
+        ),
+        (
+            "an_interrupt_that_comes_when_main_ends_cancelled_by_others_changes_nothing",
+            an_interrupt_that_comes_when_main_ends_cancelled_by_others_changes_nothing,
+        ),
+        (
+            "an_interrupt_that_comes_too_late_displaces_no_error",
+            an_interrupt_that_comes_too_late_displaces_no_error,
+        ),
+        ("each_run_of_a_runner_hears_of_interrupts", each_run_of_a_runner_hears_of_interrupts),
+        (
+            "the_former_handler_is_put_back_when_main_panics_too",
+            the_former_handler_is_put_back_when_main_panics_too,
+        ),
         ("one_runtime_after_the_other_hears_of_interrupts", one_runtime_after_the_other_hears_of_interrupts),
         ("the_former_handler_is_put_back", the_former_handler_is_put_back),
     ];
@@ -33,12 +63,12 @@ fn main() {
         eprintln!("an interrupt was not heard within 30 s");
         std::process::exit(1);
     });
-    println!("running {} tests", tests.len());
-    for (name, test) in tests {
+    println!("running {} tests", tests.len() + interrupts::PORTED.len());
+    for (name, test) in tests.into_iter().chain(interrupts::PORTED) {
         test();
         println!("test {name} ... ok");
     }
-    println!("\ntest result: ok. {} passed; 0 failed", tests.len());
+    println!("\ntest result: ok. {} passed; 0 failed", tests.len() + interrupts::PORTED.len());
 }
 
 fn interrupt() {
@@ -128,6 +158,89 @@ fn a_second_interrupt_aborts_main() {
     assert!(dropped);
 }
 
+/// RU-12, RU-13.
+fn a_second_interrupt_aborts_a_main_that_has_swallowed_the_first() {
+    let outcome: Result<()> = homing::run(async {
+        interrupt();
+        assert!(sleep(LONG).await.is_err());
+        homing::current().unwrap().uncancel();
+        interrupt();
+        sleep(LONG).await?;
+        unreachable!("it is not asked, but dropped")
+    });
+    assert!(outcome.unwrap_err().is::<Interrupted>());
+}
+
+/// RU-12: it is not forgotten, as if the user had not pressed the keys.
+fn an_interrupt_that_main_can_no_longer_hear_of_is_the_outcome() {
+    let at_once = homing::run(async { Ok(interrupt()) });
+    assert!(at_once.unwrap_err().is::<Interrupted>());
+    // The first was handled. The second has nobody.
+    let the_second = homing::run(async {
+        interrupt();
+        assert!(sleep(LONG).await.is_err());
+        homing::current().unwrap().uncancel();
+        Ok(interrupt())
+    });
+    assert!(the_second.unwrap_err().is::<Interrupted>());
+}
+
+/// RU-11: the same as if it had come sooner.
+fn an_interrupt_that_comes_when_main_ends_cancelled_by_others_changes_nothing() {
+    let outcome: Result<()> = homing::run(async {
+        homing::current().unwrap().cancel_with("somebody else");
+        let error = sleep(LONG).await.unwrap_err();
+        interrupt();
+        Err(error)
+    });
+    let error = outcome.unwrap_err();
+    assert!(error.is_cancelled() && !error.is::<Interrupted>(), "{error:#}");
+}
+
+/// RU-12.
+fn an_interrupt_that_comes_too_late_displaces_no_error() {
+    let outcome: Result<()> = homing::run(async {
+        interrupt();
+        Err(homing::Error::msg("no space left"))
+    });
+    assert_eq!(outcome.unwrap_err().to_string(), "no space left");
+}
+
+/// RU-3, RU-9: what is left of one run is there in the next, whoever was interrupted.
+fn each_run_of_a_runner_hears_of_interrupts() {
+    let mut runner = Runner::new();
+    let left = runner.runtime().unwrap().spawn(sleep(LONG));
+    for _ in 0..3 {
+        let outcome: Result<()> = runner.run(async {
+            interrupt();
+            sleep(LONG).await
+        });
+        assert!(outcome.unwrap_err().is::<Interrupted>());
+        assert_eq!(interrupt_action(), libc::SIG_DFL);
+        assert_eq!(runner.run(async { Ok(7) }).unwrap(), 7);
+    }
+    assert!(!left.is_finished());
+    runner.close().unwrap();
+    assert!(left.is_finished());
+}
+
+/// RU-14.
+fn the_former_handler_is_put_back_when_main_panics_too() {
+    let runner = Runner::new();
+    let caught = catch_unwind(AssertUnwindSafe(|| {
+        runner.run(async {
+            interrupt();
+            if sleep(LONG).await.is_err() {
+                std::panic::resume_unwind(Box::new("main"))
+            }
+            Ok(())
+        })
+    }));
+    assert!(caught.is_err());
+    assert_eq!(interrupt_action(), libc::SIG_DFL);
+    assert_eq!(runner.run(async { Ok(7) }).unwrap(), 7);
+}
+
 /// The pipe that wakes the loop is the process's, and listened to by one runtime after the other, and by one again.
 fn one_runtime_after_the_other_hears_of_interrupts() {
     let first = homing::Runtime::new();
@@ -144,11 +257,14 @@ fn one_runtime_after_the_other_hears_of_interrupts() {
 /// RU-14.
 fn the_former_handler_is_put_back() {
     homing::run(async { Ok(()) }).unwrap();
+    assert_eq!(interrupt_action(), libc::SIG_DFL);
+}
+
+fn interrupt_action() -> libc::sighandler_t {
     let mut present = std::mem::MaybeUninit::<libc::sigaction>::uninit();
-    // SAFETY: asks for the present setting.
-    let present = unsafe {
+    // SAFETY: asks for the present setting, which is written to `present` if the call succeeds.
+    unsafe {
         assert_eq!(libc::sigaction(libc::SIGINT, std::ptr::null(), present.as_mut_ptr()), 0);
-        present.assume_init()
-    };
-    assert_eq!(present.sa_sigaction, libc::SIG_DFL);
+        present.assume_init().sa_sigaction
+    }
 }

@@ -12,6 +12,7 @@ mod test_except_star;
 mod test_exception_group;
 mod test_locks;
 mod test_queues;
+mod test_runners;
 mod test_staggered;
 mod test_taskgroups;
 mod test_tasks;

@@ -30,6 +30,8 @@ pub enum RuntimeError {
     RuntimeGone,
     /// The result has been taken already.
     AlreadyTaken,
+    /// The runner has been closed (RU-7).
+    RunnerClosed,
 }
 
 impl fmt::Display for RuntimeError {
@@ -58,6 +60,9 @@ impl fmt::Display for RuntimeError {
             ),
             RuntimeError::AlreadyTaken => {
                 f.write_str("the result has been taken already; `share()` the task if several are to have it")
+            }
+            RuntimeError::RunnerClosed => {
+                f.write_str("the runner is closed, and its tasks have come home; make another one")
             }
         }
     }

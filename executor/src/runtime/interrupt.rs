@@ -6,10 +6,11 @@
 //!              third: the default action, which ends the process
 //! ```
 //!
-//! The loop hears of an interrupt between two polls. Should a task never return from one, the third ends the program.
+//! The loop hears of an interrupt between two polls. Should a task never return from one, the third ends the program. One
+//! that comes when main has ended, or is about to, has nobody to cancel: then it is the outcome of the run.
 //!
-//! Installed by [`run`](super::run) while its main task runs, on the process's main thread, and only where nobody else
-//! has a handler; the former one is put back afterwards. Elsewhere `run` works without.
+//! Installed by [`run`](super::run), and by a [`Runner`](super::Runner), while the main task runs, on the process's main
+//! thread, and only where nobody else has a handler; the former one is put back afterwards. Elsewhere they work without.
 
 use super::core::Core;
 use crate::error::{Asker, Cancelled, Cause};
@@ -18,15 +19,37 @@ use std::cell::Cell;
 
 /// While it lives, interrupts are meant for the main task.
 pub(crate) struct Interrupts<'a> {
-    _installed: os::Installed<'a>,
+    installed: os::Installed<'a>,
     /// How many of them have been seen.
     seen: Cell<u32>,
+    /// How many of these the main task could still be told of.
+    told: Cell<u32>,
+}
+
+/// How many interrupts came while the main task ran, and how many of them it could be told of.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Came {
+    all: u32,
+    told: u32,
+}
+
+impl Came {
+    /// Of a main task that has ended cancelled: whether it was for the interrupts alone. Takes their request back.
+    pub(crate) fn is_why(self, main: &TaskRef) -> bool {
+        let by_others = if self.told > 0 { main.uncancel() } else { main.cancelling() };
+        self.all > 0 && by_others == 0
+    }
+
+    /// Whether the last one came in the main task's last poll, or after it.
+    pub(crate) fn too_late(self) -> bool {
+        self.all > self.told
+    }
 }
 
 impl<'a> Interrupts<'a> {
     /// `None` where a handler cannot or must not be installed.
     pub(crate) fn install(core: &'a Core) -> Option<Interrupts<'a>> {
-        Some(Interrupts { _installed: os::Installed::new(core)?, seen: Cell::new(0) })
+        Some(Interrupts { installed: os::Installed::new(core)?, seen: Cell::new(0), told: Cell::new(0) })
     }
 
     /// Passes on what has come in: the first interrupt cancels, the second aborts (RU-9, RU-13).
@@ -41,17 +64,17 @@ impl<'a> Interrupts<'a> {
     #[cold]
     fn cancel(&self, main: &TaskRef, came: u32) {
         let why = Cancelled::new().because(Cause::by(Asker::Interrupt));
-        if self.seen.replace(came) == 0 {
-            main.cancel_because(&why);
-        }
-        if came > 1 {
-            main.abort_because(&why);
+        let is_first = self.seen.replace(came) == 0;
+        let is_told = (is_first && main.cancel_because(&why)) | (came > 1 && main.abort_because(&why));
+        if is_told {
+            self.told.set(came);
         }
     }
 
-    /// Whether there was one.
-    pub(crate) fn came(&self) -> bool {
-        self.seen.get() > 0
+    /// Main has ended. From here on interrupts are no longer meant for it.
+    pub(crate) fn end(self) -> Came {
+        drop(self.installed);
+        Came { all: os::count(), told: self.told.get() }
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   run(main)          all in one: build, run main, cancel what is left and wait for it
+//!   Runner             run(main), run(main), …, close(): the same in steps
 //!   Runtime            block_on(future)     the runtime has the thread
 //!                      turn(budget)         a host has it, and gives it now and then
 //!                      AsFd                 the one descriptor that tells when
@@ -12,10 +13,11 @@ mod builder;
 pub(crate) mod core;
 mod handle;
 mod interrupt;
+mod runner;
 
 use self::core::{Core, Phase};
 use crate::context;
-use crate::error::{Asker, Cancelled, Cause, Error, Interrupted, Result, RuntimeError};
+use crate::error::{Error, Interrupted, Result, RuntimeError};
 use crate::hook::Unhandled;
 use crate::task::cell::{TaskCell, on_stack};
 use crate::task::reference::home;
@@ -29,6 +31,7 @@ use std::time::Duration;
 
 pub use builder::Builder;
 pub use handle::{Handle, RemoteTask};
+pub use runner::{Runner, run};
 
 pub(crate) use handle::Calls;
 use interrupt::Interrupts;
@@ -50,9 +53,6 @@ use interrupt::Interrupts;
 pub struct Runtime {
     core: Box<Core>,
 }
-
-/// Rounds of the final sweep: tasks that spawn tasks when they are cancelled get this many chances.
-const SWEEPS: usize = 1000;
 
 impl Runtime {
     /// A runtime with the defaults of [`Builder`].
@@ -76,10 +76,10 @@ impl Runtime {
     ///
     /// # Errors
     ///
-    /// What the future ended with; a [`Cancelled`], if somebody cancelled it and it let that happen;
-    /// [`RuntimeError::NestedRuntime`] on a thread that is running a runtime already, in which case the future is dropped
-    /// unpolled (RU-2); an [`std::io::Error`] if the operating system refuses what is needed to sleep, in which case it is
-    /// dropped where it stands.
+    /// What the future ended with; a [`Cancelled`](crate::error::Cancelled), if somebody cancelled it and it let that
+    /// happen; [`RuntimeError::NestedRuntime`] on a thread that is running a runtime already, in which case the future is
+    /// dropped unpolled (RU-2); an [`std::io::Error`] if the operating system refuses what is needed to sleep, in which
+    /// case it is dropped where it stands.
     ///
     /// # Panics
     ///
@@ -87,16 +87,16 @@ impl Runtime {
     ///
     /// # asyncio
     ///
-    /// `loop.run_until_complete`, `Runner.run` (RU-3).
+    /// `loop.run_until_complete` (RU-3).
     #[track_caller]
     pub fn block_on<F, T>(&self, future: F) -> Result<T>
     where
         F: IntoFuture<Output = Result<T>>,
     {
-        self.block_on_from(future, Location::caller(), CtrlC::Ignored)
+        self.block_on_from(future, Location::caller(), Role::Future)
     }
 
-    fn block_on_from<F, T>(&self, future: F, place: &'static Location<'static>, ctrl_c: CtrlC) -> Result<T>
+    fn block_on_from<F, T>(&self, future: F, place: &'static Location<'static>, role: Role) -> Result<T>
     where
         F: IntoFuture<Output = Result<T>>,
     {
@@ -112,9 +112,9 @@ impl Runtime {
         // Its drop guard, too: on every way out the future is gone before its memory is.
         let mut main = Main { task: Task::<T>::adopt(Some(row)) };
         core.start(row, Some(crate::task::life::Start::Queued));
-        let interrupts = match ctrl_c {
-            CtrlC::CancelsMain => Interrupts::install(core),
-            CtrlC::Ignored => None,
+        let interrupts = match role {
+            Role::Program => Interrupts::install(core),
+            Role::Future => None,
         };
         core.run_until(|| {
             if let Some(interrupts) = &interrupts {
@@ -122,81 +122,24 @@ impl Runtime {
             }
             !row.state.get().is_alive()
         })?;
+        if role == Role::Program {
+            // One more turn, or a task that main has spawned last would be cancelled before its first line (RU-4).
+            core.run_until(|| true)?;
+        }
+        let interrupts = interrupts.map(Interrupts::end).unwrap_or_default();
         match main.task.try_result() {
-            // Cancelled by the interrupt, and by nobody else (RU-10, RU-11).
-            Some(Err(error))
-                if error.is_cancelled()
-                    && interrupts.is_some_and(|interrupts| interrupts.came())
-                    && main.task.uncancel() == 0 =>
-            {
+            // Cancelled by interrupts, and by nobody else (RU-10, RU-11).
+            Some(Err(error)) if error.is_cancelled() && interrupts.is_why(&main.task) => {
                 Err(Interrupted::new(error.as_cancelled().cloned()).into())
             }
+            // As if main had ended with a request pending (CX-12): the interrupt is not forgotten.
+            Some(Ok(_)) if interrupts.too_late() => Err(Interrupted::default().into()),
             // The panic of another task, which the future has passed on, is an error as any other.
             Some(Err(error)) if row.is(Flag::Panicked) => Err(resume_panic(error)),
             Some(Err(error)) => Err(error),
             Some(Ok(value)) => Ok(value),
             None => Err(RuntimeError::AlreadyTaken.into()),
         }
-    }
-
-    /// As [`block_on`](Runtime::block_on), and then cancels all tasks that are left, and waits for them: until none is
-    /// left, also of those spawned in the meantime.
-    ///
-    /// While `main` runs on the process's main thread, and nobody else has a handler for it, Ctrl-C cancels `main`, so that
-    /// it can clean up. A second one aborts it. Both are heard between two polls; a third ends the process at once.
-    ///
-    /// # Errors
-    ///
-    /// Those of `block_on`. Errors of the tasks that were left go to the hook for unhandled errors (RU-5).
-    /// [`Interrupted`], if the user pressed Ctrl-C and `main` ended cancelled for that reason.
-    ///
-    /// # Panics
-    ///
-    /// As `block_on`, after the sweep.
-    ///
-    /// # asyncio
-    ///
-    /// `asyncio.run`, Ctrl-C included (RU-9 to RU-14; on Linux), with the sweep repeated until no task is left (RU-4, RU-6, KQ-8).
-    #[track_caller]
-    pub fn run<F, T>(&self, main: F) -> Result<T>
-    where
-        F: IntoFuture<Output = Result<T>>,
-    {
-        if context::with(|core| core.is_some()) {
-            return Err(RuntimeError::NestedRuntime.into());
-        }
-        let place = Location::caller();
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            self.block_on_from(main, place, CtrlC::CancelsMain)
-        }));
-        let swept = self.sweep();
-        match outcome {
-            Ok(outcome) => outcome.and_then(|value| swept.map(|()| value)),
-            Err(payload) => std::panic::resume_unwind(payload),
-        }
-    }
-
-    /// Cancels all tasks and waits for them, again and again until none is left, nor a callback that waits for its turn.
-    fn sweep(&self) -> Result<()> {
-        let _entered = self.enter(Phase::Running)?;
-        let why = Cancelled::new().because(Cause::by(Asker::Runtime));
-        for _ in 0..SWEEPS {
-            let tasks: Vec<TaskRef> = self.core.all_tasks();
-            if tasks.is_empty() && self.core.ready.is_empty() {
-                break;
-            }
-            for task in &tasks {
-                task.cancel_because(&why);
-            }
-            let unfinished = std::cell::Cell::new(0);
-            self.core.run_until(|| {
-                while tasks.get(unfinished.get()).is_some_and(TaskRef::is_finished) {
-                    unfinished.set(unfinished.get() + 1);
-                }
-                unfinished.get() == tasks.len()
-            })?;
-        }
-        Ok(())
     }
 
     /// Spawns a task from outside: it runs when the runtime does.
@@ -259,6 +202,15 @@ impl Runtime {
         Handle::new(self.core.calls())
     }
 
+    /// Whether it is in [debug mode](Builder::debug).
+    ///
+    /// # asyncio
+    ///
+    /// `loop.get_debug`.
+    pub fn is_debug(&self) -> bool {
+        self.core.debug
+    }
+
     /// How many tasks there are that have not ended.
     pub fn task_count(&self) -> usize {
         self.core.alive.get()
@@ -312,12 +264,13 @@ impl Default for Runtime {
     }
 }
 
-/// What Ctrl-C does while a main task runs.
+/// What the future of a `block_on` is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum CtrlC {
-    /// What it did before.
-    Ignored,
-    CancelsMain,
+enum Role {
+    /// A future to wait for.
+    Future,
+    /// A program's main: Ctrl-C cancels it, and what it has made ready takes its turn.
+    Program,
 }
 
 /// While it lives, the runtime has the thread.
@@ -400,35 +353,6 @@ impl Turn {
         let until = |deadline: Instant| deadline.saturating_duration_since(Instant::now());
         self.next_deadline.map(|deadline| if self.is_virtual { Duration::ZERO } else { until(deadline) })
     }
-}
-
-/// Runs a program: makes a runtime, runs `main` in it to its end, cancels the tasks that are left and waits for them.
-///
-/// # Errors
-///
-/// What `main` ended with; see [`Runtime::run`].
-///
-/// # Panics
-///
-/// If `main` panics.
-///
-/// # asyncio
-///
-/// `asyncio.run` (RU-1 to RU-6).
-///
-/// ```
-/// let answer = homing::run(async {
-///     homing::sleep(std::time::Duration::from_millis(1)).await?;
-///     Ok(42)
-/// });
-/// assert_eq!(answer.unwrap(), 42);
-/// ```
-#[track_caller]
-pub fn run<F, T>(main: F) -> Result<T>
-where
-    F: IntoFuture<Output = Result<T>>,
-{
-    Runtime::new().run(main)
 }
 
 /// Queues a callback on the running runtime: it is called in the next turn, after what is ready already.
