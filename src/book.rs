@@ -1,4 +1,7 @@
 //! The chapters of the book, for the doc-test runner: every Rust snippet in them is a test.
+//!
+//! Two are not here, since others look after them: `parity.md` is written by `examples/parity_table.rs`, and the snippets
+//! in `cookbook.md` are parts of the examples, with which `tests/examples` compares them.
 
 #[doc = include_str!("../docs/src/architecture.md")]
 struct Architecture;
@@ -28,5 +31,8 @@ struct Glossary;
 struct Reading;
 #[doc = include_str!("../docs/src/sync.md")]
 struct Sync;
+#[doc = include_str!("../docs/src/sockets.md")]
+#[cfg(all(unix, feature = "hyper"))]
+struct Sockets;
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -27,7 +27,8 @@ impl std::error::Error for BadStatus {}
 
 /// Fetches one service's answer, and marks on its lane what happens.
 ///
-/// Cancelled, it cleans up before it goes: clean-up may await, since the request was delivered and does not come again.
+/// Cancelled, it cleans up before it goes: clean-up may await, since the request was delivered and does not come
+/// again.
 pub(crate) async fn fetch(base: Uri, service: &'static str, path: String, lane: Lane) -> Result<Value> {
     lane.mark(Mark::Started);
     match get(&base, service, &path, &lane).await {
@@ -57,7 +58,7 @@ async fn get(base: &Uri, service: &'static str, path: &str, lane: &Lane) -> Resu
     let request = Request::get(format!("/{path}.json"))
         .header(header::HOST, authority.as_str())
         .body(Empty::<Bytes>::new())?;
-    // The connection has to be driven while the request is under way: by a task that lives no longer than that.
+    // The connection has to be driven while the request is under way: by a task that lives as long as that.
     let (status, body) = task_group(async |tg| {
         tg.task(async { Ok(connection.await?) }).name("connection").spawn();
         let response = sender.send_request(request).await?;

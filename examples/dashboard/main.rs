@@ -1,11 +1,11 @@
-//! A dashboard fetched from five services at once: it succeeds, it fails, it runs out of time, and cleans up after itself.
+//! A dashboard fetched from five services at once: it succeeds, it fails, it runs out of time, and cleans up.
 //!
 //! ```text
 //! cargo run --release --example dashboard
 //! ```
 //!
-//! In one process, on one thread: a hyper server that serves the JSON files of this folder, each with a latency of its
-//! own, and a hyper client that fetches them concurrently in a `task_group` under a `timeout`.
+//! In one process, on one thread: a hyper server that serves the JSON files of this folder, each with a latency
+//! of its own, and a hyper client that fetches them concurrently in a `task_group` under a `timeout`.
 //!
 //! ```text
 //!   task group "dashboard"
