@@ -259,7 +259,8 @@ impl<T: Send + 'static> RemoteTask<T> {
         let shared = self.shared.clone();
         // A runtime that is gone has cancelled it already.
         let _ = self.calls.send(Box::new(move || {
-            let task = shared.lock().task;
+            // One that has ended may have left its id to another.
+            let task = Some(shared.lock()).filter(|state| !state.finished).and_then(|state| state.task);
             if let Some(row) = task.and_then(crate::task::row::Row::current) {
                 crate::cancel::request::cancel(row, &why);
             }
