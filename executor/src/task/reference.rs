@@ -12,9 +12,13 @@ use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::panic::Location;
 
-/// What tells one task from another for as long as the program runs.
+/// What tells one task from another, in all runtimes of the process.
 ///
 /// Shown as a number; it is the task's address in the runtime's tables, not its running number.
+///
+/// No two tasks that are alive have the same, nor has one for which there still is a handle. Once they are gone, an id is
+/// given out again after 2^32 further tasks in the same place, which is some minutes of doing nothing else: to tell tasks
+/// apart for longer than that, keep a [`TaskRef`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TaskId(pub(crate) u64);
 
