@@ -1,5 +1,5 @@
 //! Waiting for one long-lived task again and again, in whatever way, and being let go in whatever way, leaves nothing behind
-//! with it (WA-8, SH-7, CG-3): the memory in use is what it was before.
+//! with it (WA-8, SH-7): the memory in use is what it was before.
 
 mod common;
 
