@@ -55,7 +55,7 @@ impl Line {
 /// See the [module](self).
 ///
 /// Invariant (queued-once): a row is in one of the two lines exactly when its task is `Created` or `Ready`, or is
-/// `Done` and flagged `Linked` (it was aborted while in line).
+/// `Done` and flagged `Linked` (it was aborted while in line). A driven task may stand in its driver's line instead.
 #[derive(Default, Debug)]
 pub(crate) struct ReadyQueue {
     batch: Line,

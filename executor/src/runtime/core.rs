@@ -209,6 +209,18 @@ impl Core {
         self.expire_timers();
     }
 
+    /// How many tasks a driver may poll in one poll of its own: about as many as there are polls until the next look.
+    pub(crate) fn driven_share(&self) -> u32 {
+        self.until_look.get().max(LOOK_EVERY / 2)
+    }
+
+    /// A driver polls one of its tasks, which counts as any poll. The look itself waits until the driver's poll returns.
+    #[inline]
+    pub(crate) fn begin_driven_poll(&self) {
+        self.io_share.renew();
+        self.until_look.set((self.until_look.get() - 1).max(1));
+    }
+
     /// Before each operation of a socket. Where a task has had its share, others may be waiting for events as well:
     /// the next look is due after this poll.
     #[inline]

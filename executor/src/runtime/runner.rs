@@ -99,13 +99,15 @@ impl Runtime {
         let _entered = self.enter(Phase::Running)?;
         let why = Cancelled::new().because(Cause::by(Asker::Runtime));
         for _ in 0..SWEEPS {
-            let tasks: Vec<TaskRef> = self.core.all_tasks();
-            if tasks.is_empty() && self.core.ready.is_empty() {
+            let mut tasks: Vec<TaskRef> = self.core.all_tasks();
+            if tasks.iter().all(TaskRef::is_driven) && self.core.ready.is_empty() {
                 break;
             }
             for task in &tasks {
                 task.cancel_because(&why);
             }
+            // A driven task ends with its driver, whose own task is waited for. If the driver was forgotten, it never does.
+            tasks.retain(|task| !task.is_driven());
             let unfinished = Cell::new(0);
             self.core.run_until(|| {
                 while tasks.get(unfinished.get()).is_some_and(TaskRef::is_finished) {

@@ -99,6 +99,15 @@ pub(crate) fn pooled<F: Future<Output = Result<T>>, T, O: Owner>() -> &'static V
     &const { Tables::<F, T, O>::POOLED }
 }
 
+/// The same, but it gives the name of another type, `N`: that of the future which the one in the cell stands for.
+pub(crate) fn pooled_for<N, F: Future<Output = Result<T>>, T, O: Owner>() -> &'static VTable {
+    struct Named<N, F, T, O>(std::marker::PhantomData<(N, F, T, O)>);
+    impl<N, F: Future<Output = Result<T>>, T, O: Owner> Named<N, F, T, O> {
+        const TABLE: VTable = VTable { type_name: std::any::type_name::<N>, ..Tables::<F, T, O>::POOLED };
+    }
+    &const { Named::<N, F, T, O>::TABLE }
+}
+
 /// The table for a cell on the stack of `block_on`.
 pub(crate) fn on_stack<F: Future<Output = Result<T>>, T, O: Owner>() -> &'static VTable {
     &const { Tables::<F, T, O>::ON_STACK }

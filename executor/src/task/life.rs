@@ -10,6 +10,7 @@
 //! ends the task it belongs to, never the loop.
 
 use super::cell::{self, Ended, TaskCell, VTable};
+use super::driven;
 use super::extras::Extras;
 use super::owner::{Attention, Outcome, Owner};
 use super::pages;
@@ -65,13 +66,27 @@ impl Core {
             self.contain(|| drop((future, owner)));
             return None;
         }
+        let table = cell::pooled::<F, T, O>();
+        let row = self.found_task::<F, T, O>(future, owner, table, options.name, options.place);
+        self.start(row, options.start);
+        Some(row)
+    }
+
+    /// Makes a cell and a row for a task with this table, which is one for cells of this type.
+    #[inline]
+    pub(crate) fn found_task<F, T, O>(
+        &self,
+        future: F,
+        owner: O,
+        vtable: &'static VTable,
+        name: Option<Cow<'static, str>>,
+        place: &'static Location<'static>,
+    ) -> &'static Row {
         let layout = Layout::new::<TaskCell<F, T, O>>();
         let cell = self.blocks.allocate(layout);
         // SAFETY: fresh memory of that layout.
         unsafe { cell.cast::<TaskCell<F, T, O>>().write(TaskCell::new(future, owner)) };
-        let row = self.found_row(cell, cell::pooled::<F, T, O>(), options.name, options.place);
-        self.start(row, options.start);
-        Some(row)
+        self.found_row(cell, vtable, name, place)
     }
 
     /// Takes a row and fills it in for the future in `cell`.
@@ -112,14 +127,24 @@ impl Core {
 
     #[inline]
     pub(crate) fn start(&self, row: &'static Row, start: Option<Start>) {
-        let depth = self.eager_depth.get();
-        if start.unwrap_or(self.default_start) == Start::Eager && depth < EAGER_DEPTH {
-            self.eager_depth.set(depth + 1);
-            self.poll(row);
-            self.eager_depth.set(depth);
+        if self.starts_eagerly(start) {
+            self.one_deeper(|| self.poll(row));
         } else {
             self.ready.push(row);
         }
+    }
+
+    #[inline]
+    pub(super) fn starts_eagerly(&self, start: Option<Start>) -> bool {
+        start.unwrap_or(self.default_start) == Start::Eager && self.eager_depth.get() < EAGER_DEPTH
+    }
+
+    #[inline]
+    pub(super) fn one_deeper(&self, poll: impl FnOnce()) {
+        let depth = self.eager_depth.get();
+        self.eager_depth.set(depth + 1);
+        poll();
+        self.eager_depth.set(depth);
     }
 
     /// Somebody on this thread wakes the task.
@@ -135,14 +160,51 @@ impl Core {
     /// Gives a task its turn.
     #[inline]
     pub(crate) fn poll(&self, row: &'static Row) {
-        let requested = row.is(Flag::Must);
+        if row.state.get().is_in_line() && !row.is_special() {
+            self.poll_future(row, false);
+        } else {
+            self.poll_special(row);
+        }
+    }
+
+    #[cold]
+    fn poll_special(&self, row: &'static Row) {
         match row.state.get() {
-            State::Done => return self.leave_line(row),
-            // Cancelled before its first poll: the body never runs (CX-8).
-            State::Created if requested => return self.end_early(row, scope::take(row).into()),
-            State::Created | State::Ready => {}
+            State::Done => self.leave_line(row),
+            State::Created | State::Ready if row.is(Flag::Driven) => driven::call(row),
+            State::Created | State::Ready => self.poll_requested(row),
             state => unreachable!("queued-once: {row:?} came to its turn in state {state:?}"),
         }
+    }
+
+    /// Gives a driven task its turn with its driver.
+    #[inline]
+    pub(super) fn poll_driven(&self, row: &'static Row) {
+        self.begin_driven_poll();
+        match row.state.get() {
+            State::Done => self.leave_line(row),
+            State::Created | State::Ready if row.is(Flag::Abort) => {
+                self.end_early(row, request::take_causes(row).into());
+            }
+            State::Created | State::Ready => self.poll_requested(row),
+            state => unreachable!("queued-once: {row:?} came to its driver's turn in state {state:?}"),
+        }
+    }
+
+    /// Polls a task of which it may have been asked to cancel.
+    #[inline(never)]
+    fn poll_requested(&self, row: &'static Row) {
+        let requested = row.is(Flag::Must);
+        if requested && row.state.get() == State::Created {
+            // Cancelled before its first poll: the body never runs (CX-8).
+            return self.end_early(row, scope::take(row).into());
+        }
+        self.poll_future(row, requested);
+    }
+
+    /// Polls the future. `requested`: a cancel request has been pending since before.
+    #[inline(always)]
+    fn poll_future(&self, row: &'static Row, requested: bool) {
         row.state.set(State::Running);
         row.polls.set(row.polls.get().wrapping_add(1));
         row.awaiting.begin_poll();
@@ -215,6 +277,13 @@ impl Core {
             State::Running | State::Rewoken => {
                 row.set(Flag::Abort);
                 request::note_cause(row, why);
+                return true;
+            }
+            // Whether what its future borrows is still there, only its driver knows: so the driver ends it.
+            _ if row.is(Flag::Driven) && !driven::is_reachable(row) => {
+                row.set(Flag::Abort);
+                request::note_cause(row, why);
+                waker::waker(row.id()).wake_by_ref();
                 return true;
             }
             State::Created | State::Ready => row.set(Flag::Linked),
@@ -377,7 +446,7 @@ impl Core {
 
     /// An aborted task has come to its turn.
     #[cold]
-    fn leave_line(&self, row: &'static Row) {
+    pub(super) fn leave_line(&self, row: &'static Row) {
         row.clear(Flag::Linked);
         if row.refs.get() == 0 {
             self.release(row);

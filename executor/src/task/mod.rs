@@ -7,8 +7,10 @@
 //! ```
 
 pub(crate) mod cell;
+mod driven;
 pub(crate) mod extras;
 mod handle;
+mod lent;
 pub(crate) mod life;
 mod owner;
 pub(crate) mod pages;
@@ -19,6 +21,7 @@ mod spawn;
 pub(crate) mod state;
 pub(crate) mod types;
 
+pub use driven::{Drive, DrivenBuilder, Driver, ScopedTask};
 pub use handle::Task;
 pub use owner::{Attention, Outcome, Owner};
 pub use reference::{CallbackKey, TaskId, TaskRef};

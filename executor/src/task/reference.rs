@@ -183,6 +183,8 @@ impl TaskRef {
     /// Drops the task's future at once, or, if it is being polled, right after that poll. The task ends cancelled.
     ///
     /// There is no chance to clean up but the destructors'. For emergencies; use [`cancel`](TaskRef::cancel) otherwise.
+    /// A [driven](crate::task::Driver) task, whose future borrows, is ended by its driver: at once if the call comes from
+    /// within the driver's poll, otherwise when the driver is polled next.
     ///
     /// Returns `false`, and does nothing, if the task has ended.
     pub fn abort(&self) -> bool {
@@ -192,6 +194,10 @@ impl TaskRef {
     /// As [`abort`](TaskRef::abort); the task ends with this cancellation.
     pub fn abort_because(&self, why: &Cancelled) -> bool {
         self.row().is_some_and(|row| home(row).abort(row, why))
+    }
+
+    pub(crate) fn is_driven(&self) -> bool {
+        self.row().is_some_and(|row| row.is(Flag::Driven))
     }
 
     /// Whether the task has ended.

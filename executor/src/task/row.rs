@@ -237,6 +237,8 @@ pub(crate) enum Flag {
     Forwarded = 1 << 12,
     /// Ended in a panic of its own.
     Panicked = 1 << 13,
+    /// Polled by a driver, and not by the loop. See [`driven`](super::driven).
+    Driven = 1 << 14,
 }
 
 impl Row {
@@ -275,6 +277,12 @@ impl Row {
     #[inline(always)]
     pub(crate) fn has_request(&self) -> bool {
         self.flags.get() & (Flag::Must as u16 | Flag::ScopeMust as u16) != 0
+    }
+
+    /// Whether its turn is to be looked at more closely: a request is pending for the whole task, or it is driven.
+    #[inline(always)]
+    pub(crate) fn is_special(&self) -> bool {
+        self.flags.get() & (Flag::Must as u16 | Flag::Driven as u16) != 0
     }
 
     pub(crate) fn reset_flags(&self) {

@@ -74,6 +74,12 @@ impl State {
         }
     }
 
+    /// Whether it waits for its turn.
+    #[inline(always)]
+    pub(crate) fn is_in_line(self) -> bool {
+        matches!(self, State::Created | State::Ready)
+    }
+
     /// Whether it is being polled at this moment.
     pub(crate) fn on_cpu(self) -> bool {
         matches!(self, State::Running | State::Rewoken)
