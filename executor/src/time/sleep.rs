@@ -7,7 +7,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-/// Waits for `duration`, from now on. Zero gives way once, and arms no timer.
+/// Waits for `duration`, from now on: from this call, not from the first poll. Called outside of a runtime it goes by the
+/// operating system's clock, of which a virtual one knows nothing. Zero gives way once, and arms no timer.
 ///
 /// Never shorter than asked; longer by what it takes the loop to get to it. Very long ones end with the clock, in some
 /// 584 years.
