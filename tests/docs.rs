@@ -165,7 +165,10 @@ fn every_chapter_is_in_the_summary_and_its_examples_are_run() {
         let Ok(chapter) = path.strip_prefix(root().join("docs/src")) else { continue };
         let chapter = chapter.to_string_lossy().into_owned();
         assert!(chapter == "SUMMARY.md" || summary.contains(&chapter), "{chapter} is not in the summary");
-        let has_examples = text.lines().any(|line| line.starts_with("```rust"));
+        // What is marked as a part of a program is compared with it (`tests/examples`).
+        let mut lines = text.lines().zip(text.lines().skip(1));
+        let has_examples =
+            lines.any(|(mark, line)| line.starts_with("```rust") && !mark.starts_with("<!-- code: "));
         assert!(!has_examples || book.contains(&format!("docs/src/{chapter}")), "nobody runs {chapter}");
     }
 }
