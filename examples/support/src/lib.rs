@@ -17,9 +17,10 @@ mod server;
 pub use client::HttpError;
 
 use homing::net::TcpListener;
-use homing::{Result, spawn};
+use homing::{Result, Task, spawn};
 use server::Load;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
 use std::rc::Rc;
 
 /// Where the pages are. A clone is the same place.
@@ -31,12 +32,17 @@ pub struct Web {
 
 /// Runs `lesson` with a server beside it, which ends when the lesson has.
 pub async fn with_web<T>(lesson: impl AsyncFnOnce(Web) -> Result<T>) -> Result<T> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    let web = Web { address: listener.local_addr()?, load: Rc::default() };
-    let server = spawn(server::serve(listener, web.load.clone()));
+    let (web, server) = open()?;
     let outcome = lesson(web).await;
     server.abort(); // nothing of it is worth a clean-up
     outcome
+}
+
+fn open() -> Result<(Web, Task<()>)> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let web = Web { address: listener.local_addr()?, load: Rc::default() };
+    let server = spawn(server::serve(listener, web.load.clone()));
+    Ok((web, server))
 }
 
 impl Web {
@@ -47,7 +53,7 @@ impl Web {
         Web { address: port.expect("the loopback interface has a free port"), load: Rc::default() }
     }
 
-    /// Fetches a page.
+    /// Fetches a page. (Boxed, so that what hyper makes of it is compiled in this package.)
     ///
     /// # Errors
     ///
@@ -56,8 +62,8 @@ impl Web {
     /// # Cancel safety
     ///
     /// Cancelled or dropped, it closes the connection.
-    pub fn get(&self, path: &str) -> impl Future<Output = Result<String>> + use<> {
-        client::get(self.address, path.to_owned())
+    pub fn get(&self, path: &str) -> Pin<Box<dyn Future<Output = Result<String>>>> {
+        Box::pin(client::get(self.address, path.to_owned()))
     }
 
     /// How many requests the server has had to think about at once, at most.
