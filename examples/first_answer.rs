@@ -3,7 +3,9 @@
 //! ```text
 //! cargo run --example first_answer
 //!
-//! race: <page> from mirror 2; the others: mirror 0 failed, mirror 1 cancelled
+//! race: mirror 0 failed
+//! race: mirror 1 cancelled
+//! race: <page>
 //! wait: <page>; cancelled by hand: 1
 //! ```
 
@@ -17,12 +19,14 @@ const MIRRORS: [&str; 3] = ["/page?ms=10&status=503", "/page?ms=5000", "/page?ms
 async fn lesson(web: Web) -> Result<()> {
     // All at once: no attempt waits for the one before it. The losers have ended when this returns.
     let outcome = race(MIRRORS.map(|path| web.get(path))).stagger(Duration::ZERO).await?;
-    let (winner, page) = outcome.winner.expect("one mirror works");
-    let losers = outcome.errors.iter().enumerate().filter_map(|(mirror, error)| {
-        let how = if error.as_ref()?.is_cancelled() { "cancelled" } else { "failed" };
-        Some(format!("mirror {mirror} {how}"))
-    });
-    println!("race: {page} from mirror {winner}; the others: {}", losers.collect::<Vec<_>>().join(", "));
+    for (mirror, error) in outcome.errors.iter().enumerate() {
+        match error {
+            Some(error) if error.is_cancelled() => println!("race: mirror {mirror} cancelled"),
+            Some(_) => println!("race: mirror {mirror} failed"),
+            None => {}
+        }
+    }
+    println!("race: {}", outcome.into_value()?);
 
     // The same by hand, as it is mostly done over there.
     let mut pending: Vec<Task<String>> = MIRRORS.map(|path| spawn(web.get(path))).into();

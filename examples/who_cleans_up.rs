@@ -162,7 +162,7 @@ fn try_out(way: Way, event: Event) -> (&'static str, String) {
     });
     let fates: Rc<[Rc<Cell<Fate>>; 2]> = Rc::new([(); 2].map(|()| Rc::new(Cell::new(Fate::Running))));
     let seen = Rc::new(RefCell::new(None));
-    let (look, fates) = (seen.clone(), fates.clone());
+    let (look, in_the_end) = (seen.clone(), fates.clone());
     let outcome = runtime.build().run(async move {
         let mut children: Vec<Child> = Vec::new();
         for (fate, clean_up) in fates.iter().zip([10, 30]) {
@@ -196,6 +196,8 @@ fn try_out(way: Way, event: Event) -> (&'static str, String) {
         Ok((now(), Some(outcome)))
     });
     let (at_end, outcome) = outcome.expect("the trial itself goes well");
+    // Nobody runs on for ever: `run` has cancelled whoever was left, and waited for them.
+    assert!(!in_the_end.iter().any(|fate| matches!(fate.get(), Fate::Running | Fate::CleaningUp)));
     let fates = seen.take().unwrap_or(at_end);
     let comes_out = match outcome {
         None | Some(Ok(())) => "no error".to_owned(),

@@ -649,6 +649,22 @@ mod racing {
         });
     }
 
+    /// ST-2
+    #[test]
+    fn a_race_that_nobody_has_won_has_no_value_but_the_errors_of_all() {
+        in_every_order(async |_| {
+            let attempts = [attempt(async { oops::<()>("first") }), attempt(async { oops("second") })];
+            let error = race(attempts).await?.into_value().unwrap_err();
+            let errors = error.as_group().expect("a group").errors();
+            assert_eq!(errors.iter().map(Error::to_string).collect::<Vec<_>>(), ["first", "second"]);
+
+            let nobody: [Task<()>; 0] = [];
+            let error = race(nobody).await?.into_value().unwrap_err();
+            assert!(error.is::<homing::error::EmptyGroup>(), "{error:#}");
+            Ok(())
+        });
+    }
+
     /// ST-3
     #[test]
     fn the_losers_are_waited_for_and_their_clean_up_is_not_cut_short() {

@@ -9,7 +9,7 @@
 
 use crate::waiter::Waiter;
 use homing_executor::cancel::{Awaiting, Leaf};
-use homing_executor::error::{Cancelled, Error, Result};
+use homing_executor::error::{Cancelled, Error, ExceptionGroup, Result};
 use homing_executor::task::{Task, TaskRef, task};
 use homing_executor::time::{Instant, Timer};
 use std::cell::RefCell;
@@ -91,6 +91,40 @@ pub struct RaceOutcome<T> {
     /// One entry for each attempt that was started, in order: its error, a `Cancelled` if it was cancelled because
     /// another one had won, and `None` for the winner.
     pub errors: Vec<Option<Error>>,
+}
+
+impl<T> RaceOutcome<T> {
+    /// The winner's value: for races that somebody has to win.
+    ///
+    /// # Errors
+    ///
+    /// If nobody has: an [`ExceptionGroup`] of what the attempts ended with, in their order; or
+    /// [`EmptyGroup`](homing_executor::error::EmptyGroup), if there was none.
+    ///
+    /// # asyncio
+    ///
+    /// Nothing: `staggered_race` returns `None` for the winner, and leaves the rest to the caller.
+    ///
+    /// ```
+    /// use homing::{Error, race};
+    ///
+    /// homing::run(async {
+    ///     let mirror = |works| async move { if works { Ok("page") } else { Err(Error::msg("is down")) } };
+    ///     assert_eq!(race([mirror(false), mirror(true)]).await?.into_value()?, "page");
+    ///     let error = race([mirror(false), mirror(false)]).await?.into_value().unwrap_err();
+    ///     assert_eq!(error.as_group().unwrap().len(), 2);
+    ///     Ok(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    pub fn into_value(self) -> Result<T> {
+        match self.winner {
+            Some((_, value)) => Ok(value),
+            None => {
+                Err(ExceptionGroup::new("nobody has won the race", self.errors.into_iter().flatten())?.into())
+            }
+        }
+    }
 }
 
 impl<F, T> IntoFuture for Race<F>
