@@ -106,7 +106,8 @@ fn run(tests: Vec<(String, Test)>) -> ExitCode {
     println!("running {} tests", tests.len());
     let waiting = Mutex::new(tests.iter());
     let failed = Mutex::new(Vec::new());
-    let workers = thread::available_parallelism().map_or(1, usize::from);
+    // Twice as many as there are processors: most of the time the programs wait.
+    let workers = thread::available_parallelism().map_or(1, usize::from) * 2;
     thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
