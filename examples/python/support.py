@@ -58,7 +58,7 @@ class Web:
             status = wishes.get("status", ["200"])[0]
             writer.write(f"HTTP/1.0 {status} -\r\n\r\n<{address.path[1:]}>".encode())
             await writer.drain()
-        except OSError:
+        except (OSError, EOFError):
             pass  # the client has hung up
         except asyncio.CancelledError:
             asyncio.current_task().uncancel()  # the program ends; streams of old would complain

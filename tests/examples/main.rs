@@ -47,10 +47,12 @@ examples! {
     first_answer        "../../examples/first_answer.rs"
     nested_groups       "../../examples/nested_groups.rs"
     partial_results     "../../examples/partial_results.rs"
+    save_anyway         "../../examples/save_anyway.rs"
     swallowed_cancel    "../../examples/swallowed_cancel.rs"
     time_limit          "../../examples/time_limit.rs"
     two_fetches         "../../examples/two_fetches.rs"
     who_cleans_up       "../../examples/who_cleans_up.rs"
+    workers             "../../examples/workers.rs"
 }
 
 /// Examples that are no part of the chapter.
