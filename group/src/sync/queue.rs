@@ -23,7 +23,7 @@ use std::fmt;
 /// `asyncio.Queue` (QU-1 to QU-14).
 ///
 /// ```
-/// use homing::sync::{Queue, Shutdown};
+/// use homing::sync::{Queue, QueueShutDown, Shutdown};
 /// use homing::task_group;
 ///
 /// homing::run(async {
@@ -33,11 +33,14 @@ use std::fmt;
 ///             let queue = queue.clone();
 ///             async move {
 ///                 let mut sum = 0;
-///                 while let Ok(item) = queue.get().await {
-///                     sum += item;
+///                 loop {
+///                     match queue.get().await {
+///                         Ok(item) => sum += item,
+///                         Err(error) if error.is::<QueueShutDown>() => return Ok(sum),
+///                         Err(error) => return Err(error), // cancelled, for one: not the end of the queue
+///                     }
 ///                     queue.task_done()?;
 ///                 }
-///                 Ok(sum)
 ///             }
 ///         });
 ///         for item in 1..=4 {
