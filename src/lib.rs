@@ -36,6 +36,7 @@
 //! | run a program | [`run`], [`Runner`], [`Runtime`], [`Builder`], [`Handle`] |
 //! | spawn tasks, hold on to them | [`spawn`], [`task()`], [`Task`], [`TaskRef`], [`SharedTask`] |
 //! | wait for them together | [`task_group`], [`TaskGroup`]; [`gather()`], [`wait()`], [`as_completed`], [`race()`], [`shield()`] |
+//! | have values that belong to a task | [`TaskLocal`], [`Context`] |
 //! | limit time, pass time | [`timeout`], [`timeout_scope`], [`wait_for`], [`sleep`], [`time`] |
 //! | share things among tasks | [`sync`] |
 //! | talk to others | `net`: sockets, on Unix; with the feature `hyper`, `hyper`'s traits on them |
@@ -52,12 +53,13 @@ pub use homing_executor::error::{
 };
 #[cfg(all(unix, feature = "hyper"))]
 pub use homing_executor::hyper;
+pub use homing_executor::locals::{Context, LocalError, TaskLocal};
 #[cfg(unix)]
 pub use homing_executor::net;
 pub use homing_executor::runtime::{Builder, Handle, RemoteTask, Runner, Runtime, call_soon, run};
 pub use homing_executor::task::{SharedTask, Task, TaskId, TaskRef, all_tasks, current, spawn, task};
 pub use homing_executor::time::{Instant, sleep, sleep_until, yield_now};
-pub use homing_executor::{Unhandled, cancel, error, runtime, task, time};
+pub use homing_executor::{Unhandled, cancel, error, locals, runtime, task, time};
 pub use homing_group::sync;
 pub use homing_group::{
     AsCompleted, AsTask, EmptyWait, Gather, GatherChildren, GatherOutcomes, Gatherable, Next, Race,

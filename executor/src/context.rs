@@ -32,8 +32,15 @@ impl Drop for Entered<'_> {
 /// Calls `f` with the running runtime.
 #[inline(always)]
 pub(crate) fn with<R>(f: impl FnOnce(Option<&Core>) -> R) -> R {
+    f(running())
+}
+
+/// The running runtime. The lifetime is a white lie that stays in this crate: callers use the core within the call in
+/// which they got it, and the guard of `enter` is further up on this same stack.
+#[inline(always)]
+pub(crate) fn running() -> Option<&'static Core> {
     // SAFETY: the pointer is null, or was set by `enter`, whose guard borrows the core and resets it.
-    f(unsafe { CURRENT.get().as_ref() })
+    unsafe { CURRENT.get().as_ref() }
 }
 
 /// Whether it is this runtime that is running.
@@ -45,9 +52,7 @@ pub(crate) fn is_running(core: &Core) -> bool {
 /// The running runtime, if it is the one that owns this row.
 #[inline(always)]
 pub(crate) fn core_that_owns(row: &Row) -> Option<&'static Core> {
-    // SAFETY: as in `with`. The lifetime is a white lie that stays in this crate: callers use the core within the
-    // call in which they got it, and the guard of `enter` is further up on this same stack.
-    let core = unsafe { CURRENT.get().as_ref() }?;
+    let core = running()?;
     row.owner().is_some_and(|owner| ptr::eq(owner, core.outpost)).then_some(core)
 }
 

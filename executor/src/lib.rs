@@ -26,6 +26,7 @@ pub mod cancel;
 pub mod error;
 #[cfg(all(unix, feature = "hyper"))]
 pub mod hyper;
+pub mod locals;
 #[cfg(unix)]
 pub mod net;
 pub mod runtime;

@@ -2,6 +2,7 @@
 
 use crate::task_group::{Group, GroupClosed};
 use homing_executor::error::{Cancelled, Result};
+use homing_executor::locals::Context;
 use homing_executor::task::{Attention, Outcome, Owner, Task, TaskBuilder, TaskRef, task};
 use std::borrow::Cow;
 use std::fmt;
@@ -21,6 +22,7 @@ pub(crate) struct Options {
     pub(crate) name: Option<Cow<'static, str>>,
     pub(crate) start: Start,
     place: &'static Location<'static>,
+    pub(crate) context: Option<Context>,
 }
 
 pub(crate) enum Start {
@@ -32,7 +34,8 @@ pub(crate) enum Start {
 impl Options {
     #[track_caller]
     pub(crate) fn new() -> Options {
-        Options { name: None, start: Start::AsTheRuntimeDoes, place: Location::caller() }
+        let place = Location::caller();
+        Options { name: None, start: Start::AsTheRuntimeDoes, place, context: None }
     }
 
     /// Spawns a child. The group takes children: whoever calls it has seen to that.
@@ -64,6 +67,9 @@ impl Options {
         if let Some(name) = self.name {
             task = task.name(name);
         }
+        if let Some(context) = &self.context {
+            task = task.context(context);
+        }
         match self.start {
             Start::AsTheRuntimeDoes => task,
             Start::Eager => task.eager(),
@@ -94,6 +100,13 @@ impl<'a, F> ChildBuilder<'a, F> {
     /// Makes the first poll wait for its turn, also where the runtime starts tasks eagerly.
     pub fn queued(mut self) -> Self {
         self.options.start = Start::Queued;
+        self
+    }
+
+    /// Makes the child run in this context, instead of a copy of its spawner's. See
+    /// [`TaskBuilder::context`](homing_executor::task::TaskBuilder::context).
+    pub fn context(mut self, context: &Context) -> Self {
+        self.options.context = Some(context.clone());
         self
     }
 

@@ -27,6 +27,7 @@ use crate::task_group::{GroupClosed, TaskGroup};
 use crate::waiter::Waiter;
 use homing_executor::cancel::{ForwardTo, Leaf, Resumed};
 use homing_executor::error::{Cancelled, Error, Result};
+use homing_executor::locals;
 use homing_executor::task::{Attention, Outcome, Owner, Task, TaskRef};
 use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
@@ -128,6 +129,13 @@ impl<F, V, T> Start<F, V, T> {
     /// Makes the child's first poll wait for its turn, also where the runtime starts tasks eagerly.
     pub fn queued(mut self) -> Self {
         self.option(|options| options.start = FirstPoll::Queued);
+        self
+    }
+
+    /// Makes the child run in this context, instead of a copy of its spawner's. See
+    /// [`TaskBuilder::context`](homing_executor::task::TaskBuilder::context).
+    pub fn context(mut self, context: &locals::Context) -> Self {
+        self.option(|options| options.context = Some(context.clone()));
         self
     }
 

@@ -17,6 +17,7 @@ use super::Calls;
 use crate::clock::{Clock, ClockKind, Nanos};
 use crate::context;
 use crate::hook::{self, Hook, Unhandled};
+use crate::locals;
 use crate::memory::BlockPool;
 use crate::outpost::{self, RuntimeOutpost};
 use crate::reactor::{IoShare, Patience, Reactor, Share};
@@ -391,26 +392,35 @@ impl Core {
         self.calls.get_or_init(|| Arc::new(Calls::new(self.outpost))).clone()
     }
 
-    /// Queues a callback: it takes its turn like a task, but is none.
+    /// Queues a callback: it takes its turn like a task, but is none. Its context is a copy of the one in force.
     #[track_caller]
     pub(crate) fn call_soon(&self, call: impl FnOnce() + 'static) {
+        self.call_soon_in(locals::in_force::to_inherit(), call);
+    }
+
+    /// The same with a context that was captured before; `None` for an empty one.
+    #[track_caller]
+    pub(crate) fn call_soon_in(&self, context: Option<locals::Context>, call: impl FnOnce() + 'static) {
         let future = std::future::poll_fn({
             let mut call = Some(call);
-            move |_| {
+            move |cx| {
                 if let Some(call) = call.take() {
-                    call();
+                    locals::in_force::in_own_context(cx, call);
                 }
                 std::task::Poll::Ready(Ok(()))
             }
         });
-        let options = Options { name: None, start: Some(Start::Queued), place: Location::caller() };
-        if let Some(row) = self.spawn(future, (), options) {
+        if let Some(row) = self.make(future, (), Location::caller()) {
+            if let Some(context) = context {
+                locals::in_force::give(row, context);
+            }
             row.set(Flag::Callback);
             row.clear(Flag::Handle);
             row.refs.set(0);
             // It is no task: it is not counted, and uses up no name.
             self.alive.set(self.alive.get() - 1);
             self.numbers.set(self.numbers.get() - 1);
+            self.ready.push(row);
         }
         if self.phase.get() == Phase::Idle {
             self.tell_host();
@@ -427,7 +437,7 @@ impl Core {
         F: Future<Output = crate::error::Result<T>> + 'static,
         T: 'static,
     {
-        let row = self.spawn(future, (), Options { name: None, start: Some(Start::Queued), place });
+        let row = self.spawn(future, (), Options { start: Some(Start::Queued), ..Options::at(place) });
         if self.phase.get() == Phase::Idle {
             self.tell_host();
         }

@@ -19,6 +19,7 @@ use self::core::{Core, Phase};
 use crate::context;
 use crate::error::{Error, Interrupted, Result, RuntimeError};
 use crate::hook::Unhandled;
+use crate::locals;
 use crate::task::cell::{TaskCell, on_stack};
 use crate::task::reference::home;
 use crate::task::row::Flag;
@@ -93,10 +94,17 @@ impl Runtime {
     where
         F: IntoFuture<Output = Result<T>>,
     {
-        self.block_on_from(future, Location::caller(), Role::Future)
+        self.block_on_from(future, Location::caller(), Role::Future, None)
     }
 
-    fn block_on_from<F, T>(&self, future: F, place: &'static Location<'static>, role: Role) -> Result<T>
+    /// With a context, the future runs in that, and not in an empty one.
+    fn block_on_from<F, T>(
+        &self,
+        future: F,
+        place: &'static Location<'static>,
+        role: Role,
+        context: Option<&locals::Context>,
+    ) -> Result<T>
     where
         F: IntoFuture<Output = Result<T>>,
     {
@@ -107,8 +115,11 @@ impl Runtime {
         // SAFETY: nothing is moved out of the pinned cell; it is handed over as the memory that the vtable works with.
         let memory: *mut ManuallyDrop<TaskCell<F::IntoFuture, T, ()>> =
             unsafe { cell.as_mut().get_unchecked_mut() };
-        let row = core.found_row(memory.cast(), on_stack::<F::IntoFuture, T, ()>(), None, place);
+        let row = core.found_row(memory.cast(), on_stack::<F::IntoFuture, T, ()>(), place);
         row.set(Flag::Main);
+        if let Some(context) = context {
+            locals::in_force::give(row, context.clone());
+        }
         // Its drop guard, too: on every way out the future is gone before its memory is.
         let mut main = Main { task: Task::<T>::adopt(Some(row)) };
         core.start(row, Some(crate::task::life::Start::Queued));

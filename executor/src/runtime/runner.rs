@@ -17,6 +17,7 @@ use super::{Builder, Role, Runtime};
 use crate::context;
 use crate::error::{Asker, Cancelled, Cause, Result, RuntimeError};
 use crate::hook::Unhandled;
+use crate::locals::Context;
 use crate::task::TaskRef;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
@@ -83,7 +84,7 @@ impl Runtime {
             return Err(RuntimeError::NestedRuntime.into());
         }
         let place = Location::caller();
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.block_on_from(main, place, Role::Program)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.block_on_from(main, place, Role::Program, None)));
         match (outcome, self.sweep()) {
             (Ok(outcome), Ok(())) => outcome,
             (Ok(Ok(_)), Err(error)) => Err(error),
@@ -171,6 +172,8 @@ pub struct Runner {
     /// What the runtime is to be built with, until it is.
     builder: RefCell<Option<Builder>>,
     runtime: OnceCell<Runtime>,
+    /// Of all its mains (CV-5).
+    context: Context,
 }
 
 impl Runner {
@@ -185,11 +188,13 @@ impl Runner {
     ///
     /// `Runner(debug=…, loop_factory=…)`.
     pub fn with(builder: Builder) -> Runner {
-        Runner { builder: RefCell::new(Some(builder)), runtime: OnceCell::new() }
+        Runner { builder: RefCell::new(Some(builder)), runtime: OnceCell::new(), context: Context::new() }
     }
 
     /// Runs `main` to its end, and everything else that is ready or becomes so in the meantime. What is left then stays
     /// as it is, frozen, until the next run or the sweep of [`close`](Runner::close).
+    ///
+    /// All mains of a runner have one [context](Runner::context): a task-local that one has set, the next one finds.
     ///
     /// Ctrl-C is heard as in [`Runtime::run`], as long as `main` runs; afterwards it does what it did before.
     ///
@@ -205,7 +210,7 @@ impl Runner {
     ///
     /// # asyncio
     ///
-    /// `Runner.run` (RU-3, RU-9 to RU-14).
+    /// `Runner.run` (RU-3, RU-9 to RU-14, CV-5).
     #[track_caller]
     pub fn run<F, T>(&self, main: F) -> Result<T>
     where
@@ -215,7 +220,7 @@ impl Runner {
         if context::with(|core| core.is_some()) {
             return Err(RuntimeError::NestedRuntime.into());
         }
-        self.runtime()?.block_on_from(main, Location::caller(), Role::Program)
+        self.runtime()?.block_on_from(main, Location::caller(), Role::Program, Some(&self.context))
     }
 
     /// The runtime, which is built now if it was not needed before: to spawn on it from outside, to get a
@@ -233,6 +238,26 @@ impl Runner {
             return Ok(self.runtime.get_or_init(|| builder.build()));
         }
         self.runtime.get().ok_or(RuntimeError::RunnerClosed)
+    }
+
+    /// The context in which its mains run, one after the other: to give them something, or to see what they have left.
+    ///
+    /// # asyncio
+    ///
+    /// Its like for `Runner.run(…, context=…)`, where it is not shown.
+    ///
+    /// ```
+    /// use homing::{Runner, TaskLocal};
+    /// static USER: TaskLocal<&str> = TaskLocal::inherited();
+    ///
+    /// let runner = Runner::new();
+    /// runner.context().run(|| USER.set("ann"));
+    /// runner.run(async { Ok(assert_eq!(USER.replace("bob"), Some("ann"))) })?;
+    /// runner.run(async { Ok(assert_eq!(USER.get(), "bob")) })?;
+    /// # Ok::<(), homing::Error>(())
+    /// ```
+    pub fn context(&self) -> &Context {
+        &self.context
     }
 
     /// Cancels all tasks and waits for them, again and again until none is left, and drops the runtime. The second time

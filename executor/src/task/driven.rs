@@ -28,6 +28,7 @@ use super::reference::TaskRef;
 use super::row::{Flag, Row};
 use crate::context;
 use crate::error::{Cancelled, Result, RuntimeError};
+use crate::locals;
 use crate::runtime::core::Core;
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -127,7 +128,7 @@ impl<'scope> Driver<'scope> {
         F::IntoFuture: 'scope,
         T: 'scope,
     {
-        let options = Options { name: None, start: None, place: Location::caller() };
+        let options = Options::at(Location::caller());
         DrivenBuilder { driver: self, future: future.into_future(), owner: (), options }
     }
 
@@ -156,7 +157,7 @@ pub struct DrivenBuilder<'scope, F, O = ()> {
 impl<'scope, F, O> DrivenBuilder<'scope, F, O> {
     /// Gives the task a name, in place of `Task-7`.
     pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
-        self.options.name = Some(name.into());
+        self.options.name(name.into());
         self
     }
 
@@ -170,6 +171,13 @@ impl<'scope, F, O> DrivenBuilder<'scope, F, O> {
     /// Makes the first poll wait for its turn, also where the runtime starts tasks eagerly.
     pub fn queued(mut self) -> Self {
         self.options.start = Some(Start::Queued);
+        self
+    }
+
+    /// Makes the task run in this context, instead of a copy of its spawner's. See
+    /// [`TaskBuilder::context`](super::TaskBuilder::context).
+    pub fn context(mut self, context: &locals::Context) -> Self {
+        self.options.context(context);
         self
     }
 
@@ -228,8 +236,9 @@ where
     let stand_in = unsafe { seat.lend(lent.clone()) };
     let key = stand_in.key();
     let table = cell::pooled_for::<F, StandIn, (), O>();
-    let row = core.found_task::<_, (), _>(stand_in, owner, table, options.name, options.place);
+    let row = core.found_task::<_, (), _>(stand_in, owner, table, options.place);
     row.set(Flag::Driven);
+    core.outfit(row, options.extras);
     seat.name_row(key, row);
     let task = ScopedTask { task: Task::adopt(Some(row)), value: Some(lent) };
     // Not taken, if it is spawned from elsewhere in the drive's frame, between two polls.

@@ -1,4 +1,5 @@
-//! What a row has no room for, because few tasks need it: a given name, several joiners, callbacks, cancel scopes.
+//! What a row has no room for, because few tasks need it: a given name, several joiners, callbacks, cancel scopes,
+//! task-locals.
 //!
 //! Allocated when first needed, dropped when the row is recycled. Everything in it is reached through a shared
 //! reference and belongs to the runtime's thread, hence the cells.
@@ -7,6 +8,8 @@ use super::reference::TaskRef;
 use crate::cancel::leaf::ForwardTo;
 use crate::cancel::scope::ScopeEntry;
 use crate::error::Cancelled;
+use crate::locals;
+use crate::locals::in_force::Slot;
 use slab::Slab;
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
@@ -35,6 +38,14 @@ pub(crate) struct Extras {
     /// What to call after the task's end.
     pub(crate) callbacks: RefCell<Vec<Callback>>,
     pub(crate) callbacks_made: Cell<u64>,
+    /// The values of its task-locals, until it ends.
+    pub(crate) context: Slot,
+}
+
+impl std::fmt::Debug for Extras {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Extras").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 /// Somebody who waits for a task's end.
@@ -65,4 +76,6 @@ pub(crate) enum NodeKind {
 pub(crate) struct Callback {
     pub(crate) key: u64,
     pub(crate) call: Box<dyn FnOnce(&TaskRef)>,
+    /// What it is called in (CV-4).
+    pub(crate) context: Option<locals::Context>,
 }

@@ -20,6 +20,8 @@ use super::state::{State, Wake};
 use crate::cancel::{request, scope};
 use crate::error::{Asker, Cancelled, Cause, Error, Origin, Panicked, Result};
 use crate::hook::Unhandled;
+use crate::locals;
+use crate::locals::in_force::{self, Slot};
 use crate::runtime::core::Core;
 use crate::waker;
 use std::alloc::Layout;
@@ -31,10 +33,27 @@ use std::task::{Context, Poll, Waker};
 /// What a task is spawned with, beside its future.
 #[derive(Debug)]
 pub(crate) struct Options {
-    pub(crate) name: Option<Cow<'static, str>>,
+    /// The name, and the context, if it was given one.
+    pub(crate) extras: Option<Box<Extras>>,
     /// `None`: as the runtime was told to.
     pub(crate) start: Option<Start>,
     pub(crate) place: &'static Location<'static>,
+}
+
+impl Options {
+    /// Nothing out of the ordinary, spawned in this place.
+    #[inline(always)]
+    pub(crate) fn at(place: &'static Location<'static>) -> Options {
+        Options { extras: None, start: None, place }
+    }
+
+    pub(crate) fn name(&mut self, name: Cow<'static, str>) {
+        *self.extras.get_or_insert_default().name.get_mut() = Some(name);
+    }
+
+    pub(crate) fn context(&mut self, context: &locals::Context) {
+        self.extras.get_or_insert_default().context = Slot::holding(context.clone());
+    }
 }
 
 /// When a task's first poll happens.
@@ -62,14 +81,42 @@ impl Core {
         T: 'static,
         O: Owner,
     {
+        let row = self.make(future, owner, options.place)?;
+        self.outfit(row, options.extras);
+        self.start(row, options.start);
+        Some(row)
+    }
+
+    /// The first step of a spawn: a task without a name of its own or any task-locals, and not in line.
+    #[inline]
+    pub(crate) fn make<F, T, O>(
+        &self,
+        future: F,
+        owner: O,
+        place: &'static Location<'static>,
+    ) -> Option<&'static Row>
+    where
+        F: Future<Output = Result<T>> + 'static,
+        T: 'static,
+        O: Owner,
+    {
         if self.is_closing() {
             self.contain(|| drop((future, owner)));
             return None;
         }
-        let table = cell::pooled::<F, T, O>();
-        let row = self.found_task::<F, T, O>(future, owner, table, options.name, options.place);
-        self.start(row, options.start);
-        Some(row)
+        Some(self.found_task::<F, T, O>(future, owner, cell::pooled::<F, T, O>(), place))
+    }
+
+    /// The second step: what it was given, and the task-locals of its spawner, if there may be any and it was not given
+    /// others.
+    #[inline(always)]
+    pub(super) fn outfit(&self, row: &'static Row, extras: Option<Box<Extras>>) {
+        if let Some(extras) = extras {
+            row.adopt_extras(extras);
+        }
+        if self.current.get().is_none_or(|spawner| spawner.is(Flag::Locals)) {
+            in_force::pass_on(self, row);
+        }
     }
 
     /// Makes a cell and a row for a task with this table, which is one for cells of this type.
@@ -79,14 +126,13 @@ impl Core {
         future: F,
         owner: O,
         vtable: &'static VTable,
-        name: Option<Cow<'static, str>>,
         place: &'static Location<'static>,
     ) -> &'static Row {
         let layout = Layout::new::<TaskCell<F, T, O>>();
         let cell = self.blocks.allocate(layout);
         // SAFETY: fresh memory of that layout.
         unsafe { cell.cast::<TaskCell<F, T, O>>().write(TaskCell::new(future, owner)) };
-        self.found_row(cell, vtable, name, place)
+        self.found_row(cell, vtable, place)
     }
 
     /// Takes a row and fills it in for the future in `cell`.
@@ -95,7 +141,6 @@ impl Core {
         &self,
         cell: *mut (),
         vtable: &'static VTable,
-        name: Option<Cow<'static, str>>,
         place: &'static Location<'static>,
     ) -> &'static Row {
         let row = self.rows.take();
@@ -119,9 +164,6 @@ impl Core {
         row.refs.set(1);
         row.number.set(self.next_number());
         self.alive.set(self.alive.get() + 1);
-        if let Some(name) = name {
-            *row.extras_or_new().name.borrow_mut() = Some(name);
-        }
         row
     }
 
@@ -352,7 +394,7 @@ impl Core {
             waker::waker(joiner).wake_by_ref();
         }
         if let Some(extras) = row.extras() {
-            self.tell_others(row, extras);
+            self.settle(row, extras);
         }
         if !row.is(Flag::Handle) && row.stage.get() == Stage::Output {
             self.drop_unread(row);
@@ -414,14 +456,16 @@ impl Core {
         self.contain(|| unsafe { (vtable.drop_owner)(row.cell.get()) });
     }
 
+    /// What is in the extras: the task's own values go, others are told.
     #[cold]
-    fn tell_others(&self, row: &'static Row, extras: &Extras) {
+    fn settle(&self, row: &'static Row, extras: &Extras) {
+        drop(extras.context.take());
         for joiner in extras.joiners.take() {
             wake_foreign(joiner.waker);
         }
         for callback in extras.callbacks.take() {
             let task = TaskRef::of(row);
-            self.call_soon(move || (callback.call)(&task));
+            self.call_soon_in(callback.context, move || (callback.call)(&task));
         }
     }
 
@@ -504,9 +548,13 @@ impl Core {
         self.rows.check_in();
     }
 
+    #[cold]
     fn drop_future(&self, row: &Row) {
         debug_assert_eq!(row.stage.get(), Stage::Future);
         row.stage.set(Stage::Empty);
+        // Its destructors find the task-locals of the task, whoever is dropping it.
+        let none = Slot::default();
+        let _entered = in_force::enter(row.extras().map_or(&none, |extras| &extras.context));
         // SAFETY: the stage was `Future`.
         self.contain(|| unsafe { (vtable(row).drop_future)(row.cell.get()) });
     }

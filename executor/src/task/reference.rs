@@ -5,6 +5,7 @@ use super::life;
 use super::row::{AwaitKind, Flag, Row};
 use crate::cancel::request;
 use crate::error::{Cancelled, Cause};
+use crate::locals::{Context, in_force};
 use crate::runtime::core::Core;
 use std::borrow::Cow;
 use std::fmt;
@@ -129,6 +130,21 @@ impl TaskRef {
         self.row().and_then(|row| row.vtable.get()).map_or("", |vtable| (vtable.type_name)())
     }
 
+    /// The values of the task's [task-locals](crate::locals), to look at, or to run something else with. `None` once the task
+    /// has ended: it lets go of them.
+    ///
+    /// # asyncio
+    ///
+    /// `Task.get_context()` (CV-6), which still has it after the end.
+    pub fn context(&self) -> Option<Context> {
+        let row = self.row()?;
+        if row.state.get().is_alive() {
+            return Some(in_force::of_task(row));
+        }
+        // Still there while its owner is being told.
+        row.extras()?.context.get()
+    }
+
     /// Asks the task to cancel: the await at which it stands returns `Err(Cancelled)`.
     ///
     /// It only asks. The task sees the request when it is polled, may clean up, and may even go on (see
@@ -234,18 +250,19 @@ impl TaskRef {
     ///
     /// # asyncio
     ///
-    /// `Task.add_done_callback` (SC-3, TK-17).
+    /// `Task.add_done_callback` (SC-3, TK-17). It is called in a copy of the [context](crate::locals) in which it was added (CV-4).
     pub fn on_done(&self, callback: impl FnOnce(&TaskRef) + 'static) -> CallbackKey {
         let Some(row) = self.row() else { return CallbackKey(0) };
+        let context = in_force::to_inherit();
         if !row.state.get().is_alive() {
             let task = self.clone();
-            home(row).call_soon(move || callback(&task));
+            home(row).call_soon_in(context, move || callback(&task));
             return CallbackKey(0);
         }
         let extras = row.extras_or_new();
         let key = extras.callbacks_made.get() + 1;
         extras.callbacks_made.set(key);
-        extras.callbacks.borrow_mut().push(Callback { key, call: Box::new(callback) });
+        extras.callbacks.borrow_mut().push(Callback { key, call: Box::new(callback), context });
         CallbackKey(key)
     }
 

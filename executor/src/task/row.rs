@@ -239,6 +239,8 @@ pub(crate) enum Flag {
     Panicked = 1 << 13,
     /// Polled by a driver, and not by the loop. See [`driven`](super::driven).
     Driven = 1 << 14,
+    /// It may be that task-locals are to be found in it, or were entered for it. See [`locals`](crate::locals).
+    Locals = 1 << 15,
 }
 
 impl Row {
@@ -292,8 +294,8 @@ impl Row {
     /// The rarely needed parts, if the task has any.
     #[inline(always)]
     pub(crate) fn extras(&self) -> Option<&Extras> {
-        // SAFETY: the pointer is null or comes from the box that `extras_or_new` leaked; `drop_extras` frees it, on
-        // this same thread, when the task's row is recycled, which nobody does while working with the task.
+        // SAFETY: the pointer is null or comes from a box that `extras_or_new` or `adopt_extras` leaked; `take_extras` frees it,
+        // on this same thread, when the task's row is recycled, which nobody does while working with the task.
         unsafe { self.extras.get().as_ref() }
     }
 
@@ -304,10 +306,20 @@ impl Row {
         self.extras().expect("just made")
     }
 
+    /// Gives a task that was just made what its spawner has filled in.
+    #[cold]
+    pub(crate) fn adopt_extras(&self, extras: Box<Extras>) {
+        if !extras.context.is_empty() {
+            self.set(Flag::Locals);
+        }
+        let before = self.extras.replace(Box::into_raw(extras));
+        debug_assert!(before.is_null(), "a task that was just made has no extras");
+    }
+
     /// Takes the extras away, to be dropped by the caller.
     pub(crate) fn take_extras(&self) -> Option<Box<Extras>> {
         let extras = self.extras.replace(std::ptr::null_mut());
-        // SAFETY: a pointer that is not null comes from the box that `extras_or_new` leaked, and is gone from here.
+        // SAFETY: a pointer that is not null comes from a box that was leaked here, and is gone from the row.
         (!extras.is_null()).then(|| unsafe { Box::from_raw(extras) })
     }
 

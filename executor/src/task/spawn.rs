@@ -6,6 +6,7 @@ use super::owner::Owner;
 use super::reference::TaskRef;
 use crate::context;
 use crate::error::Result;
+use crate::locals::Context;
 use std::borrow::Cow;
 use std::panic::Location;
 
@@ -38,7 +39,7 @@ where
     F::IntoFuture: 'static,
     T: 'static,
 {
-    spawn_with(future.into_future(), (), Options { name: None, start: None, place: Location::caller() })
+    spawn_with(future.into_future(), (), Options::at(Location::caller()))
 }
 
 /// A task to be, with options: `homing::task(future).name("fetch").eager().spawn()`.
@@ -62,11 +63,7 @@ where
     F::IntoFuture: 'static,
     T: 'static,
 {
-    TaskBuilder {
-        future: future.into_future(),
-        owner: (),
-        options: Options { name: None, start: None, place: Location::caller() },
-    }
+    TaskBuilder { future: future.into_future(), owner: (), options: Options::at(Location::caller()) }
 }
 
 /// See [`task`].
@@ -81,7 +78,7 @@ pub struct TaskBuilder<F, O = ()> {
 impl<F, O> TaskBuilder<F, O> {
     /// Gives the task a name, in place of `Task-7`.
     pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
-        self.options.name = Some(name.into());
+        self.options.name(name.into());
         self
     }
 
@@ -104,6 +101,16 @@ impl<F, O> TaskBuilder<F, O> {
     /// `eager_start=False` (EA-5).
     pub fn queued(mut self) -> Self {
         self.options.start = Some(Start::Queued);
+        self
+    }
+
+    /// Makes the task run in this context, instead of a copy of its spawner's: it shares it with whoever else has it.
+    ///
+    /// # asyncio
+    ///
+    /// `create_task(…, context=…)` (CV-3). See [`Context`].
+    pub fn context(mut self, context: &Context) -> Self {
+        self.options.context(context);
         self
     }
 
@@ -142,13 +149,14 @@ where
     T: 'static,
     O: Owner,
 {
-    context::with(|core| match core {
+    // Not in a closure, which would be one more place that the future is moved to.
+    match context::running() {
         Some(core) => Task::adopt(core.spawn(future, owner, options)),
         None => panic!(
             "spawn outside of a runtime: call it in `homing::run` or in a task, or use `Runtime::spawn`, \
              or `Handle::spawn_remote` from another thread"
         ),
-    })
+    }
 }
 
 /// The task that is being polled; `None` in a callback and outside of a runtime.
