@@ -43,6 +43,10 @@
 //! | handle errors | [`Error`], [`ExceptionGroup`], [`Except`], [`Cancelled`], [`TimedOut`], [`Panicked`], [`Interrupted`] |
 //! | hear of what nobody has handled, or was used wrongly | [`Unhandled`], [`Builder::on_unhandled`]; [`RuntimeError`] |
 //! | write a future that can be cancelled | [`cancel`] |
+//!
+//! If you come from asyncio, the book has a chapter with [its situations in both languages], side by side.
+//!
+//! [its situations in both languages]: https://github.com/homing-rs/homing/blob/main/docs/src/cookbook.md
 #![forbid(unsafe_code)]
 
 #[cfg(doctest)]
