@@ -3,7 +3,7 @@
 mod support;
 
 use homing::error::RuntimeError;
-use homing::{Builder, Error, Result, Runner};
+use homing::{Builder, Error, Result, Runner, TaskLocal};
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -293,4 +293,43 @@ fn a_runner_that_its_thread_keeps_is_closed_when_the_thread_ends() {
     });
     thread.join().unwrap();
     assert!(TIDIED_UP.load(Ordering::Relaxed));
+}
+
+#[test]
+fn cv_5_each_runner_has_a_context_for_its_mains_whatever_became_of_them() {
+    static SEEN: TaskLocal<u32> = TaskLocal::inherited().with_default(|| 0);
+    let ((first, _), (second, _)) = (runner(), runner());
+    let count = |runner: &Runner| {
+        runner.run(async {
+            SEEN.set(SEEN.get() + 1);
+            Ok(SEEN.get())
+        })
+    };
+    assert_eq!((count(&first).unwrap(), count(&first).unwrap(), count(&second).unwrap()), (1, 2, 1));
+    let caught = catch_unwind(AssertUnwindSafe(|| {
+        first.run(async {
+            SEEN.set(10);
+            if true { blow_up("main") } else { Ok(()) }
+        })
+    }));
+    assert!(caught.is_err());
+    let child = first.run(async { Ok(homing::spawn(async { Ok(SEEN.replace(20)) })) }).unwrap();
+    assert_eq!(first.run(child).unwrap(), Some(10), "a task gets a copy of what main has");
+    assert_eq!(count(&first).unwrap(), 11, "in which it does what it likes");
+    assert_eq!(first.runtime().unwrap().block_on(async { Ok(SEEN.get()) }).unwrap(), 0, "nobody else has it");
+    assert_eq!(count(&second).unwrap(), 2);
+}
+
+#[test]
+fn the_values_in_its_context_go_with_the_runner() {
+    static KEPT: TaskLocal<Rc<support::DropGuard>> = TaskLocal::inherited();
+    let (mut runner, reports) = runner();
+    let drops = Drops::default();
+    let guard = Rc::new(drops.guard());
+    runner.run(async { Ok(KEPT.set(guard)) }).unwrap();
+    assert_eq!(drops.count(), 0);
+    runner.close().unwrap();
+    drop(runner);
+    assert_eq!(drops.count(), 1);
+    reports.assert_none();
 }

@@ -3,7 +3,9 @@
 
 use crate::support::exceptions::{ValueError, ZeroDivisionError};
 use crate::support::{nap, run, runtime};
-use homing::{Builder, Error, Result, Runner, RuntimeError, Task, Unhandled, spawn, yield_now};
+use homing::{
+    Builder, Context, Error, Result, Runner, RuntimeError, Task, TaskLocal, Unhandled, spawn, yield_now,
+};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
@@ -196,6 +198,23 @@ mod runner_tests {
         let error = runner.run(f(2)).unwrap_err();
         assert!(is(&error, RuntimeError::RunnerClosed), "{error:#}");
         assert_eq!(*seen.borrow(), [1]);
+    }
+
+    /// What one main sets in its context, the next one finds (CV-5).
+    #[test]
+    fn test_run_keeps_context() {
+        static CVAR: TaskLocal<i32> = TaskLocal::inherited().with_default(|| -1);
+        let f = async |value| {
+            let old = CVAR.get();
+            yield_now().await?;
+            CVAR.set(value);
+            Ok(old)
+        };
+        let get_context = async || Ok(Context::current().expect("a task has one").copy());
+        let runner = runner();
+        assert_eq!(runner.run(f(1)).unwrap(), -1);
+        assert_eq!(runner.run(f(2)).unwrap(), 1);
+        assert_eq!(runner.run(get_context()).unwrap().get(&CVAR), Some(2));
     }
 
     /// Within one of its own runs it is refused, and that main dropped unpolled (RU-2).
