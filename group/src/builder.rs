@@ -182,10 +182,10 @@ impl GroupBuilder {
     /// # Errors
     ///
     /// Those of [`task_group`](crate::task_group).
-    pub async fn run<T, F>(self, body: F) -> Result<T>
+    pub fn run<T, F>(self, body: F) -> impl Future<Output = Result<T>>
     where
         F: AsyncFnOnce(&TaskGroup) -> Result<T>,
     {
-        self.build().run(body).await
+        self.build().run(body)
     }
 }

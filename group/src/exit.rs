@@ -1,4 +1,4 @@
-//! How a group's block ends, step by step.
+//! A group's block, and how it ends, step by step.
 //!
 //! The steps are asyncio's (the numbers are those of the rules page). *Own* is the request by which the group interrupts
 //! its own block; *outside* are all others since the block began.
@@ -16,89 +16,116 @@
 //!  9  errors: their group leaves the block, and what was asked outside is pending once more
 //! 10  otherwise the block ends normally, with the body's value if it has one
 //! ```
+//!
+//! The block is a future written by hand, with the body in it once, and these steps:
+//!
+//! | from    | on                       | to      | steps                                                  |
+//! |---------|--------------------------|---------|--------------------------------------------------------|
+//! | New     | the first poll           | Body    | the group is entered                                   |
+//! | Body    | the body ends, or panics | Waiting | 1 to 3; the body is gone                               |
+//! | Waiting | a `Cancelled`            | Waiting | 4                                                      |
+//! | Waiting | no child is left         | Over    | 5 to 10                                                |
+//! | any     | the block is dropped     | –       | the body goes, then what is known of it is reported, then the children are aborted |
 
 use crate::task_group::{Group, Phase, TaskGroup};
 use homing_executor::Unhandled;
 use homing_executor::cancel::{Awaiting, Leaf, Outside, Scope};
 use homing_executor::error::{Cancelled, Error, ExceptionGroup, Panicked, Result, RuntimeError, ScopeNote};
 use homing_executor::runtime;
+use pin_project_lite::pin_project;
 use std::any::Any;
 use std::borrow::Cow;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
 
-/// How the body ended.
-enum Body<T> {
-    Value(T),
-    Cancelled(Error),
-    Failed(Error),
-    Panicked(Box<dyn Any + Send>),
-}
-
-/// What is known of the body while the exit waits. Dropped then, it is reported: no failure is silent.
-struct Held<T>(Option<Body<T>>);
-
-impl<T> Drop for Held<T> {
-    fn drop(&mut self) {
-        let error = match self.0.take() {
-            None | Some(Body::Value(_)) => return,
-            Some(Body::Cancelled(cancelled)) => return let_go(Some(cancelled), &[]),
-            Some(Body::Failed(error)) => error,
-            Some(Body::Panicked(payload)) => Panicked::new(payload).into(),
-        };
-        runtime::report_unhandled(Unhandled::Displaced { error });
+pin_project! {
+    /// The future of a block. It gives `None` if the group's own request has ended it, so that it has no value.
+    ///
+    /// The order of the fields is that in which they are dropped.
+    pub(crate) struct Block<B, T> {
+        // Gone when it has ended, or was given up.
+        #[pin]
+        body: Option<B>,
+        step: Step<T>,
+        // While the group is this block's.
+        entered: Option<Entered>,
     }
 }
 
-/// Runs a body in a group. `None` if it was ended by the group's own request, and so has no value.
-pub(crate) async fn run<T, F>(handle: TaskGroup, body: F) -> Result<Option<T>>
-where
-    F: AsyncFnOnce(&TaskGroup) -> Result<T>,
-{
-    let group = &*handle.group;
-    if !matches!(group.phase(), Phase::New | Phase::Doomed) {
-        return Err(RuntimeError::AlreadyEntered.into());
+/// See the [table](self).
+enum Step<T> {
+    New(TaskGroup),
+    Body,
+    Waiting(Exit<T>),
+    Over,
+}
+
+impl<B, T> Block<B, T> {
+    pub(crate) fn new(group: TaskGroup, body: B) -> Block<B, T> {
+        Block { body: Some(body), step: Step::New(group), entered: None }
     }
-    group.enter(Scope::enter()?.with_pending_from_outside());
-    let block = Block { group };
-    let body = {
-        // In a block of its own: a body that is given up is dropped here, before its children are waited for.
-        let mut call = Some(body);
-        let mut called = pin!(None);
-        let mut body = pin!(poll_fn(|cx| {
-            if let Some(call) = call.take() {
-                // Here, and not before: what the call does, belongs to the body, be it a spawn or a panic.
-                called.set(Some(call(&handle)));
-            }
-            called.as_mut().as_pin_mut().expect("called above").poll(cx)
-        }));
-        poll_fn(|cx| block.poll_body(cx, body.as_mut())).await
-    };
-    block.exit(body).await
 }
 
-/// The block while it is running. Dropped midway, it aborts the children.
-struct Block<'a> {
-    group: &'a Group,
+impl<B: Future<Output = Result<T>>, T> Future for Block<B, T> {
+    type Output = Result<Option<T>>;
+
+    #[track_caller]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Option<T>>> {
+        let mut this = self.project();
+        if let Step::New(group) = this.step {
+            let entered = Entered::enter(group);
+            *this.step = Step::Body;
+            *this.entered = Some(entered?);
+        }
+        let Some(entered) = this.entered.as_ref() else { panic!("a block was polled after it had ended") };
+        if let (Step::Body, Some(body)) = (&this.step, this.body.as_mut().as_pin_mut()) {
+            let held = Held(Some(ready!(entered.poll_body(cx, body))));
+            // A body that is given up is dropped here, before its children are waited for.
+            this.body.set(None);
+            *this.step = Step::Waiting(Exit::begin(&entered.group, held));
+        }
+        if let Step::Waiting(exit) = this.step {
+            ready!(exit.poll_children(entered, cx));
+        }
+        match (std::mem::replace(this.step, Step::Over), this.entered.take()) {
+            (Step::Waiting(exit), Some(entered)) => Poll::Ready(exit.end(entered)),
+            _ => unreachable!("it is waiting, or it would not have come here"),
+        }
+    }
 }
 
-impl Block<'_> {
+/// A group while its block is running. Dropped midway, it aborts the children.
+struct Entered {
+    group: Rc<Group>,
+}
+
+impl Entered {
+    fn enter(handle: &TaskGroup) -> Result<Entered, RuntimeError> {
+        let group = &handle.group;
+        if !matches!(group.phase(), Phase::New | Phase::Doomed) {
+            return Err(RuntimeError::AlreadyEntered);
+        }
+        group.enter(Scope::enter()?.with_pending_from_outside());
+        Ok(Entered { group: group.clone() })
+    }
+
     fn poll_body<T>(
         &self,
         cx: &mut Context<'_>,
         body: Pin<&mut impl Future<Output = Result<T>>>,
-    ) -> Poll<Body<T>> {
+    ) -> Poll<Ended<T>> {
         // Caught, so that the children can be waited for before the panic goes on (TG-38).
         let polled = catch_unwind(AssertUnwindSafe(|| self.poll_in_scope(cx, body)));
         match polled {
             Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(Ok(Ok(value)))) => Poll::Ready(Body::Value(value)),
-            Ok(Poll::Ready(Ok(Err(error)))) if error.is_cancelled() => Poll::Ready(Body::Cancelled(error)),
-            Ok(Poll::Ready(Ok(Err(error)))) => Poll::Ready(Body::Failed(error)),
-            Ok(Poll::Ready(Err(cancelled))) => Poll::Ready(Body::Cancelled(cancelled.into())),
-            Err(payload) => Poll::Ready(Body::Panicked(payload)),
+            Ok(Poll::Ready(Ok(Ok(value)))) => Poll::Ready(Ended::Value(value)),
+            Ok(Poll::Ready(Ok(Err(error)))) if error.is_cancelled() => Poll::Ready(Ended::Cancelled(error)),
+            Ok(Poll::Ready(Ok(Err(error)))) => Poll::Ready(Ended::Failed(error)),
+            Ok(Poll::Ready(Err(cancelled))) => Poll::Ready(Ended::Cancelled(cancelled.into())),
+            Err(payload) => Poll::Ready(Ended::Panicked(payload)),
         }
     }
 
@@ -117,123 +144,173 @@ impl Block<'_> {
         }
         polled
     }
+}
 
-    async fn exit<T>(self, body: Body<T>) -> Result<Option<T>> {
-        let group = self.group;
+impl Drop for Entered {
+    fn drop(&mut self) {
+        self.group.finish();
+        // All the rest is done already if the block has come to its end. Otherwise its future is being dropped midway.
+        self.group.abort_children("its block was dropped");
+        for error in self.group.take_errors() {
+            runtime::report_unhandled(Unhandled::Displaced { error });
+        }
+        let scope = self.group.scope.take();
+        // Takes the own request back.
+        drop(scope);
+    }
+}
+
+/// How the body ended.
+enum Ended<T> {
+    Value(T),
+    Cancelled(Error),
+    Failed(Error),
+    Panicked(Box<dyn Any + Send>),
+}
+
+/// What is known of the body while the exit waits. Dropped then, it is reported: no failure is silent.
+struct Held<T>(Option<Ended<T>>);
+
+impl<T> Drop for Held<T> {
+    fn drop(&mut self) {
+        let error = match self.0.take() {
+            None | Some(Ended::Value(_)) => return,
+            Some(Ended::Cancelled(cancelled)) => return let_go(Some(cancelled), &[]),
+            Some(Ended::Failed(error)) => error,
+            Some(Ended::Panicked(payload)) => Panicked::new(payload).into(),
+        };
+        runtime::report_unhandled(Unhandled::Displaced { error });
+    }
+}
+
+/// A block whose body has ended.
+struct Exit<T> {
+    body: Held<T>,
+    /// What leaves the block if no error does: P.
+    outer: Option<Error>,
+    /// What came out of the wait when the group was shutting down already: Q.
+    later: Option<Cancelled>,
+    leaf: Leaf,
+}
+
+impl<T> Exit<T> {
+    /// Steps 1 to 3.
+    #[track_caller]
+    fn begin(group: &Group, body: Held<T>) -> Exit<T> {
         group.begin_exit();
         let mut outer = None;
-        match &body {
-            Body::Value(_) => {}
-            Body::Cancelled(error) => {
+        match &body.0 {
+            Some(Ended::Value(_)) | None => {}
+            Some(Ended::Cancelled(error)) => {
                 outer = Some(error.clone());
                 group.shut_down(&group.because(cancellation(error)));
             }
-            Body::Failed(_) | Body::Panicked(_) => {
+            Some(Ended::Failed(_) | Ended::Panicked(_)) => {
                 group.shut_down(&group.because(Cancelled::new().with_reason("the body failed")));
             }
         }
-        let mut held = Held(Some(body));
-        let in_the_wait = self.wait_for_children(&mut outer).await;
+        Exit { body, outer, later: None, leaf: Leaf::new() }
+    }
+
+    /// Step 4.
+    fn poll_children(&mut self, entered: &Entered, cx: &mut Context<'_>) -> Poll<()> {
+        let wait = pin!(poll_fn(|cx| self.poll_wait(&entered.group, cx)));
+        let waited = ready!(entered.poll_in_scope(cx, wait));
+        debug_assert!(waited.is_ok(), "a scope gives up foreign futures only, and this wait is none");
+        Poll::Ready(())
+    }
+
+    fn poll_wait(&mut self, group: &Group, cx: &mut Context<'_>) -> Poll<()> {
+        if let Err(cancelled) = self.leaf.resume() {
+            self.interrupted(group, cancelled);
+        }
+        while group.has_children() {
+            match self.leaf.park(cx, Awaiting::Children(group.unfinished() as u64)) {
+                Err(cancelled) => self.interrupted(group, cancelled),
+                Ok(()) => {
+                    group.wake_at_end(cx.waker());
+                    return Poll::Pending;
+                }
+            }
+        }
+        self.leaf.unpark();
+        Poll::Ready(())
+    }
+
+    fn interrupted(&mut self, group: &Group, cancelled: Cancelled) {
+        if group.is_shutting_down() {
+            self.later =
+                Some(self.later.take().map_or_else(|| cancelled.clone(), |later| later.and(&cancelled)));
+        } else {
+            self.outer = Some(cancelled.clone().into());
+            group.shut_down(&group.because(cancelled));
+        }
+    }
+
+    /// Steps 5 to 10.
+    fn end(mut self, entered: Entered) -> Result<Option<T>> {
+        let group = &*entered.group;
         let mut errors = group.take_errors();
-        let outside = self.settle(&mut outer, in_the_wait, &errors);
-        let value = match held.0.take() {
-            Some(Body::Value(value)) => Some(value),
-            Some(Body::Cancelled(_)) | None => None,
-            Some(Body::Failed(error)) => {
+        let outside = self.settle(group, &errors);
+        let outer = self.outer.take();
+        let value = match self.body.0.take() {
+            Some(Ended::Value(value)) => Some(value),
+            Some(Ended::Cancelled(_)) | None => None,
+            Some(Ended::Failed(error)) => {
                 errors.push(error);
                 None
             }
-            Some(Body::Panicked(payload)) => {
-                self.displace(outer, outside, &[]);
+            Some(Ended::Panicked(payload)) => {
+                displace(group, outer, outside, &[]);
                 errors
                     .into_iter()
                     .for_each(|error| runtime::report_unhandled(Unhandled::Displaced { error }));
-                drop(self);
+                drop(entered);
                 resume_unwind(payload);
             }
         };
         if !errors.is_empty() {
-            self.displace(outer, outside, &errors);
-            return Err(self.group_of(errors));
+            displace(group, outer, outside, &errors);
+            return Err(group_of(group, errors));
         }
         outer.map_or(Ok(value), Err)
     }
 
-    /// Step 4. Returns what came out of the wait when the group was shutting down already.
-    async fn wait_for_children(&self, outer: &mut Option<Error>) -> Option<Cancelled> {
-        let group = self.group;
-        let mut later: Option<Cancelled> = None;
-        let mut interrupted = |cancelled: Cancelled| {
-            if group.is_shutting_down() {
-                later = Some(later.take().map_or_else(|| cancelled.clone(), |later| later.and(&cancelled)));
-            } else {
-                *outer = Some(cancelled.clone().into());
-                group.shut_down(&group.because(cancelled));
-            }
-        };
-        let mut leaf = Leaf::new();
-        let mut wait = pin!(poll_fn(|cx| {
-            if let Err(cancelled) = leaf.resume() {
-                interrupted(cancelled);
-            }
-            while group.has_children() {
-                match leaf.park(cx, Awaiting::Children(group.unfinished() as u64)) {
-                    Err(cancelled) => interrupted(cancelled),
-                    Ok(()) => {
-                        group.wake_at_end(cx.waker());
-                        return Poll::Pending;
-                    }
-                }
-            }
-            leaf.unpark();
-            Poll::Ready(())
-        }));
-        poll_fn(|cx| match self.poll_in_scope(cx, wait.as_mut()) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(waited) => {
-                debug_assert!(waited.is_ok(), "a scope gives up foreign futures only, and this wait is none");
-                Poll::Ready(())
-            }
-        })
-        .await;
-        later
-    }
-
-    /// Step 6: `outer` becomes what leaves the block, if no error does.
-    fn settle(&self, outer: &mut Option<Error>, in_the_wait: Option<Cancelled>, errors: &[Error]) -> Outside {
-        let scope = self.group.scope.borrow();
+    /// Step 6.
+    fn settle(&mut self, group: &Group, errors: &[Error]) -> Outside {
+        let scope = group.scope.borrow();
         let Some(scope) = scope.as_ref() else { return Outside::Quiet };
         let asked = scope.has_asked();
         let outside = scope.take_back();
         match outside {
-            Outside::Quiet if asked => let_go(outer.take(), errors),
+            Outside::Quiet if asked => let_go(self.outer.take(), errors),
             // A `Cancelled` that is nobody's request: the body has got it from a task that was cancelled.
             Outside::Quiet => {}
-            Outside::Asked => *outer = both(outer.take(), in_the_wait),
+            Outside::Asked => self.outer = both(self.outer.take(), self.later.take()),
         }
         outside
     }
+}
 
-    /// Step 9: something outranks `outer`. What was asked outside has been used up by this block, and has to be
-    /// delivered once more (TG-20).
-    fn displace(&self, outer: Option<Error>, outside: Outside, errors: &[Error]) {
-        if outside == Outside::Asked
-            && let Some(scope) = self.group.scope.borrow().as_ref()
-        {
-            scope.ask_again(&outer.as_ref().map(cancellation).unwrap_or_default());
-        }
-        let_go(outer, errors);
+/// Step 9: something outranks `outer`. What was asked outside has been used up by this block, and has to be delivered
+/// once more (TG-20).
+fn displace(group: &Group, outer: Option<Error>, outside: Outside, errors: &[Error]) {
+    if outside == Outside::Asked
+        && let Some(scope) = group.scope.borrow().as_ref()
+    {
+        scope.ask_again(&outer.as_ref().map(cancellation).unwrap_or_default());
     }
+    let_go(outer, errors);
+}
 
-    fn group_of(&self, errors: Vec<Error>) -> Error {
-        let name = self.group.name();
-        let message: Cow<'static, str> = match &name {
-            Some(name) => Cow::Owned(format!("unhandled errors in task group '{name}'")),
-            None => Cow::Borrowed("unhandled errors in a task group"),
-        };
-        let group = ExceptionGroup::new(message, errors).expect("there is at least one error");
-        Error::from(group).with_scope(ScopeNote { kind: "group", name, place: self.group.place() })
-    }
+fn group_of(group: &Group, errors: Vec<Error>) -> Error {
+    let name = group.name();
+    let message: Cow<'static, str> = match &name {
+        Some(name) => Cow::Owned(format!("unhandled errors in task group '{name}'")),
+        None => Cow::Borrowed("unhandled errors in a task group"),
+    };
+    let errors = ExceptionGroup::new(message, errors).expect("there is at least one error");
+    Error::from(errors).with_scope(ScopeNote { kind: "group", name, place: group.place() })
 }
 
 /// The cancellation that an error is, wherever it may be wrapped.
@@ -264,16 +341,25 @@ fn let_go(cancelled: Option<Error>, errors: &[Error]) {
     }
 }
 
-impl Drop for Block<'_> {
-    fn drop(&mut self) {
-        self.group.finish();
-        // All the rest is done already if the block has come to its end. Otherwise its future is being dropped midway.
-        self.group.abort_children("its block was dropped");
-        for error in self.group.take_errors() {
-            runtime::report_unhandled(Unhandled::Displaced { error });
-        }
-        let scope = self.group.scope.take();
-        // Takes the own request back.
-        drop(scope);
+pin_project! {
+    /// A block that has to give a value: that it was ended by its own request is an error.
+    pub(crate) struct WithValue<B, T> {
+        #[pin]
+        block: Block<B, T>,
+    }
+}
+
+impl<B, T> WithValue<B, T> {
+    pub(crate) fn new(block: Block<B, T>) -> WithValue<B, T> {
+        WithValue { block }
+    }
+}
+
+impl<B: Future<Output = Result<T>>, T> Future for WithValue<B, T> {
+    type Output = Result<T>;
+
+    #[track_caller]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
+        self.project().block.poll(cx)?.map(|value| value.ok_or_else(|| crate::GroupCancelled.into()))
     }
 }

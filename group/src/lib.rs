@@ -8,8 +8,9 @@
 //!   join         for all, some, one     gather, wait, as_completed, race, shield, wait_for
 //!   sync         who is served first    mutex, semaphore, event, condition, barrier, queues, channels
 //! ```
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
+mod body;
 mod builder;
 mod child;
 mod exit;

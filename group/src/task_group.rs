@@ -29,8 +29,10 @@
 //! Children are taken in `Open` only, and there until the body and the last child have ended. A child that fails has
 //! its effect a turn later. How the block ends is decided step by step in [`exit`](crate::exit).
 
+use crate::body;
 use crate::builder::{GroupBuilder, OnFailure, Options};
 use crate::child::{ChildBuilder, Membership};
+use crate::exit::{Block, WithValue};
 use crate::limit::Limit;
 use homing_executor::Unhandled;
 use homing_executor::cancel::Scope;
@@ -183,11 +185,11 @@ impl TaskGroup {
     ///
     /// Those of [`task_group`], and
     /// [`RuntimeError::AlreadyEntered`](homing_executor::error::RuntimeError::AlreadyEntered) the second time (TG-2).
-    pub async fn run<T, F>(self, body: F) -> Result<T>
+    pub fn run<T, F>(self, body: F) -> impl Future<Output = Result<T>>
     where
         F: AsyncFnOnce(&TaskGroup) -> Result<T>,
     {
-        crate::exit::run(self, body).await?.ok_or_else(|| GroupCancelled.into())
+        WithValue::new(self.block(body))
     }
 
     /// Runs `body` in this group, which somebody may end with [`cancel`](TaskGroup::cancel): `None`, if the body was
@@ -219,11 +221,18 @@ impl TaskGroup {
     /// })
     /// # .unwrap();
     /// ```
-    pub async fn run_until_cancelled<T, F>(self, body: F) -> Result<Option<T>>
+    pub fn run_until_cancelled<T, F>(self, body: F) -> impl Future<Output = Result<Option<T>>>
     where
         F: AsyncFnOnce(&TaskGroup) -> Result<T>,
     {
-        crate::exit::run(self, body).await
+        self.block(body)
+    }
+
+    fn block<T, F>(self, body: F) -> Block<impl Future<Output = Result<T>>, T>
+    where
+        F: AsyncFnOnce(&TaskGroup) -> Result<T>,
+    {
+        Block::new(self.clone(), body::call(self, body))
     }
 
     /// Spawns a child.

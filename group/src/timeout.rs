@@ -20,6 +20,7 @@
 //!
 //! What has no row is an error: a second `run`, and `reschedule` in any state but `Active`.
 
+use crate::body;
 use homing_executor::cancel::{Outside, Scope};
 use homing_executor::error::{Asker, Cancelled, Cause, Error, Result, RuntimeError, ScopeNote, TimedOut};
 use homing_executor::time::{Instant, Timer};
@@ -27,9 +28,8 @@ use pin_project_lite::pin_project;
 use std::borrow::Borrow;
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::future::poll_fn;
 use std::panic::Location;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
@@ -114,18 +114,10 @@ where
 
 pin_project! {
     /// The future of [`timeout`] and [`timeout_at`].
-    ///
-    /// Written by hand, since an `async` block would keep room for the limited future twice: once for what it captures,
-    /// once for what it pins; and timeouts within timeouts would double that again.
     #[must_use = "futures do nothing unless awaited"]
     pub struct Timeout<F> {
-        // Gone when it has ended, or was given up. The first field, for it is to be dropped before its scope.
         #[pin]
-        future: Option<F>,
-        // Until the first poll.
-        deadline: Option<Deadline>,
-        // From then on.
-        running: Option<Running<Deadline>>,
+        block: Block<F, Deadline>,
     }
 }
 
@@ -134,7 +126,7 @@ impl<F> Timeout<F> {
     where
         F: Future,
     {
-        Timeout { future: Some(future.into_future()), deadline: Some(deadline), running: None }
+        Timeout { block: Block::new(future.into_future(), deadline) }
     }
 }
 
@@ -143,30 +135,71 @@ impl<F: Future<Output = Result<T>>, T> Future for Timeout<F> {
 
     #[track_caller]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
-        let mut this = self.project();
-        if let Some(deadline) = this.deadline.take() {
-            *this.running = Some(Running::enter(deadline)?);
-        }
-        let (Some(running), Some(future)) = (this.running.as_ref(), this.future.as_mut().as_pin_mut()) else {
-            panic!("a timeout was polled after it had ended");
-        };
-        let outcome = ready!(running.poll(cx, future));
-        this.future.set(None);
-        Poll::Ready(match this.running.take() {
-            Some(running) => running.finish(outcome),
-            None => outcome,
-        })
+        self.project().block.poll(cx)
     }
 }
 
 impl<F> fmt::Debug for Timeout<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match &self.running {
-            Some(running) => running.deadline.state.get(),
-            None if self.deadline.is_some() => State::Created,
-            None => State::Finished,
+        f.debug_struct("Timeout").field("state", &self.block.state()).finish_non_exhaustive()
+    }
+}
+
+pin_project! {
+    /// A future with a deadline, its own or one that it shares.
+    ///
+    /// Written by hand, since an `async` block would keep room for the limited future twice: once for what it captures,
+    /// once for what it pins; and timeouts within timeouts would double that again.
+    struct Block<F, D: Borrow<Deadline>> {
+        // Gone when it has ended, or was given up. The first field, for it is to be dropped before its scope.
+        #[pin]
+        future: Option<F>,
+        limit: Limit<D>,
+    }
+}
+
+/// How far a limited future has come.
+enum Limit<D: Borrow<Deadline>> {
+    NotPolled(D),
+    Running(Running<D>),
+    Over,
+}
+
+impl<F, D: Borrow<Deadline>> Block<F, D> {
+    fn new(future: F, deadline: D) -> Block<F, D> {
+        Block { future: Some(future), limit: Limit::NotPolled(deadline) }
+    }
+
+    fn state(&self) -> State {
+        match &self.limit {
+            Limit::NotPolled(_) => State::Created,
+            Limit::Running(running) => running.deadline.borrow().state.get(),
+            Limit::Over => State::Finished,
+        }
+    }
+}
+
+impl<F: Future<Output = Result<T>>, T, D: Borrow<Deadline>> Future for Block<F, D> {
+    type Output = Result<T>;
+
+    #[track_caller]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
+        let mut this = self.project();
+        if let Limit::NotPolled(_) = this.limit
+            && let Limit::NotPolled(deadline) = std::mem::replace(this.limit, Limit::Over)
+        {
+            *this.limit = Limit::Running(Running::enter(deadline)?);
+        }
+        let (Limit::Running(running), Some(future)) = (&*this.limit, this.future.as_mut().as_pin_mut())
+        else {
+            panic!("a timeout was polled after it had ended");
         };
-        f.debug_struct("Timeout").field("state", &state).finish_non_exhaustive()
+        let outcome = ready!(running.poll(cx, future));
+        this.future.set(None);
+        Poll::Ready(match std::mem::replace(this.limit, Limit::Over) {
+            Limit::Running(running) => running.finish(outcome),
+            Limit::NotPolled(_) | Limit::Over => outcome,
+        })
     }
 }
 
@@ -231,17 +264,12 @@ impl TimeoutScope {
     /// # Errors
     ///
     /// Those of [`timeout`], and [`RuntimeError::AlreadyEntered`] the second time (TO-2).
-    pub async fn run<T, F>(self, body: F) -> Result<T>
+    pub fn run<T, F>(self, body: F) -> impl Future<Output = Result<T>>
     where
         F: AsyncFnOnce(&TimeoutScope) -> Result<T>,
     {
-        let running = Running::enter(self.deadline.clone())?;
-        let outcome = {
-            // Gone when this ends: a body that is given up is dropped before the outcome is told.
-            let mut body = pin!(body(&self));
-            poll_fn(|cx| running.poll(cx, body.as_mut())).await
-        };
-        running.finish(outcome)
+        let deadline = self.deadline.clone();
+        Block::new(body::call(self, body), deadline)
     }
 
     /// When it expires; `None`, if never.
