@@ -8,6 +8,7 @@
 use crate::error::Error;
 use crate::task::TaskRef;
 use std::fmt;
+use std::panic::Location;
 
 /// Something that would have gone unseen.
 ///
@@ -46,6 +47,11 @@ pub enum Unhandled {
         /// The error.
         error: Error,
     },
+    /// A clean-up that was put off to the end of something was never run, because its runtime ended first.
+    NotCleanedUp {
+        /// Where it was put off.
+        place: &'static Location<'static>,
+    },
     /// In debug mode: the task was asked to cancel, and ended with a value all the same, without an `uncancel`.
     SwallowedCancellation {
         /// The task.
@@ -80,6 +86,9 @@ impl fmt::Display for Unhandled {
                 write!(f, "task '{}'{} was pending when its runtime was dropped", task.name(), spawned(task))
             }
             Unhandled::Displaced { error } => write!(f, "an error made way for another one: {error:#}"),
+            Unhandled::NotCleanedUp { place } => {
+                write!(f, "the clean-up deferred at {place} was not run: there is no runtime for it any more")
+            }
             Unhandled::SwallowedCancellation { task } => write!(
                 f,
                 "task '{}'{} was cancelled and returned a value: pass the error on, or call `uncancel()`",

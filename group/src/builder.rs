@@ -138,7 +138,7 @@ impl GroupBuilder {
     ///
     /// Without it they have all the time in the world; with zero none at all: they are aborted in the next turn, some of
     /// them before they have been told. The body is no child: it is waited for as always. A child that never suspends
-    /// cannot be aborted.
+    /// cannot be aborted. A clean-up that was [deferred](TaskGroup::defer) has as much time, each for itself.
     ///
     /// # asyncio
     ///

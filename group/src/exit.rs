@@ -8,6 +8,7 @@
 //!  2  it ended in a `Cancelled`: that is P
 //!  3  it ended without a value: shut down
 //!  4  wait for the children. A `Cancelled` from the wait shuts down and becomes P; if that is done, it is Q. Wait on
+//!  –  run the clean-ups that were deferred, the last first, and wait for them in the same way
 //!  5  it panicked: report the errors, do as in 6 and 9, let the panic go on
 //!  6  take the own request back. Nobody outside asked: P, if it came of the own request, is forgotten. Somebody did:
 //!     P stands, or else Q
@@ -24,8 +25,12 @@
 //! | New     | the first poll           | Body    | the group is entered                                   |
 //! | Body    | the body ends, or panics | Waiting | 1 to 3; the body is gone                               |
 //! | Waiting | a `Cancelled`            | Waiting | 4                                                      |
-//! | Waiting | no child is left         | Over    | 5 to 10                                                |
-//! | any     | the block is dropped     | –       | the body goes, then what is known of it is reported, then the children are aborted |
+//! | Waiting | no child is left         | Waiting | 8; the clean-ups, one after the other                  |
+//! | Waiting | no clean-up is left      | Over    | 5 to 10                                                |
+//! | any     | the block is dropped     | –       | see below                                              |
+//!
+//! Dropped midway, the body goes first. What is known of how it ended is reported, the children are aborted, and then the
+//! clean-ups begin, in the runtime's care.
 
 use crate::task_group::{Group, Phase, TaskGroup};
 use homing_executor::Unhandled;
@@ -88,7 +93,7 @@ impl<B: Future<Output = Result<T>>, T> Future for Block<B, T> {
             *this.step = Step::Waiting(Exit::begin(&entered.group, held));
         }
         if let Step::Waiting(exit) = this.step {
-            ready!(exit.poll_children(entered, cx));
+            ready!(exit.poll_end_of_all(entered, cx));
         }
         match (std::mem::replace(this.step, Step::Over), this.entered.take()) {
             (Step::Waiting(exit), Some(entered)) => Poll::Ready(exit.end(entered)),
@@ -151,6 +156,7 @@ impl Drop for Entered {
         self.group.finish();
         // All the rest is done already if the block has come to its end. Otherwise its future is being dropped midway.
         self.group.abort_children("its block was dropped");
+        self.group.clean_ups.go_on(&self.group);
         for error in self.group.take_errors() {
             runtime::report_unhandled(Unhandled::Displaced { error });
         }
@@ -213,19 +219,19 @@ impl<T> Exit<T> {
     }
 
     /// Step 4.
-    fn poll_children(&mut self, entered: &Entered, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_end_of_all(&mut self, entered: &Entered, cx: &mut Context<'_>) -> Poll<()> {
         let wait = pin!(poll_fn(|cx| self.poll_wait(&entered.group, cx)));
         let waited = ready!(entered.poll_in_scope(cx, wait));
         debug_assert!(waited.is_ok(), "a scope gives up foreign futures only, and this wait is none");
         Poll::Ready(())
     }
 
-    fn poll_wait(&mut self, group: &Group, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_wait(&mut self, group: &Rc<Group>, cx: &mut Context<'_>) -> Poll<()> {
         if let Err(cancelled) = self.leaf.resume() {
             self.interrupted(group, cancelled);
         }
-        while group.has_children() {
-            match self.leaf.park(cx, Awaiting::Children(group.unfinished() as u64)) {
+        while let Some(awaiting) = self.awaited(group) {
+            match self.leaf.park(cx, awaiting) {
                 Err(cancelled) => self.interrupted(group, cancelled),
                 Ok(()) => {
                     group.wake_at_end(cx.waker());
@@ -235,6 +241,18 @@ impl<T> Exit<T> {
         }
         self.leaf.unpark();
         Poll::Ready(())
+    }
+
+    /// Whom the exit waits for: the children, then the clean-ups.
+    fn awaited(&mut self, group: &Rc<Group>) -> Option<Awaiting> {
+        if group.has_children() {
+            return Some(Awaiting::Children(group.unfinished() as u64));
+        }
+        if let Some(Ended::Failed(error)) = self.body.0.take_if(|body| matches!(body, Ended::Failed(_))) {
+            // Step 8, before the clean-ups add theirs.
+            let _taken = group.keep_error(&error);
+        }
+        group.clean_ups.go_on(group).then(|| Awaiting::Other(group.clean_ups.left() as u64))
     }
 
     fn interrupted(&mut self, group: &Group, cancelled: Cancelled) {
@@ -250,16 +268,13 @@ impl<T> Exit<T> {
     /// Steps 5 to 10.
     fn end(mut self, entered: Entered) -> Result<Option<T>> {
         let group = &*entered.group;
-        let mut errors = group.take_errors();
+        let errors = group.take_errors();
         let outside = self.settle(group, &errors);
         let outer = self.outer.take();
         let value = match self.body.0.take() {
             Some(Ended::Value(value)) => Some(value),
-            Some(Ended::Cancelled(_)) | None => None,
-            Some(Ended::Failed(error)) => {
-                errors.push(error);
-                None
-            }
+            // Its error is one of the group's by now.
+            Some(Ended::Cancelled(_) | Ended::Failed(_)) | None => None,
             Some(Ended::Panicked(payload)) => {
                 displace(group, outer, outside, &[]);
                 errors

@@ -25,6 +25,10 @@ impl Grace {
         Grace { duration, timer: RefCell::new(None) }
     }
 
+    pub(crate) fn duration(&self) -> Duration {
+        self.duration
+    }
+
     /// The group shuts down.
     pub(crate) fn begin(&self) {
         let _none = self.timer.replace(Some(Timer::new(Instant::now() + self.duration)));

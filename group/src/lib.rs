@@ -13,6 +13,7 @@
 mod body;
 mod builder;
 mod child;
+mod defer;
 mod exit;
 mod grace;
 mod join;

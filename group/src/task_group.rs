@@ -23,8 +23,9 @@
 //! | Open                 | the body ends without a value | ShuttingDown | cancel the children                      |
 //! | Open                 | a cancel comes in the exit    | ShuttingDown | cancel the children                      |
 //! | ShuttingDown         | the grace is over             | ShuttingDown | abort the children, if there is a grace  |
-//! | Open or ShuttingDown | body and children have ended  | Finished     | the block returns                        |
-//! | Open or ShuttingDown | the block is dropped          | Finished     | abort the children                       |
+//! | Open or ShuttingDown | body and children have ended  | the same     | run the clean-ups that were deferred     |
+//! | Open or ShuttingDown | and so have these             | Finished     | the block returns                        |
+//! | Open or ShuttingDown | the block is dropped          | Finished     | abort the children; then the clean-ups   |
 //!
 //! Children are taken in `Open` only, and there until the body and the last child have ended. A child that fails has
 //! its effect a turn later. How the block ends is decided step by step in [`exit`](crate::exit).
@@ -32,13 +33,15 @@
 use crate::body;
 use crate::builder::{GroupBuilder, OnFailure, Options};
 use crate::child::{ChildBuilder, Membership};
+use crate::defer::CleanUps;
 use crate::exit::{Block, WithValue};
+use crate::grace::Grace;
 use crate::limit::Limit;
 use homing_executor::Unhandled;
 use homing_executor::cancel::Scope;
 use homing_executor::error::{Asker, Cancelled, Cause, Error, Result};
 use homing_executor::runtime;
-use homing_executor::task::{Task, TaskRef};
+use homing_executor::task::{Attention, Task, TaskRef};
 use slab::Slab;
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
@@ -46,6 +49,7 @@ use std::fmt;
 use std::panic::Location;
 use std::rc::Rc;
 use std::task::Waker;
+use std::time::Duration;
 
 /// Runs `body` in a task group: it ends when the body and everything spawned in the group have ended.
 ///
@@ -125,8 +129,9 @@ pub(crate) struct Group {
     errors: RefCell<Vec<Error>>,
     /// A child has failed, and the group will act on that in the next turn.
     failing: Cell<bool>,
-    /// Wakes the exit when the last child has ended.
+    /// Wakes the exit when the last child has ended, or the last clean-up.
     exit: RefCell<Option<Waker>>,
+    pub(crate) clean_ups: CleanUps,
 }
 
 /// The group takes no more children. Nothing was polled: spawn elsewhere, or let it go.
@@ -349,6 +354,7 @@ impl Group {
             errors: RefCell::new(Vec::new()),
             failing: Cell::new(false),
             exit: RefCell::new(None),
+            clean_ups: CleanUps::default(),
         }
     }
 
@@ -362,6 +368,10 @@ impl Group {
 
     pub(crate) fn limit(&self) -> Option<&Limit> {
         self.options.limit.as_ref()
+    }
+
+    pub(crate) fn grace(&self) -> Option<Duration> {
+        self.options.grace.as_ref().map(Grace::duration)
     }
 
     pub(crate) fn phase(&self) -> Phase {
@@ -534,21 +544,33 @@ impl Group {
     }
 
     fn wake_exit_if_over(&self) {
-        if !self.has_children()
-            && let Some(waker) = self.exit.take()
-        {
+        if !self.has_children() {
+            self.wake_exit();
+        }
+    }
+
+    pub(crate) fn wake_exit(&self) {
+        if let Some(waker) = self.exit.take() {
             waker.wake();
         }
+    }
+
+    /// Keeps an error for the end of the block, if that is still to come.
+    pub(crate) fn keep_error(&self, error: &Error) -> Attention {
+        if self.phase.get() == Phase::Finished {
+            return Attention::Unseen;
+        }
+        self.errors.borrow_mut().push(error.clone());
+        Attention::Taken
     }
 
     /// A child has failed. The error is kept at once, but as with asyncio the group acts on it in the next turn: until
     /// then siblings run on, and more may be spawned (TG-36).
     pub(crate) fn note_failure(self: &Rc<Self>, error: &Error) {
-        if self.phase.get() == Phase::Finished {
+        if self.keep_error(error) == Attention::Unseen {
             // The block was dropped in the meantime: nobody is left to take it.
             return runtime::report_unhandled(Unhandled::Displaced { error: error.clone() });
         }
-        self.errors.borrow_mut().push(error.clone());
         if self.options.on_failure == OnFailure::LetTheOthersRun {
             return;
         }

@@ -366,6 +366,11 @@ impl Turn {
     }
 }
 
+/// Whether a runtime is running on this thread that takes tasks: not outside of one, and not in one that is being dropped.
+pub fn takes_tasks() -> bool {
+    context::with(|core| core.is_some_and(|core| !core.is_closing()))
+}
+
 /// Queues a callback on the running runtime: it is called in the next turn, after what is ready already.
 ///
 /// A callback is nobody's current task. A panic in it goes to the hook for unhandled errors. Outside of a runtime, and in

@@ -19,6 +19,7 @@ use crate::error::{Asker, Cancelled, Cause, Result, RuntimeError};
 use crate::hook::Unhandled;
 use crate::locals::Context;
 use crate::task::TaskRef;
+use crate::task::reference::InSweep;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
@@ -57,7 +58,7 @@ where
 
 impl Runtime {
     /// As [`block_on`](Runtime::block_on), and then cancels all tasks that are left, and waits for them: until none is
-    /// left, also of those spawned in the meantime.
+    /// left, also of those spawned in the meantime. Those that [clean up](TaskRef::spare_in_sweep) are only waited for.
     ///
     /// While `main` runs on the process's main thread, and nobody else has a handler for it, Ctrl-C cancels `main`, so that
     /// it can clean up. A second one aborts it. Both are heard between two polls; a third ends the process at once.
@@ -104,7 +105,9 @@ impl Runtime {
             if tasks.iter().all(TaskRef::is_driven) && self.core.ready.is_empty() {
                 break;
             }
-            for task in &tasks {
+            // Looked at before the first is cancelled: what that does may be anything.
+            tasks.retain(|task| task.in_sweep() != InSweep::Leave);
+            for task in tasks.iter().filter(|task| task.in_sweep() == InSweep::Cancel) {
                 task.cancel_because(&why);
             }
             // A driven task ends with its driver, whose own task is waited for. If the driver was forgotten, it never does.

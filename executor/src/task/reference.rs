@@ -216,6 +216,29 @@ impl TaskRef {
         self.row().is_some_and(|row| row.is(Flag::Driven))
     }
 
+    /// Has the final sweep of [`run`](crate::runtime::run) wait for the task in place of cancelling it, and leave alone
+    /// what it spawns for as long as it lives: for one that cleans up after others. Anybody else may cancel it as ever.
+    pub fn spare_in_sweep(&self) {
+        if let Some(row) = self.row() {
+            row.extras_or_new().spared.set(true);
+        }
+    }
+
+    /// What the final sweep does with the task.
+    pub(crate) fn in_sweep(&self) -> InSweep {
+        if self.is_spared() {
+            return InSweep::Await;
+        }
+        let mut ancestors = std::iter::successors(self.parent(), TaskRef::parent);
+        if ancestors.any(|task| task.is_spared()) { InSweep::Leave } else { InSweep::Cancel }
+    }
+
+    /// Whether it is to be spared, and has not ended.
+    fn is_spared(&self) -> bool {
+        let extras = self.row().filter(|row| row.state.get().is_alive()).and_then(Row::extras);
+        extras.is_some_and(|extras| extras.spared.get())
+    }
+
     /// Whether the task has ended.
     ///
     /// # asyncio
@@ -281,6 +304,18 @@ impl TaskRef {
         drop(callback);
         true
     }
+}
+
+/// See [`TaskRef::spare_in_sweep`].
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InSweep {
+    /// Cancel it, and wait for it.
+    Cancel,
+    /// Wait for it: it cleans up.
+    Await,
+    /// A task that cleans up has spawned it, and sees to it.
+    Leave,
 }
 
 /// What [`TaskRef::on_done`] returns.
