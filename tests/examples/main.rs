@@ -47,6 +47,7 @@ examples! {
     first_answer        "../../examples/first_answer.rs"
     nested_groups       "../../examples/nested_groups.rs"
     partial_results     "../../examples/partial_results.rs"
+    request_id          "../../examples/request_id.rs"
     save_anyway         "../../examples/save_anyway.rs"
     swallowed_cancel    "../../examples/swallowed_cancel.rs"
     time_limit          "../../examples/time_limit.rs"
