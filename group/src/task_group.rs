@@ -301,8 +301,9 @@ impl TaskGroup {
     /// # asyncio
     ///
     /// `TaskGroup.cancel()` (TG-27 to TG-35).
+    #[track_caller]
     pub fn cancel(&self) {
-        self.group.cancel();
+        self.group.cancel(&Cancelled::here());
     }
 
     /// The group's name, if it was given one.
@@ -398,7 +399,7 @@ impl Group {
         let doomed = self.phase.replace(Phase::Open) == Phase::Doomed;
         *self.scope.borrow_mut() = Some(scope);
         if doomed {
-            self.cancel();
+            self.cancel(&Cancelled::new());
         }
     }
 
@@ -489,10 +490,10 @@ impl Group {
         }
     }
 
-    fn cancel(&self) {
+    fn cancel(&self, why: &Cancelled) {
         match self.phase.get() {
             Phase::New => self.phase.set(Phase::Doomed),
-            Phase::Open => self.end(&Cancelled::new()),
+            Phase::Open => self.end(why),
             Phase::Doomed | Phase::ShuttingDown | Phase::Finished => {}
         }
     }

@@ -93,6 +93,11 @@ impl Error {
         }
     }
 
+    /// Whether it is a cancellation that has nothing to tell but a place, and takes no memory.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.body().is_none()
+    }
+
     pub(super) fn story(&self) -> Option<&Story> {
         self.body()?.story.as_deref()
     }

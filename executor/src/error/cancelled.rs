@@ -78,13 +78,26 @@ impl Cancelled {
 
     /// Adds the causes of a later cancellation. What else is told of that one stays behind.
     ///
-    /// Requests that come before the first of them is delivered are delivered as one (CX-15), whose causes are theirs.
+    /// Requests that come before the first of them is delivered are delivered as one (CX-15), whose causes are theirs. Where
+    /// one continues the other, as when a task is cancelled by somebody and also by its group, which they have cancelled as
+    /// well, the longer chain says it all.
     #[must_use]
     pub fn and(self, later: &Cancelled) -> Self {
         match self.0.repr.read() {
+            _ if later.continues(&self) => {
+                let further = later.stored()[self.stored().len()..].to_vec();
+                self.edit(|causes| causes.extend(further))
+            }
+            _ if self.continues(later) => self,
             Word::Bare if later.0.story().is_none() => later.clone(), // as plain as it was
             _ => later.causes().fold(self, |all, cause| all.because(cause.into_owned())),
         }
+    }
+
+    /// Whether its chain begins with the other's, which is not empty, and goes on from there.
+    fn continues(&self, other: &Cancelled) -> bool {
+        let (own, others) = (self.stored(), other.stored());
+        !others.is_empty() && own.len() > others.len() && own.starts_with(others)
     }
 
     /// The causes, in the order in which they came about.
@@ -135,14 +148,28 @@ impl Default for Cancelled {
 
 impl std::error::Error for Cancelled {}
 
-/// One line, such as `cancelled: timeout 2s at a.rs:10:5 → group 'fetch' at b.rs:22:9`; with `{:#}`, the whole story.
+/// One line, such as `cancelled: timeout 2s at a.rs:10:5 → group 'fetch' at b.rs:22:9 → task 'user-7'`: the causes, and the
+/// task that it came out of, if it did. With `{:#}`, the whole story.
 impl fmt::Display for Cancelled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if f.alternate() {
             return report::write(f, &self.0);
         }
+        write!(f, "{}", WithoutTask(self))?;
+        match self.0.task_name() {
+            Some(task) => write!(f, " → task '{task}'"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The line without the task, which the report tells in a line of its own.
+pub(super) struct WithoutTask<'a>(pub(super) &'a Cancelled);
+
+impl fmt::Display for WithoutTask<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("cancelled")?;
-        for (index, cause) in self.causes().filter(|cause| **cause != Cause::default()).enumerate() {
+        for (index, cause) in self.0.causes().filter(|cause| **cause != Cause::default()).enumerate() {
             let only_a_place = cause.at.is_some() && *cause == Cause { at: cause.at, ..Cause::default() };
             f.write_str(match (index, only_a_place) {
                 (0, true) => " ", // "cancelled at a.rs:10:5" reads better without the colon

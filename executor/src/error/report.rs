@@ -18,8 +18,9 @@
 //!    └─ displaced: disk full
 //! ```
 
+use super::cancelled::WithoutTask;
 use super::chain::as_ours;
-use super::{Error, ExceptionGroup};
+use super::{Cancelled, Error, ExceptionGroup};
 use std::fmt;
 
 /// How many branches of one node are drawn, and how many levels; both as in Python's `traceback`.
@@ -51,7 +52,7 @@ impl Report<'_, '_> {
         let margin = self.margin.len();
         // What belongs to a node is written beside the line that leads to its branches, if it has any.
         self.margin.push_str(if branches.is_empty() { "" } else { "│ " });
-        self.lines(&format!("{label}{}", error.as_std()))?;
+        self.lines(&format!("{label}{}", headline(error)))?;
         self.margin.push_str(if branches.is_empty() { "  " } else { "" });
         self.story(error, &sources)?;
         self.margin.truncate(margin);
@@ -114,6 +115,14 @@ impl Report<'_, '_> {
 
     fn line_feed(&mut self) -> fmt::Result {
         write!(self.f, "\n{}", self.margin)
+    }
+}
+
+/// The error's message, in one line.
+fn headline(error: &Error) -> String {
+    match error.downcast_ref::<Cancelled>() {
+        Some(cancelled) => WithoutTask(cancelled).to_string(),
+        None => error.as_std().to_string(),
     }
 }
 

@@ -87,7 +87,8 @@ fn take<T>(row: &Row) -> Result<T> {
     row.stage.set(Stage::Empty);
     row.set(Flag::Observed);
     // SAFETY: the stage was `Output`, and a `Task<T>` is only ever made for a cell with the output `Result<T>`.
-    unsafe { cell::take_output(row.cell.get()) }
+    let outcome = unsafe { cell::take_output(row.cell.get()) };
+    if row.is(Flag::Cancelled) { outcome.map_err(|cancelled| life::told(row, cancelled)) } else { outcome }
 }
 
 /// Whether the running task may await this one.

@@ -622,6 +622,13 @@ pub(crate) fn name(row: &Row) -> Cow<'static, str> {
     given.unwrap_or_else(|| Cow::Owned(format!("Task-{}", row.number.get())))
 }
 
+/// A cancellation, with whose it was written on it, if it has anything else to tell. (Others get that at the task's end. But
+/// tasks are cancelled by the thousand, and few of them are awaited.)
+#[cold]
+pub(crate) fn told(row: &Row, cancelled: Error) -> Error {
+    if cancelled.is_plain() { cancelled } else { cancelled.with_origin(origin(row)) }
+}
+
 fn origin(row: &Row) -> Origin {
     Origin { task: Some(name(row)), spawned_at: row.spawned_at.get() }
 }
