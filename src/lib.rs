@@ -35,8 +35,12 @@
 //! |----|-----|
 //! | run a program | [`run`], [`Runner`], [`Runtime`], [`Builder`], [`Handle`] |
 //! | spawn tasks, hold on to them | [`spawn`], [`task()`], [`Task`], [`TaskRef`], [`SharedTask`] |
+<<<<<<< HEAD
 //! | wait for them together | [`task_group`], [`TaskGroup`]; [`gather()`], [`wait()`], [`as_completed`], [`race()`], [`shield()`] |
 //! | have values that belong to a task | [`TaskLocal`], [`Context`] |
+=======
+//! | wait for them together | [`task_group`], [`TaskGroup`], [`scope()`]; [`gather()`], [`wait()`], [`as_completed`], [`race()`], [`shield()`] |
+>>>>>>> 745c19d (group: scope, whose children borrow)
 //! | limit time, pass time | [`timeout`], [`timeout_scope`], [`wait_for`], [`sleep`], [`time`] |
 //! | share things among tasks | [`sync`] |
 //! | talk to others | `net`: sockets, on Unix; with the feature `hyper`, `hyper`'s traits on them |
@@ -61,7 +65,9 @@ pub use homing_executor::locals::{Context, LocalError, TaskLocal};
 #[cfg(unix)]
 pub use homing_executor::net;
 pub use homing_executor::runtime::{Builder, Handle, RemoteTask, Runner, Runtime, call_soon, run};
-pub use homing_executor::task::{SharedTask, Task, TaskId, TaskRef, all_tasks, current, spawn, task};
+pub use homing_executor::task::{
+    ScopedTask, SharedTask, Task, TaskId, TaskRef, all_tasks, current, spawn, task,
+};
 pub use homing_executor::time::{Instant, sleep, sleep_until, yield_now};
 pub use homing_executor::{Unhandled, cancel, error, locals, runtime, task, time};
 pub use homing_group::sync;
@@ -71,6 +77,7 @@ pub use homing_group::{
     wait_for,
 };
 pub use homing_group::{
-    ChildBuilder, GroupBuilder, GroupCancelled, GroupClosed, NeverStarted, Reschedule, Start, StartWithTask,
-    Started, TaskGroup, Timeout, TimeoutScope, task_group, timeout, timeout_at, timeout_scope,
+    ChildBuilder, GroupBuilder, GroupCancelled, GroupClosed, NeverStarted, Reschedule, Scope, ScopedBuilder,
+    Start, StartWithTask, Started, TaskGroup, Timeout, TimeoutScope, scope, task_group, timeout, timeout_at,
+    timeout_scope,
 };

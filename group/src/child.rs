@@ -21,7 +21,7 @@ pub struct ChildBuilder<'a, F> {
 pub(crate) struct Options {
     pub(crate) name: Option<Cow<'static, str>>,
     pub(crate) start: Start,
-    place: &'static Location<'static>,
+    pub(crate) place: &'static Location<'static>,
     pub(crate) context: Option<Context>,
 }
 
@@ -172,7 +172,7 @@ impl<F> fmt::Debug for ChildBuilder<'_, F> {
 /// A child's place in its group. Dropping it, when the child has ended or was never spawned, gives it back.
 pub(crate) struct Membership {
     group: Rc<Group>,
-    key: usize,
+    pub(crate) key: usize,
 }
 
 impl Membership {

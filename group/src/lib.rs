@@ -4,6 +4,7 @@
 //!
 //! ```text
 //!   task_group   who waits for whom     children, joined at the end of a block
+//!   scope        the same              children that borrow
 //!   timeout      how long               a block that is interrupted when its time is over
 //!   join         for all, some, one     gather, wait, as_completed, race, shield, wait_for
 //!   sync         who is served first    mutex, semaphore, event, condition, barrier, queues, channels
@@ -18,6 +19,7 @@ mod exit;
 mod grace;
 mod join;
 mod limit;
+mod scope;
 mod start;
 mod task_group;
 mod timeout;
@@ -32,6 +34,7 @@ pub use join::{
     RaceOutcome, ReturnWhen, Shield, Wait, Waited, as_completed, gather, gather_iter, race, shield, wait,
     wait_for,
 };
+pub use scope::{Scope, ScopedBuilder, scope};
 pub use start::{NeverStarted, Start, StartWithTask, Started};
 pub use task_group::{GroupCancelled, GroupClosed, TaskGroup, task_group};
 pub use timeout::{Reschedule, Timeout, TimeoutScope, timeout, timeout_at, timeout_scope};

@@ -8,8 +8,8 @@
 //! ```text
 //!   the loop                                     the driver's own task
 //!   wake ─► [ ready ] ─► a driven task's turn      polls the drive:
-//!                          └► called ─► wake it ──► 1  the tasks that were called, each as itself
-//!                                                   2  the body
+//!                          └► called ─► wake it ──► 1  the body
+//!                                                   2  the tasks that were called, each as itself
 //! ```
 //!
 //! So a wake of a driven task costs two turns in line in the place of one. The loop learns that a task is driven where it
@@ -84,7 +84,7 @@ impl<'scope> Driver<'scope> {
         Driver { seat: Seat::new(), _scope: PhantomData }
     }
 
-    /// The future that polls `body`, and, before it, those of the driver's tasks whose turn has come. It gives what the body
+    /// The future that polls `body`, and, after it, those of the driver's tasks whose turn has come. It gives what the body
     /// gives; tasks that are left then, or when it is dropped, are aborted, after the body has been dropped: when either
     /// returns, their destructors have run.
     ///
@@ -296,20 +296,20 @@ impl<B: Future> Future for Drive<'_, B> {
         assert!(seat.phase() == Phase::Away, "polled after it had completed");
         let driving = Driving::new(seat);
         seat.watch(cx.waker());
-        seat.poll_called();
+        // Those that are spawned in this poll wait for the next one, as any task waits for the next turn.
+        let batch = seat.called();
+        // The body first: what its tasks do in this poll it sees in the next turn, after whoever answers for them.
         let body = self.as_mut().body().as_pin_mut().expect("there until the seat is closed");
-        let output = match body.poll(cx) {
-            Poll::Pending => {
-                if seat.has_called() {
-                    cx.waker().wake_by_ref();
-                }
-                return Poll::Pending;
-            }
-            Poll::Ready(output) => output,
-        };
-        drop(driving);
-        self.leave();
-        Poll::Ready(output)
+        if let Poll::Ready(output) = body.poll(cx) {
+            drop(driving);
+            self.leave();
+            return Poll::Ready(output);
+        }
+        seat.poll_called(batch);
+        if seat.called() > 0 {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
     }
 }
 

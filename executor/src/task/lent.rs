@@ -18,7 +18,7 @@
 //! | from    | on                          | to      | then                                           |
 //! |---------|-----------------------------|---------|------------------------------------------------|
 //! | Free    | `drive`                     | Away    | tasks can be spawned                           |
-//! | Away    | the drive is polled         | Driving | poll the tasks that were called, then the body |
+//! | Away    | the drive is polled         | Driving | poll the body, then the tasks that were called |
 //! | Driving | that poll returns           | Away    | nothing                                        |
 //! | Driving | the body has ended          | Leaving | drop the body, abort the tasks that are left   |
 //! | Away    | the drive is dropped        | Leaving | the same                                       |
@@ -182,9 +182,9 @@ impl Seat {
         }
     }
 
-    /// Whether a task waits to be polled.
-    pub(super) fn has_called(&self) -> bool {
-        !self.called.borrow().is_empty()
+    /// How many tasks wait to be polled.
+    pub(super) fn called(&self) -> usize {
+        self.called.borrow().len()
     }
 
     /// Who is to be woken when a task's turn has come.
@@ -196,12 +196,10 @@ impl Seat {
         }
     }
 
-    /// Polls the tasks that were called before, or as many of them as are due to one driver; the rest stays in line.
-    pub(super) fn poll_called(&self) {
+    /// Polls so many of the tasks that were called, or as many as are due to one driver; the rest stays in line.
+    pub(super) fn poll_called(&self, batch: usize) {
         let share = context::with(|core| core.map_or(u32::MAX, |core| core.driven_share()));
-        // Those that are spawned now wait for the next time, as any task waits for the next turn.
-        let batch = self.called.borrow().len().min(share as usize);
-        for _ in 0..batch {
+        for _ in 0..batch.min(share as usize) {
             let Some(row) = self.next_called() else { break };
             // Usually the running runtime; but a future can be moved to where another one runs, or none.
             let core = home(row);
