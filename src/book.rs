@@ -19,6 +19,8 @@ struct Cancellation;
 struct Errors;
 #[doc = include_str!("../docs/src/groups.md")]
 struct Groups;
+#[doc = include_str!("../docs/src/scope.md")]
+struct Scope;
 #[doc = include_str!("../docs/src/asyncio.md")]
 struct Asyncio;
 #[doc = include_str!("../docs/src/semantics.md")]

@@ -35,12 +35,8 @@
 //! |----|-----|
 //! | run a program | [`run`], [`Runner`], [`Runtime`], [`Builder`], [`Handle`] |
 //! | spawn tasks, hold on to them | [`spawn`], [`task()`], [`Task`], [`TaskRef`], [`SharedTask`] |
-<<<<<<< HEAD
-//! | wait for them together | [`task_group`], [`TaskGroup`]; [`gather()`], [`wait()`], [`as_completed`], [`race()`], [`shield()`] |
-//! | have values that belong to a task | [`TaskLocal`], [`Context`] |
-=======
 //! | wait for them together | [`task_group`], [`TaskGroup`], [`scope()`]; [`gather()`], [`wait()`], [`as_completed`], [`race()`], [`shield()`] |
->>>>>>> 745c19d (group: scope, whose children borrow)
+//! | have values that belong to a task | [`TaskLocal`], [`Context`] |
 //! | limit time, pass time | [`timeout`], [`timeout_scope`], [`wait_for`], [`sleep`], [`time`] |
 //! | share things among tasks | [`sync`] |
 //! | talk to others | `net`: sockets, on Unix; with the feature `hyper`, `hyper`'s traits on them |

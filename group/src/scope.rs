@@ -380,3 +380,27 @@ impl<T> AsTask for ScopedTask<'_, T> {
         self
     }
 }
+
+/// What must not compile. `tests/scope_rejected.rs` also reads the reasons, those of one compiler.
+#[cfg(doctest)]
+mod rejected {
+    macro_rules! rejected {
+        ($($name:ident)*) => {$(
+            #[doc = concat!("```compile_fail\n", include_str!(concat!("../tests/scope_rejected/", stringify!($name), ".rs")), "```")]
+            mod $name {}
+        )*};
+    }
+
+    rejected! {
+        borrowed_mutably_twice
+        handle_escapes
+        handle_is_put_outside
+        local_dies_before_the_scope
+        local_of_the_body
+        moved_while_borrowed
+        scope_escapes
+        sent_to_a_thread
+        smuggled_into_a_task
+        used_while_borrowed
+    }
+}

@@ -600,15 +600,13 @@ fn timeouts_around_and_within() {
         let outcome: Result<()> = timeout(
             ms(5),
             scope(async |s| {
-                let inner = s.spawn(timeout(ms(2), forever::<()>()));
+                s.spawn(timeout(ms(2), forever::<()>()));
                 s.spawn(async {
                     let outcome = forever::<()>().await;
                     nap(1).await?;
                     cleaned.set(true);
                     outcome
                 });
-                // As in a group: by the turn in which the body sees its child's failure, the scope has acted upon it.
-                assert!(inner.await.unwrap_err().is_cancelled());
                 forever().await
             }),
         )
@@ -623,6 +621,24 @@ fn timeouts_around_and_within() {
         )
         .await;
         assert_eq!((shown(&outcome), world.now()), ("timeout".to_owned(), 8));
+        Ok(())
+    });
+}
+
+#[test]
+fn by_the_turn_in_which_the_body_sees_a_failure_the_scope_has_acted_on_it() {
+    in_every_mode(async |_| {
+        let outcome: Result<()> = scope(async |s| {
+            let child = s.spawn(async {
+                nap(1).await?;
+                oops::<()>("child")
+            });
+            let seen = child.await;
+            assert!(seen.as_ref().unwrap_err().is_cancelled());
+            seen
+        })
+        .await;
+        assert_eq!(shown(&outcome), "[child]");
         Ok(())
     });
 }
@@ -750,7 +766,7 @@ fn dropped_midway_body_and_children_are_gone_before_what_they_borrow() {
             let _frame = outer.at_drop("frame");
             let borrowed = RefCell::new(Vec::new());
             let log = &outer;
-            let outcome = scope(async |s| {
+            scope(async |s| {
                 for name in ["a", "b"] {
                     let borrowed = &borrowed;
                     s.spawn(async move {
@@ -764,8 +780,7 @@ fn dropped_midway_body_and_children_are_gone_before_what_they_borrow() {
                 let _body = log.at_drop("body");
                 forever::<()>().await
             })
-            .await;
-            outcome
+            .await
         })
         .queued()
         .spawn();

@@ -1,8 +1,8 @@
 //! What a scope must not let pass, and why the compiler says it does not.
 //!
-//! The compiler's words change from version to version, so they are compared for the one that the files were written
-//! with. The same programs are in the documentation of [`homing::Scope`]'s module as well, where every compiler rejects
-//! them, for whatever reason.
+//! The compiler's words change from version to version, so they are compared for the one that the files were
+//! written with. The doc tests of `group/src/scope.rs` have the same programs rejected by any compiler, for
+//! whatever reason.
 
 /// The version whose words are in the files. When it changes: `TRYBUILD=overwrite`, and read the difference.
 const WRITTEN_WITH: &str = "rustc 1.95.";

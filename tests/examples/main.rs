@@ -44,6 +44,7 @@ examples! {
     catch_by_type       "../../examples/catch_by_type.rs"
     eager_cache         "../../examples/eager_cache.rs"
     end_early           "../../examples/end_early.rs"
+    fill_in_place       "../../examples/fill_in_place.rs"
     first_answer        "../../examples/first_answer.rs"
     nested_groups       "../../examples/nested_groups.rs"
     partial_results     "../../examples/partial_results.rs"
