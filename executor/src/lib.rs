@@ -8,6 +8,7 @@
 //!   ├ reactor  how it sleeps       ├ pages    where rows live         time     sleep, interval
 //!   ├ clock    what time it is     └ cell     where futures live      net      sockets
 //!   └ outpost  other threads ◄──── remote, waker: the way back        hook     what nobody else has seen
+//!                                                                     locals   values that belong to a task
 //! ```
 #![allow(unsafe_code)]
 

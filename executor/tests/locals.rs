@@ -2,7 +2,7 @@
 
 mod support;
 
-use homing::{Context, LocalError, TaskLocal, TaskRef};
+use homing::{Context, LocalError, Runner, TaskLocal, TaskRef};
 use std::cell::{Cell, RefCell};
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
@@ -14,12 +14,19 @@ use support::{
 
 /// Inherited, without a default.
 static USER: TaskLocal<&str> = TaskLocal::inherited();
+const USER_IS_DECLARED: (&str, u32) = (file!(), line!() - 1);
 /// Inherited, with one.
 static LEVEL: TaskLocal<u32> = TaskLocal::inherited().with_default(|| 1);
 /// Not inherited, without a default.
 static OWN: TaskLocal<&str> = TaskLocal::own();
 /// Not inherited, with one that can be changed in place.
 static DEPTH: TaskLocal<Cell<u32>> = TaskLocal::own().with_default(|| Cell::new(0));
+
+/// Where `USER` is, as it is shown.
+fn declared() -> String {
+    let (file, line) = USER_IS_DECLARED;
+    format!("{file}:{line}")
+}
 
 fn user() -> Option<&'static str> {
     USER.try_get().ok()
@@ -128,7 +135,7 @@ fn an_unset_key_says_where_it_is_declared() {
     in_virtual_time(async {
         let error = USER.try_get().unwrap_err();
         assert!(matches!(error, LocalError::Unset { .. }), "{error:?}");
-        assert!(error.to_string().contains("executor/tests/locals.rs:16"), "{error}");
+        assert!(error.to_string().contains(&declared()), "{error}");
         let panic = std::panic::catch_unwind(|| USER.get()).unwrap_err();
         assert!(panic_text(panic).contains("is not set in this task"));
         Ok(())
@@ -469,6 +476,46 @@ fn a_task_that_is_started_within_an_entered_context_is_in_its_own() {
     .unwrap();
 }
 
+#[test]
+fn cv_3_a_driven_task_has_its_own_context_or_a_given_one_as_any_other() {
+    in_virtual_time(async {
+        USER.set("driver's");
+        let context = Context::new();
+        let driver = homing::task::Driver::new();
+        driver
+            .drive(async {
+                let heir = driver.spawn(async {
+                    yields(2).await?;
+                    Ok(USER.replace("heir's"))
+                });
+                let given = driver.task(async { Ok(USER.replace("given's")) }).context(&context).eager();
+                assert_eq!(given.spawn().await?, None);
+                assert_eq!(USER.get(), "driver's");
+                assert_eq!(heir.await?, Some("driver's"));
+                Ok::<(), homing::Error>(())
+            })
+            .await?;
+        assert_eq!((USER.get(), context.get(&USER)), ("driver's", Some("given's")));
+        Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
+fn cv_3_a_child_that_is_waited_for_to_start_may_be_given_a_context() {
+    in_virtual_time(async {
+        let context = Context::new();
+        context.run(|| USER.set("given"));
+        let seen = homing::task_group(async |tg| {
+            let child = async |started: homing::Started<_>| Ok(started.set(USER.get()));
+            tg.start(child).context(&context).await
+        });
+        assert_eq!(seen.await?, "given");
+        Ok(())
+    })
+    .unwrap();
+}
+
 // CV-4: callbacks.
 
 #[test]
@@ -561,6 +608,27 @@ fn a_call_from_another_thread_begins_with_nothing() {
     assert_eq!(receive.try_recv().unwrap(), None);
 }
 
+// CV-5: one main after the other.
+
+#[test]
+fn cv_5_a_runner_keeps_one_context_and_shows_it() {
+    let runner = Runner::with(homing::Builder::new().virtual_time());
+    runner.context().run(|| USER.set("prepared"));
+    let first = runner.run(async {
+        OWN.set("kept, too");
+        Ok((USER.replace("first"), Context::current()))
+    });
+    assert_eq!(first.unwrap(), (Some("prepared"), Some(runner.context().clone())));
+    let child = runner.run(async {
+        let child = homing::spawn(async { Ok((USER.replace("child's"), OWN.try_get().is_err())) });
+        Ok((child.await?, USER.get(), OWN.get()))
+    });
+    assert_eq!(child.unwrap(), ((Some("first"), true), "first", "kept, too"));
+    assert_eq!(runner.context().get(&USER), Some("first"));
+    let other = runner.runtime().unwrap().block_on(async { Ok(user()) });
+    assert_eq!(other.unwrap(), None);
+}
+
 // CV-6: a task's context as a thing.
 
 #[test]
@@ -592,8 +660,8 @@ fn a_context_shows_where_its_keys_are_declared() {
     let context = Context::new();
     assert_eq!(format!("{context:?}"), "Context{}");
     context.run(|| USER.set("ann"));
-    assert!(format!("{context:?}").contains("locals.rs:16"), "{context:?}");
-    assert!(format!("{USER:?}").contains("locals.rs:16"), "{USER:?}");
+    assert!(format!("{context:?}").contains(&declared()), "{context:?}");
+    assert!(format!("{USER:?}").contains(&declared()), "{USER:?}");
 }
 
 // A value for a part of a task.

@@ -7,17 +7,18 @@ use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 
-/// The values of a task's [`TaskLocal`]s, as a handle: clones are the same context, and whoever has one sees what
-/// others change in it. A [`copy`](Context::copy) is another one.
+/// The values of a task's [`TaskLocal`]s, as a handle: clones are the same context, and whoever has one sees
+/// what others change in it. A [`copy`](Context::copy) is another one.
 ///
 /// A task has a context of its own, which begins as a copy of its spawner's, unless it was
 /// [given](crate::task::TaskBuilder::context) one: then it shares that (CV-1, CV-3). The tasks of
-/// [`Runtime::block_on`](crate::runtime::Runtime::block_on), [`Runtime::spawn`](crate::runtime::Runtime::spawn) from outside, and
+/// [`Runtime::block_on`](crate::runtime::Runtime::block_on),
+/// [`Runtime::spawn`](crate::runtime::Runtime::spawn) from outside, and
 /// [`Handle::spawn_remote`](crate::runtime::Handle::spawn_remote) begin with an empty one.
 ///
-/// A task that ends lets go of its context. Values are dropped when nobody has the context, or a copy with that value,
-/// any more: `own` ones first, each kind in the order in which they were first set. A panic in a value's destructor then
-/// goes to the hook for unhandled errors.
+/// A task that ends lets go of its context. Values are dropped when nobody has the context, or a copy with
+/// that value, any more: `own` ones first, each kind in the order in which they were first set. A panic in a
+/// value's destructor then goes to the hook for unhandled errors.
 ///
 /// # asyncio
 ///
@@ -58,17 +59,19 @@ impl Context {
         Context::default()
     }
 
-    /// The context in force: that of the running task, or of the callback. `None` where neither is running, and outside of
-    /// [`Context::run`].
+    /// The context in force: that of the running task, or of the callback. `None` where neither is running,
+    /// and outside of [`Context::run`].
     ///
     /// # asyncio
     ///
-    /// `Task.get_context()` of the current task (CV-6). `contextvars.copy_context()` is a [`copy`](Context::copy) of it.
+    /// `Task.get_context()` of the current task (CV-6). `contextvars.copy_context()` is a
+    /// [`copy`](Context::copy) of it.
     pub fn current() -> Option<Context> {
         in_force::current()
     }
 
-    /// Another context with the same values, less those of `own` keys: what a task that is spawned in this one gets.
+    /// Another context with the same values, less those of `own` keys: what a task that is spawned in this
+    /// one gets.
     ///
     /// Costs the same however many values there are: what is shared is copied by whoever changes it first.
     ///
@@ -79,8 +82,8 @@ impl Context {
         self.to_inherit().unwrap_or_default()
     }
 
-    /// Calls `f` in this context, wherever that is: in a task, or outside of any runtime. Tasks that it spawns get copies of
-    /// this context; what it sets stays in it.
+    /// Calls `f` in this context, wherever that is: in a task, or outside of any runtime. Tasks that it
+    /// spawns get copies of this context; what it sets stays in it.
     ///
     /// # asyncio
     ///

@@ -1,8 +1,8 @@
 //! Which context is in force.
 //!
-//! A running task is in its own context without anybody entering it: the way to that leads from the runtime's current
-//! task over its extras, so a poll pays nothing. What else runs code of the program's enters a context by hand, for as
-//! long as that code is on the stack:
+//! A running task is in its own context without anybody entering it: the way to that leads from the runtime's
+//! current task over its extras, so a poll pays nothing. What else runs code of the program's enters a
+//! context by hand, for as long as that code is on the stack:
 //!
 //! ```text
 //!   a callback                      the copy that was made when it was queued, or added to a task
@@ -10,11 +10,12 @@
 //!   Context::run                    the context in question
 //! ```
 //!
-//! Entering is for one place, which is a runtime and its current task. Should that code start or abort a task, another
-//! task is current for the time being, or another context entered, and afterwards the first one is in force again.
+//! Entering is for one place, which is a runtime and its current task. Should that code start or abort a
+//! task, another task is current for the time being, or another context entered, and afterwards the first one
+//! is in force again.
 //!
-//! Invariant (looked-for): a task has [`Flag::Locals`] if it has a context, or one was entered while it was current. So
-//! one bit tells most spawns that there is nothing to be inherited.
+//! Invariant (looked-for): a task has [`Flag::Locals`] if it has a context, or one was entered while it was
+//! current. So one bit tells most spawns that there is nothing to be inherited.
 
 use super::context::Context;
 use crate::context;
@@ -132,7 +133,8 @@ pub(crate) fn is_anywhere() -> bool {
     with_entered(Place::here(), |entered| entered.is_some()) || context::current_row().is_some()
 }
 
-/// What a callback gets that is added here: a copy of the context in force, or nothing, if there is nothing to copy.
+/// What a callback gets that is added here: a copy of the context in force, or nothing, if there is nothing
+/// to copy.
 pub(crate) fn to_inherit() -> Option<Context> {
     look(Context::to_inherit).flatten()
 }
@@ -150,8 +152,8 @@ pub(crate) fn give(row: &Row, context: Context) {
     debug_assert!(before.is_none(), "a task that was just made has no context");
 }
 
-/// Gives a task that was just made a copy of the context in force where `core` is spawning it (CV-1), unless it was given
-/// another one.
+/// Gives a task that was just made a copy of the context in force where `core` is spawning it (CV-1), unless
+/// it was given another one.
 #[cold]
 pub(crate) fn pass_on(core: &Core, row: &Row) {
     if row.extras().is_some_and(|extras| !extras.context.is_empty()) {
@@ -167,8 +169,8 @@ pub(crate) fn pass_on(core: &Core, row: &Row) {
     }
 }
 
-/// Calls a callback whose turn it is, in the context that it was queued with. Found by the waker: it is no task, and so
-/// not the current one.
+/// Calls a callback whose turn it is, in the context that it was queued with. Found by the waker: it is no
+/// task, and so not the current one.
 pub(crate) fn in_own_context(cx: &PollContext<'_>, call: impl FnOnce()) {
     let row = crate::waker::task_of(cx.waker()).and_then(Row::current);
     let empty = Slot::default();

@@ -32,15 +32,15 @@ use std::sync::atomic::AtomicBool;
 /// # .unwrap();
 /// ```
 ///
-/// What is set stays with the task until it ends, or until it is replaced or taken. [`scope`](TaskLocal::scope) and
-/// [`with_value`](TaskLocal::with_value) set it for a part of the task.
+/// What is set stays with the task until it ends, or until it is replaced or taken.
+/// [`scope`](TaskLocal::scope) and [`with_value`](TaskLocal::with_value) set it for a part of the task.
 ///
-/// An inherited value is not copied but shared, as in an [`Rc`]. That makes no difference to a plain value, since
-/// [`set`](TaskLocal::set) changes only what this task's context has; with a `Cell` in it, spawner and spawned would write to
-/// the same one.
+/// An inherited value is not copied but shared, as in an [`Rc`]. That makes no difference to a plain value,
+/// since [`set`](TaskLocal::set) changes only what this task's context has; with a `Cell` in it, spawner and
+/// spawned would write to the same one.
 ///
-/// In a callback it is the same as in a task, for as long as the callback runs. Elsewhere there is nothing that could
-/// have a value, unless in [`Context::run`](super::Context::run).
+/// In a callback it is the same as in a task, for as long as the callback runs. Elsewhere there is nothing
+/// that could have a value, unless in [`Context::run`](super::Context::run).
 ///
 /// # asyncio
 ///
@@ -75,7 +75,8 @@ impl<T: 'static> TaskLocal<T> {
         TaskLocal { key, default: None }
     }
 
-    /// Gives the key a default: the value where none is set. A task that uses it keeps it from then on, as if it had set it.
+    /// Gives the key a default: the value where none is set. A task that uses it keeps it from then on, as if
+    /// it had set it.
     ///
     /// # asyncio
     ///
@@ -101,7 +102,8 @@ impl<T: 'static> TaskLocal<T> {
         }
     }
 
-    /// The value, cloned. Of a key with a default there is one everywhere: where nothing could have it, a fresh one each time.
+    /// The value, cloned. Of a key with a default there is one everywhere: where nothing could have it, a
+    /// fresh one each time.
     ///
     /// # Errors
     ///
@@ -139,8 +141,8 @@ impl<T: 'static> TaskLocal<T> {
     ///
     /// # Errors
     ///
-    /// [`LocalError`], if it is not set here, and has no default; and also with a default where no task is running, for what
-    /// `f` might do to it would be lost.
+    /// [`LocalError`], if it is not set here, and has no default; and also with a default where no task is
+    /// running, for what `f` might do to it would be lost.
     pub fn try_with<R>(&'static self, f: impl FnOnce(&T) -> R) -> Result<R, LocalError> {
         let value = match in_force::look(|context| context.find(&self.key)).flatten() {
             Some(value) => value,
@@ -163,7 +165,8 @@ impl<T: 'static> TaskLocal<T> {
         drop(self.swap(value));
     }
 
-    /// Sets the value, in this task, and returns the one that was there: moved out if nobody shares it, else cloned.
+    /// Sets the value, in this task, and returns the one that was there: moved out if nobody shares it, else
+    /// cloned.
     ///
     /// # Panics
     ///
@@ -186,9 +189,9 @@ impl<T: 'static> TaskLocal<T> {
 
     /// Runs a future with this value set, and afterwards with what was there before.
     ///
-    /// The value is in force while the future is being polled, and while it is being dropped; so two of them side by side in
-    /// one task, in a `join!`, each have their own. Tasks that are spawned within inherit it, if it is an inherited key. What
-    /// the future sets itself is gone with the scope.
+    /// The value is in force while the future is being polled, and while it is being dropped; so two of them
+    /// side by side in one task, in a `join!`, each have their own. Tasks that are spawned within inherit it,
+    /// if it is an inherited key. What the future sets itself is gone with the scope.
     ///
     /// It also works where no task is running, under any executor.
     ///

@@ -1,7 +1,8 @@
 //! Task-locals: values that belong to a task, found by a key instead of being passed along.
 //!
-//! A key is a `static`, and says when it is declared whether a task that is spawned gets the value of its spawner. The
-//! values of a task are its [`Context`]; it has one from the moment it needs it, and a task that does not, costs nothing.
+//! A key is a `static`, and says when it is declared whether a task that is spawned gets the value of its
+//! spawner. The values of a task are its [`Context`]; it has one from the moment it needs it, and a task that
+//! does not, costs nothing.
 //!
 //! ```text
 //!   static KEY ──find──► the context in force ──► inherited:  [ REQUEST_ID: 7 │ … ]  ◄─── shared with tasks that
@@ -11,8 +12,9 @@
 //!                         └─ one that was entered     a callback's, a dropped task's, `Context::run`'s
 //! ```
 //!
-//! Spawning copies the pointer to the inherited values, and no value: changes on either side are made in a copy of
-//! the list, so they are not seen by the other (CV-1). A value that has inner mutability would be: hence `own` keys.
+//! Spawning copies the pointer to the inherited values, and no value: changes on either side are made in a
+//! copy of the list, so they are not seen by the other (CV-1). A value that has inner mutability would be:
+//! hence `own` keys.
 
 mod context;
 mod error;

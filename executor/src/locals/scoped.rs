@@ -1,7 +1,8 @@
 //! A value for a part of a task.
 //!
-//! A task may poll several futures in turn (`join!`), so a value that is set when a future begins and set back when it ends
-//! would be seen by its neighbours. Instead it is exchanged for what is there at each poll, and back after it.
+//! A task may poll several futures in turn (`join!`), so a value that is set when a future begins and set
+//! back when it ends would be seen by its neighbours. Instead it is exchanged for what is there at each poll,
+//! and back after it.
 //!
 //! ```text
 //!            ┌──────── poll ────────┐           ┌─ poll ─┐
@@ -35,8 +36,8 @@ impl<F> Scoped<F> {
 
     /// The future, and its scope, which lasts as long as what is given with it.
     fn enter(self: Pin<&mut Self>) -> (Pin<&mut Option<F>>, Swapped<'_>) {
-        // SAFETY: `future` is pinned with the whole and never moved out of it (the destructor below leaves it where it is,
-        // and `Scoped` is `Unpin` only if `F` is); the other fields are never pinned.
+        // SAFETY: `future` is pinned with the whole and never moved out of it (the destructor below leaves it
+        // where it is, and `Scoped` is `Unpin` only if `F` is); the other fields are never pinned.
         let (future, key, value, spare) = unsafe {
             let Scoped { future, key, value, spare } = self.get_unchecked_mut();
             (Pin::new_unchecked(future), key, value, spare)

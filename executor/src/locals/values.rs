@@ -1,7 +1,8 @@
 //! A list of values with their keys.
 //!
-//! Few keys are alive in any program, so a list that is searched from one end to the other is the fastest map, and the
-//! smallest. Values are shared, so that a list can be copied, and so that one that is being looked at may be replaced.
+//! Few keys are alive in any program, so a list that is searched from one end to the other is the fastest
+//! map, and the smallest. Values are shared, so that a list can be copied, and so that one that is being
+//! looked at may be replaced.
 
 use crate::task::life;
 use std::any::Any;
@@ -17,8 +18,9 @@ pub(crate) type Value = Rc<dyn Any>;
 pub(crate) struct Key {
     pub(crate) declared: &'static Location<'static>,
     pub(crate) inheritance: Inheritance,
-    /// Never read. With something in it that could change, a key that is declared as a `const` by mistake, which would be
-    /// another one wherever it is used, does not compile; nor may a linker fold two keys that look the same.
+    /// Never read. With something in it that could change, a key that is declared as a `const` by mistake,
+    /// which would be another one wherever it is used, does not compile; nor may a linker fold two keys that
+    /// look the same.
     pub(crate) _one_of_its_kind: AtomicBool,
 }
 

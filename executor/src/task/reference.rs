@@ -130,8 +130,8 @@ impl TaskRef {
         self.row().and_then(|row| row.vtable.get()).map_or("", |vtable| (vtable.type_name)())
     }
 
-    /// The values of the task's [task-locals](crate::locals), to look at, or to run something else with. `None` once the task
-    /// has ended: it lets go of them.
+    /// The values of the task's [task-locals](crate::locals), to look at, or to run something else with. `None`
+    /// once the task has ended: it lets go of them.
     ///
     /// # asyncio
     ///
@@ -273,7 +273,8 @@ impl TaskRef {
     ///
     /// # asyncio
     ///
-    /// `Task.add_done_callback` (SC-3, TK-17). It is called in a copy of the [context](crate::locals) in which it was added (CV-4).
+    /// `Task.add_done_callback` (SC-3, TK-17). It is called in a copy of the [context](crate::locals) in which it
+    /// was added (CV-4).
     pub fn on_done(&self, callback: impl FnOnce(&TaskRef) + 'static) -> CallbackKey {
         let Some(row) = self.row() else { return CallbackKey(0) };
         let context = in_force::to_inherit();

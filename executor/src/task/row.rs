@@ -294,8 +294,9 @@ impl Row {
     /// The rarely needed parts, if the task has any.
     #[inline(always)]
     pub(crate) fn extras(&self) -> Option<&Extras> {
-        // SAFETY: the pointer is null or comes from a box that `extras_or_new` or `adopt_extras` leaked; `take_extras` frees it,
-        // on this same thread, when the task's row is recycled, which nobody does while working with the task.
+        // SAFETY: the pointer is null or comes from a box that `extras_or_new` or `adopt_extras` leaked;
+        // `take_extras` frees it, on this same thread, when the task's row is recycled, which nobody does while
+        // working with the task.
         unsafe { self.extras.get().as_ref() }
     }
 
