@@ -2,7 +2,7 @@
 
 use crate::support::exceptions::ValueError;
 use crate::support::{Loop, Promise, ms, nap, reason, run};
-use homing::{Error, Result, TaskId, all_tasks, current, gather, race, spawn, task, task_group};
+use homing::{Error, Result, TaskId, TaskLocal, all_tasks, current, gather, race, spawn, task, task_group};
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -168,6 +168,37 @@ mod eager_task_factory_loop_tests {
                 Ok(())
             })
             .unwrap();
+    }
+
+    /// An eager step runs in a copy of the spawner's context, and afterwards that one is in force again (CV-2, EA-13).
+    #[test]
+    fn test_context_vars() {
+        static CV: TaskLocal<u32> = TaskLocal::inherited().with_default(|| 0);
+        let steps = Rc::new(Cell::new(0));
+        let counted = steps.clone();
+        let body = async move {
+            assert_eq!(CV.get(), 1);
+            CV.set(2);
+            assert_eq!(CV.get(), 2);
+            counted.set(1);
+            nap(100).await?;
+            assert_eq!(CV.get(), 2);
+            CV.set(3);
+            assert_eq!(CV.get(), 3);
+            counted.set(2);
+            Ok(())
+        };
+        let outcome = Loop::eager().block_on(async {
+            CV.set(1);
+            let task = spawn(body);
+            assert_eq!(steps.get(), 1);
+            assert_eq!(CV.get(), 1);
+            task.await?;
+            assert_eq!(steps.get(), 2);
+            assert_eq!(CV.get(), 1);
+            Ok(())
+        });
+        outcome.unwrap();
     }
 
     /// A race starts its attempts as it should when the runtime starts tasks eagerly (ST-5).

@@ -8,8 +8,8 @@ mod base_test_task_group {
     use crate::support::{await_without_task, lazy_and_eager, ms, result_of};
     use homing::sync::Event;
     use homing::{
-        Builder, Except, GroupCancelled, GroupClosed, Panicked, Result, Task, TaskGroup, Unhandled, current,
-        sleep, spawn, task_group, timeout, yield_now,
+        Builder, Context, Except, GroupCancelled, GroupClosed, Panicked, Result, Task, TaskGroup, TaskLocal,
+        Unhandled, current, sleep, spawn, task_group, timeout, yield_now,
     };
     use std::cell::{Cell, RefCell};
     use std::collections::BTreeSet;
@@ -692,6 +692,29 @@ mod base_test_task_group {
             task_group(async |tg| {
                 let task = tg.task(yield_now()).name("yolo").spawn();
                 assert_eq!(task.name(), "yolo");
+                Ok(())
+            })
+            .await
+        });
+    }
+
+    /// Children that are given a context share it (CV-3).
+    #[test]
+    fn test_taskgroup_task_context() {
+        static CVAR: TaskLocal<u32> = TaskLocal::inherited();
+        async fn body(value: u32) -> Result<()> {
+            yield_now().await?;
+            CVAR.set(value);
+            Ok(())
+        }
+        lazy_and_eager(|| async {
+            task_group(async |tg| {
+                let context = Context::current().expect("in a task").copy();
+                assert_eq!(context.get(&CVAR), None);
+                tg.task(body(1)).context(&context).spawn().await?;
+                assert_eq!(context.get(&CVAR), Some(1));
+                tg.task(body(2)).context(&context).spawn().await?;
+                assert_eq!(context.get(&CVAR), Some(2));
                 Ok(())
             })
             .await

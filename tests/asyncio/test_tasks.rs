@@ -5,18 +5,19 @@ use crate::support::{Loop, Promise, ms, nap, panics, reason, run};
 use homing::error::RuntimeError;
 use homing::sync::Mutex;
 use homing::{
-    Error, Instant, Panicked, Result, ReturnWhen, Task, TaskRef, all_tasks, as_completed, call_soon, current,
-    gather, shield, sleep, spawn, task, wait, yield_now,
+    Context, Error, Instant, Panicked, Result, ReturnWhen, Task, TaskLocal, TaskRef, all_tasks, as_completed,
+    call_soon, current, gather, shield, sleep, spawn, task, wait, yield_now,
 };
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{self as std_task, Poll, Waker};
 
 /// One poll, outside of any task. What is ready is ready without a turn of the loop.
 fn at_once<F: Future + Unpin>(mut future: F) -> Option<F::Output> {
-    match Pin::new(&mut future).poll(&mut Context::from_waker(Waker::noop())) {
+    match Pin::new(&mut future).poll(&mut std_task::Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => Some(output),
         Poll::Pending => None,
     }
@@ -1441,6 +1442,117 @@ mod base_task_tests {
             let task = task(async { Ok(current().unwrap().name()) }).name("No-op").spawn();
             assert_eq!(task.name(), "No-op");
             assert_eq!(task.await?, "No-op");
+            Ok(())
+        })
+        .unwrap();
+    }
+
+    /// A task has a copy of its spawner's context, as it was when it was spawned (CV-1).
+    #[test]
+    fn test_context_1() {
+        static CVAR: TaskLocal<&str> = TaskLocal::inherited().with_default(|| "nope");
+        run(async {
+            assert_eq!(CVAR.get(), "nope");
+            let sub = spawn(async {
+                nap(10).await?;
+                assert_eq!(CVAR.get(), "nope");
+                CVAR.set("something else");
+                Ok(())
+            });
+            CVAR.set("yes");
+            assert_eq!(CVAR.get(), "yes");
+            sub.await?;
+            assert_eq!(CVAR.get(), "yes");
+            Ok(())
+        })
+        .unwrap();
+    }
+
+    /// A done-callback has a context of its own, and the task finds its own again after each await (CV-2, CV-4).
+    /// Stands in: a task that awaits a promise, for the future with the callback.
+    #[test]
+    fn test_context_2() {
+        static CVAR: TaskLocal<Cow<'static, str>> = TaskLocal::inherited().with_default(|| "nope".into());
+        run(async {
+            let called = Rc::new(Cell::new(0));
+            assert_eq!(CVAR.get(), "nope");
+            for j in 0..2 {
+                let promise = Promise::new();
+                let awaiting = spawn(promise.clone().wait());
+                let counted = called.clone();
+                awaiting.on_done(move |_| {
+                    // This must not get into main's context.
+                    CVAR.set("something else".into());
+                    counted.set(counted.get() + 1);
+                });
+                CVAR.set(format!("yes{j}").into());
+                call_soon(move || promise.set(()));
+                awaiting.await?;
+                assert_eq!(CVAR.get(), format!("yes{j}"));
+                for i in 0..3 {
+                    CVAR.set(format!("yes{i}-{j}").into());
+                    nap(1).await?;
+                    assert_eq!(CVAR.get(), format!("yes{i}-{j}"));
+                }
+            }
+            assert_eq!(called.get(), 2);
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(CVAR.get(), "nope");
+    }
+
+    /// A hundred tasks side by side, each of which finds in every step what it has set itself (CV-2).
+    /// Stands in: delays that are computed, for random ones.
+    #[test]
+    fn test_context_3() {
+        static CVAR: TaskLocal<i64> = TaskLocal::inherited().with_default(|| -1);
+        async fn sub(number: u32) -> Result<()> {
+            for step in 0..10 {
+                CVAR.set(i64::from(number * 10 + step));
+                nap(u64::from((number * 17 + step * 5) % 50 + 1)).await?;
+                assert_eq!(CVAR.get(), i64::from(number * 10 + step));
+            }
+            Ok(())
+        }
+        run(async { gather((0..100).map(|number| spawn(sub(number))).collect::<Vec<_>>()).await }).unwrap();
+        assert_eq!(CVAR.get(), -1);
+    }
+
+    /// Tasks that are given a context share it, and do not copy it (CV-3).
+    /// Also: test_context_5, test_context_6
+    #[test]
+    fn test_context_4() {
+        static CVAR: TaskLocal<u32> = TaskLocal::inherited();
+        async fn body(value: u32) -> Result<()> {
+            yield_now().await?;
+            CVAR.set(value);
+            Ok(())
+        }
+        let seen = run(async {
+            let context = Context::current().expect("in a task").copy();
+            let mut seen = vec![context.get(&CVAR)];
+            for value in [1, 2] {
+                task(body(value)).context(&context).spawn().await?;
+                seen.push(context.get(&CVAR));
+            }
+            assert!(CVAR.try_get().is_err());
+            Ok(seen)
+        });
+        assert_eq!(seen.unwrap(), [None, Some(1), Some(2)]);
+    }
+
+    /// The context that a task was given is the one it has (CV-6).
+    /// Stands in: asked before the task's end, at which it lets go of the context; after it there is none.
+    #[test]
+    fn test_get_context() {
+        run(async {
+            let context = Context::new();
+            let task = task(async { Ok(Context::current()) }).context(&context).spawn();
+            let reference = task.task_ref();
+            assert_eq!(reference.context().as_ref(), Some(&context));
+            assert_eq!(task.await?.as_ref(), Some(&context));
+            assert_eq!(reference.context(), None);
             Ok(())
         })
         .unwrap();
