@@ -362,7 +362,19 @@ impl<T> TimerWheel<T> {
     /// ```
     #[inline]
     pub fn pop_due(&mut self, now: Tick) -> Option<T> {
-        let now = now.max(self.now);
+        if now <= self.now && self.is_quiet() {
+            return None;
+        }
+        self.pop_due_at(now.max(self.now))
+    }
+
+    /// Whether nothing is due at the tick where the wheel stands, and the last round is over.
+    #[inline]
+    fn is_quiet(&self) -> bool {
+        self.now < self.next.bound && self.held.is_empty() && self.round == Round::Over
+    }
+
+    fn pop_due_at(&mut self, now: Tick) -> Option<T> {
         if !self.held.is_empty() && (self.round == Round::Over || now > self.now) {
             self.admit_held();
         }
