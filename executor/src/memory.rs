@@ -42,11 +42,27 @@ pub(crate) struct BlockPool {
     chunks: RefCell<Vec<(NonNull<u8>, Layout)>>,
 }
 
-/// The class that serves a layout; `None` if the global allocator does.
-#[inline(always)]
-fn class_of(layout: Layout) -> Option<usize> {
-    let pooled = layout.size() <= LARGEST && layout.align() <= GRAIN && !cfg!(homing_unpooled);
-    pooled.then(|| layout.size().saturating_sub(1) / GRAIN)
+/// Where a cell's memory comes from, and goes back to. Known when the program is compiled, if the layout is.
+#[derive(Clone, Copy, Debug)]
+#[repr(u8)]
+pub(crate) enum Source {
+    /// The class with this number.
+    Class(u8),
+    /// The global allocator.
+    Global(Layout),
+    /// Neither: it is on somebody's stack.
+    Elsewhere,
+}
+
+impl Source {
+    #[inline(always)]
+    pub(crate) const fn of(layout: Layout) -> Source {
+        if layout.size() <= LARGEST && layout.align() <= GRAIN && !cfg!(homing_unpooled) {
+            Source::Class((layout.size().saturating_sub(1) / GRAIN) as u8)
+        } else {
+            Source::Global(layout)
+        }
+    }
 }
 
 impl BlockPool {
@@ -55,10 +71,14 @@ impl BlockPool {
         BlockPool { classes: std::array::from_fn(empty), chunks: RefCell::new(Vec::new()) }
     }
 
-    /// Memory for `layout`; uninitialised.
+    /// A block from `source`; uninitialised.
     #[inline]
-    pub(crate) fn allocate(&self, layout: Layout) -> *mut () {
-        let Some(class) = class_of(layout) else { return allocate_globally(layout) };
+    pub(crate) fn allocate(&self, source: Source) -> *mut () {
+        let class = match source {
+            Source::Class(class) => usize::from(class),
+            Source::Global(layout) => return allocate_globally(layout),
+            Source::Elsewhere => unreachable!("memory from elsewhere is not asked for here"),
+        };
         let free = self.classes[class].free.get();
         if free.is_null() {
             return self.refill(class);
@@ -72,15 +92,15 @@ impl BlockPool {
     ///
     /// # Safety
     ///
-    /// `block` came from `allocate` of this pool with the same layout, and nobody uses it any more.
+    /// `block` came from `allocate` of this pool with the same source, or from elsewhere if the source says so, and nobody
+    /// uses it any more.
     #[inline]
-    pub(crate) unsafe fn release(&self, block: *mut (), layout: Layout) {
-        let Some(class) = class_of(layout) else {
-            if layout.size() > 0 {
-                // SAFETY: blocks without a class come from `allocate_globally` with this layout.
-                unsafe { dealloc(block.cast(), layout) };
-            }
-            return;
+    pub(crate) unsafe fn release(&self, block: *mut (), source: Source) {
+        let class = match source {
+            Source::Class(class) => usize::from(class),
+            // SAFETY: by the caller, it came from `allocate_globally` with this layout.
+            Source::Global(layout) => return unsafe { release_globally(block, layout) },
+            Source::Elsewhere => return,
         };
         let block = block.cast::<FreeBlock>();
         // SAFETY: the block is ours and at least GRAIN bytes large.
@@ -125,6 +145,17 @@ fn allocate_globally(layout: Layout) -> *mut () {
     block.cast()
 }
 
+/// # Safety
+///
+/// `block` came from `allocate_globally` with this layout, and nobody uses it any more.
+#[cold]
+unsafe fn release_globally(block: *mut (), layout: Layout) {
+    if layout.size() > 0 {
+        // SAFETY: by the caller.
+        unsafe { dealloc(block.cast(), layout) };
+    }
+}
+
 impl Drop for BlockPool {
     fn drop(&mut self) {
         for (chunk, layout) in self.chunks.get_mut().drain(..) {
@@ -147,12 +178,12 @@ mod tests {
     #[test]
     fn a_freed_block_is_the_next_one_given_out() {
         let pool = BlockPool::new();
-        let layout = Layout::new::<[u64; 5]>();
-        let first = pool.allocate(layout);
+        let source = Source::of(Layout::new::<[u64; 5]>());
+        let first = pool.allocate(source);
         // SAFETY: allocated just above, never used.
-        unsafe { pool.release(first, layout) };
+        unsafe { pool.release(first, source) };
         if !cfg!(homing_unpooled) {
-            assert_eq!(pool.allocate(layout), first);
+            assert_eq!(pool.allocate(source), first);
         }
     }
 
@@ -161,7 +192,8 @@ mod tests {
         let pool = BlockPool::new();
         let layouts: Vec<Layout> =
             (0..3000).step_by(7).map(|size| Layout::from_size_align(size, 8).unwrap()).collect();
-        let blocks: Vec<*mut u8> = layouts.iter().map(|layout| pool.allocate(*layout).cast()).collect();
+        let blocks: Vec<*mut u8> =
+            layouts.iter().map(|layout| pool.allocate(Source::of(*layout)).cast()).collect();
         for (number, (block, layout)) in blocks.iter().zip(&layouts).enumerate() {
             // SAFETY: the block has the size of its layout.
             unsafe { block.write_bytes(number as u8, layout.size()) };
@@ -172,7 +204,7 @@ mod tests {
                 assert_eq!(unsafe { block.add(offset).read() }, number as u8, "size {}", layout.size());
             }
             // SAFETY: allocated above with this layout.
-            unsafe { pool.release(block.cast(), *layout) };
+            unsafe { pool.release(block.cast(), Source::of(*layout)) };
         }
     }
 
@@ -180,9 +212,9 @@ mod tests {
     fn alignment_beyond_the_grain_is_honoured() {
         let pool = BlockPool::new();
         let layout = Layout::from_size_align(64, 256).unwrap();
-        let block = pool.allocate(layout);
+        let block = pool.allocate(Source::of(layout));
         assert_eq!(block.addr() % 256, 0);
         // SAFETY: allocated just above.
-        unsafe { pool.release(block, layout) };
+        unsafe { pool.release(block, Source::of(layout)) };
     }
 }

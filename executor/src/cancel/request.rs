@@ -156,6 +156,8 @@ fn deliver(row: &'static Row, scope: u32, why: &Cancelled, accepted: Accepted) {
             wake_linked_leaves(row, scope);
             wake(row);
         }
+        // Never begun, and to be ended in its turn.
+        State::Held => wake(row),
         State::Created | State::Done | State::Free => {}
     }
 }

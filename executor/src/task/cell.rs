@@ -16,6 +16,7 @@ use super::owner::{Attention, Outcome, Owner};
 use super::reference::TaskRef;
 use super::row::Stage;
 use crate::error::{Error, Result};
+use crate::memory::Source;
 use std::alloc::Layout;
 use std::cell::Cell;
 use std::mem::ManuallyDrop;
@@ -62,33 +63,40 @@ pub(crate) struct VTable {
     pub(crate) put_error: unsafe fn(*mut (), Error),
     /// Where in a cell at stage `Output` its error is, if it holds one.
     pub(crate) error: unsafe fn(*mut ()) -> Option<NonNull<Error>>,
-    /// Tells the owner.
-    pub(crate) tell_owner: unsafe fn(*const (), &TaskRef, Outcome<'_>) -> Attention,
-    /// Drops the owner, which is there until then.
-    pub(crate) drop_owner: unsafe fn(*mut ()),
-    /// What to give back to the pool; `None` if the cell is on somebody's stack.
-    pub(crate) layout: Option<Layout>,
+    /// `None` if nobody answers for the task.
+    pub(crate) owner: Option<OwnerTable>,
+    /// Where the cell came from, and goes back to.
+    pub(crate) source: Source,
     /// The name of the future's type.
     pub(crate) type_name: fn() -> &'static str,
+}
+
+/// The same for its owner.
+pub(crate) struct OwnerTable {
+    /// Tells the owner, which is there.
+    pub(crate) tell: unsafe fn(*const (), &TaskRef, Outcome<'_>) -> Attention,
+    /// Drops the owner, which is there until then.
+    pub(crate) drop: unsafe fn(*mut ()),
 }
 
 /// The tables, one for each type of cell.
 struct Tables<F, T, O>(std::marker::PhantomData<(F, T, O)>);
 
 impl<F: Future<Output = Result<T>>, T, O: Owner> Tables<F, T, O> {
-    const POOLED: VTable = Self::table(Some(Layout::new::<TaskCell<F, T, O>>()));
-    const ON_STACK: VTable = Self::table(None);
+    const POOLED: VTable = Self::table(Source::of(Layout::new::<TaskCell<F, T, O>>()));
+    const ON_STACK: VTable = Self::table(Source::Elsewhere);
 
-    const fn table(layout: Option<Layout>) -> VTable {
+    const OWNER: OwnerTable = OwnerTable { tell: tell_owner::<F, T, O>, drop: drop_owner::<F, T, O> };
+
+    const fn table(source: Source) -> VTable {
         VTable {
             poll: poll::<F, T>,
             drop_future: drop_future::<F, T>,
             drop_output: drop_output::<F, T>,
             put_error: put_error::<F, T>,
             error: error::<F, T>,
-            tell_owner: tell_owner::<F, T, O>,
-            drop_owner: drop_owner::<F, T, O>,
-            layout,
+            owner: if O::IS_NOBODY { None } else { Some(Self::OWNER) },
+            source,
             type_name: std::any::type_name::<F>,
         }
     }
@@ -116,7 +124,13 @@ pub(crate) fn on_stack<F: Future<Output = Result<T>>, T, O: Owner>() -> &'static
 // SAFETY, for the blocks below: the callers keep the table's contract, so `cell` points to a `TaskCell<F, T, O>`
 // whose content is at the stage that the function is for, and nobody else has a reference into it.
 
-unsafe fn poll<F: Future<Output = Result<T>>, T>(
+/// As the table's `poll`, for who knows the type.
+///
+/// # Safety
+///
+/// As for all functions of the table.
+#[inline]
+pub(crate) unsafe fn poll<F: Future<Output = Result<T>>, T>(
     cell: *mut (),
     stage: &Cell<Stage>,
     cx: &mut Context<'_>,

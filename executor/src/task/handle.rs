@@ -12,6 +12,7 @@ use crate::error::{Cancelled, Error, Result, RuntimeError};
 use crate::waker;
 use std::fmt;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -39,7 +40,8 @@ use std::task::{Context, Poll, Waker};
 /// `await task`, except that the result can be taken only once; [`share`](Task::share) gives a handle that any number
 /// of tasks may await (TK-4, TK-5).
 pub struct Task<T> {
-    reference: TaskRef,
+    /// Let go of by the drop of the handle itself.
+    reference: ManuallyDrop<TaskRef>,
     leaf: Leaf,
     _output: PhantomData<fn() -> T>,
 }
@@ -49,12 +51,12 @@ impl<T> Task<T> {
     #[inline]
     pub(crate) fn adopt(row: Option<&'static Row>) -> Task<T> {
         let reference = row.map_or_else(TaskRef::dead, TaskRef::adopt);
-        Task { reference, leaf: Leaf::new(), _output: PhantomData }
+        Task { reference: ManuallyDrop::new(reference), leaf: Leaf::new(), _output: PhantomData }
     }
 
     /// An untyped handle on the same task.
     pub fn task_ref(&self) -> TaskRef {
-        self.reference.clone()
+        TaskRef::clone(&self.reference)
     }
 
     /// The result, if the task has ended and it has not been taken.
@@ -92,19 +94,24 @@ fn take<T>(row: &Row) -> Result<T> {
 }
 
 /// Whether the running task may await this one.
-pub(crate) fn check_joinable(row: &Row) -> Result<(), RuntimeError> {
-    context::with(|core| {
-        let Some(core) = core else { return Ok(()) };
-        if !row.owner().is_some_and(|owner| std::ptr::eq(owner, core.outpost)) {
-            return Err(RuntimeError::OtherRuntime);
+#[inline(always)]
+pub(crate) fn check_joinable(row: &'static Row) -> Result<(), RuntimeError> {
+    context::with(|core| match core {
+        // Nobody can tell: polled where no runtime is running.
+        None => Ok(()),
+        Some(core) if !row.owner().is_some_and(|owner| std::ptr::eq(owner, core.outpost)) => {
+            Err(RuntimeError::OtherRuntime)
         }
-        match core.current.get() {
-            Some(current) if std::ptr::eq(current, row) => {
-                Err(RuntimeError::AwaitsItself { task: life::name(row).into_owned() })
-            }
-            _ => Ok(()),
+        Some(core) if core.current.get().is_some_and(|current| std::ptr::eq(current, row)) => {
+            Err(awaits_itself(row))
         }
+        Some(_) => Ok(()),
     })
+}
+
+#[cold]
+fn awaits_itself(row: &Row) -> RuntimeError {
+    RuntimeError::AwaitsItself { task: life::name(row).into_owned() }
 }
 
 /// What a join finds.
@@ -120,13 +127,13 @@ pub(crate) enum Join {
 }
 
 /// One poll of an await of a task, whoever holds its output. `register` sees to it that `cx`'s waker is woken.
+#[inline(always)]
 pub(crate) fn poll_join(
     leaf: &mut Leaf,
-    task: &TaskRef,
+    row: &'static Row,
     cx: &mut Context<'_>,
     register: impl FnOnce(&Row, &Waker),
 ) -> Join {
-    let Some(row) = task.row() else { return Join::Refused(RuntimeError::RuntimeGone) };
     let resumed = leaf.resume_forwarding();
     if !row.state.get().is_alive() {
         if resumed == Resumed::Requested {
@@ -153,32 +160,30 @@ impl<T> Future for Task<T> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
         let this = self.get_mut();
-        match poll_join(&mut this.leaf, &this.reference, cx, register_sole_joiner) {
+        let Some(row) = this.reference.row() else {
+            return Poll::Ready(Err(RuntimeError::RuntimeGone.into()));
+        };
+        match poll_join(&mut this.leaf, row, cx, register_sole_joiner) {
             Join::Pending => Poll::Pending,
-            Join::Done => Poll::Ready(match this.reference.row() {
-                Some(row) if row.stage.get() == Stage::Output => take(row),
-                _ => Err(RuntimeError::AlreadyTaken.into()),
-            }),
-            Join::Cancelled(cancelled) => Poll::Ready(Err(this.displace(cancelled))),
+            Join::Done if row.stage.get() == Stage::Output => Poll::Ready(take(row)),
+            Join::Done => Poll::Ready(Err(RuntimeError::AlreadyTaken.into())),
+            Join::Cancelled(cancelled) => Poll::Ready(Err(displace(row, cancelled))),
             Join::Refused(refused) => Poll::Ready(Err(refused.into())),
         }
     }
 }
 
-impl<T> Task<T> {
-    /// The waiter was cancelled when the task had ended already. A value stays with the handle; an error is kept
-    /// beside the `Cancelled`, so that it reaches somebody (KQ-13).
-    #[cold]
-    fn displace(&self, cancelled: Cancelled) -> Error {
-        let error = Error::from(cancelled);
-        let row = self.reference.row().filter(|row| !row.is(Flag::Cancelled));
-        match row.and_then(|row| Some((row, life::error_of(row)?))) {
-            Some((row, displaced)) => {
-                row.set(Flag::Observed);
-                error.with_displaced(displaced)
-            }
-            None => error,
+/// The waiter was cancelled when the task had ended already. A value stays with the handle; an error is kept beside
+/// the `Cancelled`, so that it reaches somebody (KQ-13).
+#[cold]
+fn displace(row: &Row, cancelled: Cancelled) -> Error {
+    let error = Error::from(cancelled);
+    match life::error_of(row) {
+        Some(displaced) if !row.is(Flag::Cancelled) => {
+            row.set(Flag::Observed);
+            error.with_displaced(displaced)
         }
+        _ => error,
     }
 }
 
@@ -216,24 +221,42 @@ impl<T> Deref for Task<T> {
 impl<T> Drop for Task<T> {
     #[inline]
     fn drop(&mut self) {
-        let Some(row) = self.reference.row() else { return };
-        row.clear(Flag::Handle);
-        if row.state.get().is_alive() {
-            // It waits for nobody any more. (A waker kept by the combinator that polled it is stale, and harmless.)
-            if self.leaf.is_parked() {
-                row.joiner.set(0);
-                self.leaf.leave_join(row.id());
+        if let Some(row) = self.reference.row() {
+            row.clear(Flag::Handle);
+            if row.state.get().is_alive() {
+                self.detach(row);
+            } else if row.stage.get() == Stage::Output {
+                return self.drop_unread(row);
             }
-        } else if row.stage.get() == Stage::Output {
-            let core = home(row);
-            core.inside(|| core.drop_unread(row));
+            // The reference's part, for which it need not find the row anew.
+            TaskRef::let_go(row);
         }
-        // The reference's own drop recycles the row.
+    }
+}
+
+impl<T> Task<T> {
+    #[cold]
+    fn drop_unread(&mut self, row: &'static Row) {
+        let core = home(row);
+        core.inside(|| core.drop_unread(row));
+        // What was dropped may have been anything, even the runtime.
+        if self.reference.row().is_some() {
+            TaskRef::let_go(row);
+        }
+    }
+
+    /// Waits for nobody any more. (A waker kept by the combinator that polled it is stale, and harmless.)
+    #[inline]
+    fn detach(&mut self, row: &Row) {
+        if self.leaf.is_parked() {
+            row.joiner.set(0);
+            self.leaf.leave_join(row.id());
+        }
     }
 }
 
 impl<T> fmt::Debug for Task<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.reference.fmt(f)
+        TaskRef::fmt(&self.reference, f)
     }
 }

@@ -9,11 +9,11 @@
 //! Whatever runs code of the program's (a poll, a destructor, an owner) runs under `catch_unwind`: a panic there
 //! ends the task it belongs to, never the loop.
 
-use super::cell::{self, Ended, TaskCell, VTable};
+use super::cell::{self, Ended, OwnerTable, TaskCell, VTable};
 use super::driven;
 use super::extras::Extras;
 use super::owner::{Attention, Outcome, Owner};
-use super::pages;
+use super::pages::{self, row_of};
 use super::reference::TaskRef;
 use super::row::{Flag, Row, Stage};
 use super::state::{State, Wake};
@@ -22,12 +22,14 @@ use crate::error::{Asker, Cancelled, Cause, Error, Origin, Panicked, Result};
 use crate::hook::Unhandled;
 use crate::locals;
 use crate::locals::in_force::{self, Slot};
+use crate::memory::Source;
 use crate::runtime::core::Core;
 use crate::waker;
 use std::alloc::Layout;
 use std::any::Any;
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::ptr;
 use std::task::{Context, Poll, Waker};
 
 /// What a task is spawned with, beside its future.
@@ -63,6 +65,8 @@ pub(crate) enum Start {
     Queued,
     /// Inside the spawning call.
     Eager,
+    /// Once somebody starts it.
+    Held,
 }
 
 /// Eager spawns within eager spawns, at most: each one's poll is on the stack of the one before (EA-15).
@@ -83,7 +87,10 @@ impl Core {
     {
         let row = self.make(future, owner, options.place)?;
         self.outfit(row, options.extras);
-        self.start(row, options.start);
+        match options.start {
+            Some(Start::Eager) => self.start_eager::<F, T>(row),
+            start => self.start(row, start),
+        }
         Some(row)
     }
 
@@ -128,8 +135,8 @@ impl Core {
         vtable: &'static VTable,
         place: &'static Location<'static>,
     ) -> &'static Row {
-        let layout = Layout::new::<TaskCell<F, T, O>>();
-        let cell = self.blocks.allocate(layout);
+        let source = const { Source::of(Layout::new::<TaskCell<F, T, O>>()) };
+        let cell = self.blocks.allocate(source);
         // SAFETY: fresh memory of that layout.
         unsafe { cell.cast::<TaskCell<F, T, O>>().write(TaskCell::new(future, owner)) };
         self.found_row(cell, vtable, place)
@@ -171,6 +178,24 @@ impl Core {
     pub(crate) fn start(&self, row: &'static Row, start: Option<Start>) {
         if self.starts_eagerly(start) {
             self.one_deeper(|| self.poll(row));
+        } else if start == Some(Start::Held) {
+            row.state.set(State::Held);
+        } else {
+            self.ready.push(row);
+        }
+    }
+
+    /// An eager start where the type is known: the compiler sees through the poll, and what ends in it costs little more
+    /// than a call.
+    #[inline(always)]
+    fn start_eager<F: Future<Output = Result<T>>, T>(&self, row: &'static Row) {
+        if self.starts_eagerly(Some(Start::Eager)) {
+            self.one_deeper(|| {
+                // SAFETY: as in `poll_future`; the cell was made for this type.
+                self.poll_with(row, false, |cx| unsafe {
+                    cell::poll::<F, T>(row.cell.get(), &row.stage, cx)
+                });
+            });
         } else {
             self.ready.push(row);
         }
@@ -247,6 +272,19 @@ impl Core {
     /// Polls the future. `requested`: a cancel request has been pending since before.
     #[inline(always)]
     fn poll_future(&self, row: &'static Row, requested: bool) {
+        let vtable = vtable(row);
+        // SAFETY: the stage of a task that is not done is `Future`, and only this function and `start_eager` poll it; its
+        // state says that it is not being polled further up on the stack.
+        self.poll_with(row, requested, |cx| unsafe { (vtable.poll)(row.cell.get(), &row.stage, cx) });
+    }
+
+    #[inline(always)]
+    fn poll_with(
+        &self,
+        row: &'static Row,
+        requested: bool,
+        poll: impl FnOnce(&mut Context<'_>) -> Poll<Ended>,
+    ) {
         row.state.set(State::Running);
         row.polls.set(row.polls.get().wrapping_add(1));
         row.awaiting.begin_poll();
@@ -254,11 +292,7 @@ impl Core {
         let before = self.current.replace(shown);
         let waker = waker::waker(row.id());
         let mut cx = Context::from_waker(&waker);
-        let vtable = vtable(row);
-        // SAFETY: the stage of a task that is not done is `Future`, and only this function polls it; its state says
-        // that it is not being polled further up on the stack.
-        let polled =
-            catch_unwind(AssertUnwindSafe(|| unsafe { (vtable.poll)(row.cell.get(), &row.stage, &mut cx) }));
+        let polled = catch_unwind(AssertUnwindSafe(|| poll(&mut cx)));
         self.current.set(before);
         match polled {
             Ok(Poll::Pending) if row.has_request() || row.is(Flag::Abort) => {
@@ -329,7 +363,7 @@ impl Core {
                 return true;
             }
             State::Created | State::Ready => row.set(Flag::Linked),
-            State::Parked => {}
+            State::Parked | State::Held => {}
         }
         // Called from outside, the destructors must find the runtime all the same: their timers are in it.
         self.inside(|| self.end_early(row, why.clone().into()));
@@ -388,10 +422,12 @@ impl Core {
         } else if row.count.get() > 0 {
             self.note_swallowed(row);
         }
-        self.tell_owner(row);
+        if let Some(owner) = &vtable(row).owner {
+            self.tell_owner(row, owner);
+        }
         let joiner = row.joiner.replace(0);
         if joiner != 0 {
-            waker::waker(joiner).wake_by_ref();
+            self.wake_joiner(joiner);
         }
         if let Some(extras) = row.extras() {
             self.settle(row, extras);
@@ -440,20 +476,30 @@ impl Core {
         }
     }
 
+    /// Somebody who awaited the task: usually, but not always, a task of the same runtime.
     #[inline]
-    fn tell_owner(&self, row: &'static Row) {
-        let vtable = vtable(row);
+    fn wake_joiner(&self, joiner: u64) {
+        let row = row_of(joiner);
+        if row.id() == joiner && row.owner().is_some_and(|owner| ptr::eq(owner, self.outpost)) {
+            self.wake(row);
+        } else {
+            waker::waker(joiner).wake_by_ref();
+        }
+    }
+
+    #[inline(never)]
+    fn tell_owner(&self, row: &'static Row, owner: &OwnerTable) {
         let child = TaskRef::borrowed(row);
         // It is the owner who decides about a report; so not even if the owner drops the handle is there one before.
         let observed = row.is(Flag::Observed);
         row.set(Flag::Observed);
         // SAFETY: the owner is there until it is dropped below.
-        let tell = |outcome: Outcome<'_>| unsafe { (vtable.tell_owner)(row.cell.get(), &child, outcome) };
+        let tell = |outcome: Outcome<'_>| unsafe { (owner.tell)(row.cell.get(), &child, outcome) };
         if self.contain(|| with_outcome(row, tell)) != Some(Attention::Taken) && !observed {
             row.clear(Flag::Observed);
         }
         // SAFETY: it is there, and dropped once.
-        self.contain(|| unsafe { (vtable.drop_owner)(row.cell.get()) });
+        self.contain(|| unsafe { (owner.drop)(row.cell.get()) });
     }
 
     /// What is in the extras: the task's own values go, others are told.
@@ -506,16 +552,14 @@ impl Core {
             return;
         }
         let extras = row.take_extras();
-        if let Some(layout) = vtable(row).layout {
-            // SAFETY: the cell was allocated with this layout, and is empty.
-            unsafe { self.blocks.release(row.cell.get(), layout) };
-        }
+        // SAFETY: the cell came from this source, and is empty.
+        unsafe { self.blocks.release(row.cell.get(), vtable(row).source) };
         row.word.renew(pages::next_id(row.id()));
         row.state.set(State::Free);
         self.rows.give_back(row);
         if extras.is_some() {
             // Last, so that their destructors find the row gone already.
-            self.contain(|| drop(extras));
+            self.inside(|| self.contain(|| drop(extras)));
         }
     }
 

@@ -3,6 +3,7 @@
 //! ```text
 //!  the program's side            the runtime's side
 //!  Task, SharedTask, TaskRef ──► row (pages, state) ──► cell (future, output)
+//!  WeakTaskRef ─ ─ ─ ─ ─ ─ ─ ─ ─┘
 //!  spawn ───────────────────────► life: spawn, poll, finish, release
 //! ```
 
@@ -20,6 +21,7 @@ mod shared;
 mod spawn;
 pub(crate) mod state;
 pub(crate) mod types;
+mod weak;
 
 pub use driven::{Drive, DrivenBuilder, Driver, ScopedTask};
 pub use handle::Task;
@@ -27,3 +29,4 @@ pub use owner::{Attention, Outcome, Owner};
 pub use reference::{CallbackKey, TaskId, TaskRef};
 pub use shared::SharedTask;
 pub use spawn::{TaskBuilder, all_tasks, current, spawn, task};
+pub use weak::WeakTaskRef;

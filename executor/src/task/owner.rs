@@ -46,9 +46,15 @@ pub trait Owner: 'static {
     ///
     /// A panic in here is reported through the hook for unhandled errors.
     fn child_done(&self, child: &TaskRef, outcome: Outcome<'_>) -> Attention;
+
+    /// Nobody answers for the task, so nobody need be told.
+    #[doc(hidden)]
+    const IS_NOBODY: bool = false;
 }
 
 impl Owner for () {
+    const IS_NOBODY: bool = true;
+
     #[inline(always)]
     fn child_done(&self, _child: &TaskRef, _outcome: Outcome<'_>) -> Attention {
         Attention::Unseen

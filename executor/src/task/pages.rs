@@ -91,9 +91,11 @@ fn first_id(page: usize, row: usize) -> u64 {
 /// A waker or an id that is kept for exactly that long then wakes, or names, somebody else's task.
 #[inline]
 pub(crate) fn next_id(id: u64) -> u64 {
-    let next = id.wrapping_add(1 << 32);
-    // No generation 0: with it, the very first row would have the id 0, which stands for no row at all.
-    if next >> 32 == 0 { next | 1 << 32 } else { next }
+    match id.checked_add(1 << 32) {
+        Some(next) => next,
+        // No generation 0: with it, the very first row would have the id 0, which stands for no row at all.
+        None => id as u32 as u64 | 1 << 32,
+    }
 }
 
 /// The row that `id` names, whatever generation it is in by now.

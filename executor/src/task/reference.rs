@@ -3,6 +3,8 @@
 use super::extras::Callback;
 use super::life;
 use super::row::{AwaitKind, Flag, Row};
+use super::state::State;
+use super::weak::WeakTaskRef;
 use crate::cancel::request;
 use crate::error::{Cancelled, Cause};
 use crate::locals::{Context, in_force};
@@ -11,7 +13,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
-use std::panic::Location;
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 
 /// What tells one task from another, in all runtimes of the process.
 ///
@@ -52,36 +54,57 @@ impl fmt::Display for TaskId {
 /// An `asyncio.Task` object, without `await`, `result()` and `exception()`: those need the type, and are on
 /// [`Task`](crate::task::Task).
 pub struct TaskRef {
+    /// Where the task's row is, or was: rows are never freed. `None` if there never was one.
+    place: Option<&'static Row>,
     id: u64,
     _not_send: PhantomData<*const ()>,
 }
 
 impl TaskRef {
-    pub(crate) fn of(row: &Row) -> TaskRef {
+    #[inline]
+    pub(crate) fn of(row: &'static Row) -> TaskRef {
         row.refs.set(row.refs.get() + 1);
-        TaskRef { id: row.id(), _not_send: PhantomData }
+        TaskRef::adopt(row)
     }
 
-    /// The handle that `found_row` has counted.
-    #[inline]
-    pub(crate) fn adopt(row: &Row) -> TaskRef {
+    /// A handle that is counted already, as `found_row` does.
+    #[inline(always)]
+    pub(crate) fn adopt(row: &'static Row) -> TaskRef {
         debug_assert!(row.refs.get() > 0, "counted when the row was filled in");
-        TaskRef { id: row.id(), _not_send: PhantomData }
+        TaskRef { place: Some(row), id: row.id(), _not_send: PhantomData }
     }
 
     /// A handle that is not counted, and so must not be dropped.
-    pub(crate) fn borrowed(row: &Row) -> ManuallyDrop<TaskRef> {
-        ManuallyDrop::new(TaskRef { id: row.id(), _not_send: PhantomData })
+    #[inline]
+    pub(crate) fn borrowed(row: &'static Row) -> ManuallyDrop<TaskRef> {
+        ManuallyDrop::new(TaskRef { place: Some(row), id: row.id(), _not_send: PhantomData })
     }
 
     /// A handle on nothing: what a spawn that was refused gives.
     pub(crate) fn dead() -> TaskRef {
-        TaskRef { id: 0, _not_send: PhantomData }
+        TaskRef { place: None, id: 0, _not_send: PhantomData }
     }
 
+    /// The task's row, unless its runtime is gone: then the row may be another task's.
     #[inline(always)]
     pub(crate) fn row(&self) -> Option<&'static Row> {
-        Row::current(self.id)
+        self.place.filter(|row| row.id() == self.id)
+    }
+
+    /// Counts the handle out, in place of its drop, when the row was just found current.
+    #[inline(always)]
+    pub(crate) fn let_go(row: &'static Row) {
+        let refs = row.refs.get() - 1;
+        row.refs.set(refs);
+        if refs == 0 && !row.state.get().is_alive() {
+            home(row).release(row);
+        }
+    }
+
+    /// The same, without keeping the task's record.
+    #[inline]
+    pub fn downgrade(&self) -> WeakTaskRef {
+        WeakTaskRef::new(self.place, self.id)
     }
 
     /// The task's id: unique in this process.
@@ -143,6 +166,28 @@ impl TaskRef {
         }
         // Still there while its owner is being told.
         row.extras()?.context.get()
+    }
+
+    /// Lets a task begin that was [held](crate::task::TaskBuilder::held) back: its first poll is in the next turn. `false` if
+    /// there was nothing to start: it has begun, was cancelled, or has ended.
+    ///
+    /// ```
+    /// homing::run(async {
+    ///     let task = homing::task(async { Ok("begun") }).held().spawn();
+    ///     homing::yield_now().await?;
+    ///     assert!(!task.is_finished());
+    ///     assert!(task.start());
+    ///     assert_eq!(task.await?, "begun");
+    ///     Ok(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    pub fn start(&self) -> bool {
+        let held = self.row().filter(|row| row.state.get() == State::Held);
+        if let Some(row) = held {
+            home(row).wake(row);
+        }
+        held.is_some()
     }
 
     /// Asks the task to cancel: the await at which it stands returns `Err(Cancelled)`.
@@ -244,6 +289,7 @@ impl TaskRef {
     /// # asyncio
     ///
     /// `Task.done()`.
+    #[inline]
     pub fn is_finished(&self) -> bool {
         self.row().is_none_or(|row| !row.state.get().is_alive())
     }
@@ -324,13 +370,17 @@ pub(crate) enum InSweep {
 pub struct CallbackKey(u64);
 
 /// The runtime of a row that a handle has found current.
-#[inline]
+#[inline(always)]
 pub(crate) fn home(row: &Row) -> &'static Core {
     let home = row.owner().map_or(std::ptr::null(), |outpost| outpost.home());
     // SAFETY: the row's generation is current, so the runtime that owns it lives, on this thread (one-thread), and its
     // outpost points to it. As in `context::core_that_owns`, callers let go of it within the call.
     unsafe { home.as_ref() }.expect("a current row has a runtime")
 }
+
+// A task's panic ends with that task: whatever is seen through a handle is whole.
+impl UnwindSafe for TaskRef {}
+impl RefUnwindSafe for TaskRef {}
 
 impl Clone for TaskRef {
     fn clone(&self) -> Self {
@@ -342,11 +392,7 @@ impl Drop for TaskRef {
     #[inline]
     fn drop(&mut self) {
         if let Some(row) = self.row() {
-            let refs = row.refs.get() - 1;
-            row.refs.set(refs);
-            if refs == 0 && !row.state.get().is_alive() {
-                home(row).release(row);
-            }
+            TaskRef::let_go(row);
         }
     }
 }

@@ -121,8 +121,10 @@ impl<T: Clone> Future for SharedTask<T> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
         let this = self.get_mut();
         let key = &mut this.joiner;
-        let found =
-            poll_join(&mut this.leaf, &this.inner.reference, cx, |row, waker| stand_in_line(row, waker, key));
+        let found = match this.inner.reference.row() {
+            Some(row) => poll_join(&mut this.leaf, row, cx, |row, waker| stand_in_line(row, waker, key)),
+            None => Join::Refused(RuntimeError::RuntimeGone),
+        };
         if let Join::Pending = found {
             return Poll::Pending;
         }

@@ -57,6 +57,7 @@ where
 /// # .unwrap();
 /// ```
 #[track_caller]
+#[inline]
 pub fn task<F, T>(future: F) -> TaskBuilder<F::IntoFuture>
 where
     F: IntoFuture<Output = Result<T>>,
@@ -114,6 +115,17 @@ impl<F, O> TaskBuilder<F, O> {
         self
     }
 
+    /// Holds the task back: it is there, with its handle, and can be cancelled; but it is not polled before somebody calls
+    /// [`TaskRef::start`]. For those who let tasks in one by one.
+    ///
+    /// # asyncio
+    ///
+    /// Has none.
+    pub fn held(mut self) -> Self {
+        self.options.start = Some(Start::Held);
+        self
+    }
+
     /// Sets the place that is shown as where the task was spawned: for libraries that spawn for their caller.
     pub fn spawned_at(mut self, place: &'static Location<'static>) -> Self {
         self.options.place = place;
@@ -121,6 +133,7 @@ impl<F, O> TaskBuilder<F, O> {
     }
 
     /// Sets who answers for the task, and is told of its end.
+    #[inline]
     pub fn owner<P: Owner>(self, owner: P) -> TaskBuilder<F, P> {
         TaskBuilder { future: self.future, owner, options: self.options }
     }
@@ -131,6 +144,7 @@ impl<F, O> TaskBuilder<F, O> {
     ///
     /// As [`spawn()`].
     #[track_caller]
+    #[inline]
     pub fn spawn<T>(self) -> Task<T>
     where
         F: Future<Output = Result<T>> + 'static,

@@ -7,6 +7,8 @@
 //! |--------------------|---------------------------|---------|-------------------------------------|
 //! | Free               | spawn                     | Created | push on the ready queue             |
 //! | Free               | eager spawn               | Running | poll, inside the spawning call      |
+//! | Free               | spawn, held back          | Held    | nothing                             |
+//! | Held               | start, cancel             | Created | push on the ready queue             |
 //! | Created or Ready   | its turn                  | Running | poll                                |
 //! | Running            | wake                      | Rewoken | nothing until the poll returns      |
 //! | Running            | the poll returns pending  | Parked  | nothing                             |
@@ -37,6 +39,8 @@ pub(crate) enum State {
     Parked = 5,
     /// Over; its outcome is kept for whoever still has a handle.
     Done = 6,
+    /// Spawned, and not even in line before somebody starts it. (There is no waker of it yet, so a wake is a start.)
+    Held = 7,
 }
 
 /// What a wake amounts to.
@@ -55,6 +59,7 @@ impl State {
     pub(crate) fn wake(self) -> (State, Wake) {
         match self {
             State::Parked => (State::Ready, Wake::Enqueue),
+            State::Held => (State::Created, Wake::Enqueue),
             State::Running => (State::Rewoken, Wake::Nothing),
             State::Created | State::Ready | State::Rewoken | State::Done | State::Free => {
                 (self, Wake::Nothing)
