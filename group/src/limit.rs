@@ -1,67 +1,72 @@
 //! A limit: how many children of a group run at the same time.
 //!
-//! Each child is spawned at once, and first of all waits for its permit: so whoever spawns never waits, and a child in
-//! line is a task like any other, which can be awaited and cancelled.
+//! Each child is spawned at once, but held back if there is no room: so whoever spawns never waits, and a child in line is
+//! a task like any other, which can be awaited and cancelled.
 //!
 //! ```text
-//!   spawn ──► in line ──permit──► the child's future is polled ──ends──► the permit goes to the first in line
-//!                └ cancelled: it leaves the line, and its future is dropped without being polled
+//!   spawn ──► room? ──yes──► begins ──ends──► the first in line begins, or there is room
+//!               └no──► in line
+//!                         └ cancelled: it never begins, and is passed over
 //! ```
 
-use crate::sync::{OwnedPermit, Semaphore};
-use homing_executor::error::Result;
-use pin_project_lite::pin_project;
-use std::pin::Pin;
-use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use homing_executor::task::WeakTaskRef;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 
 /// So many at a time.
 #[derive(Debug)]
-pub(crate) struct Limit(Rc<Semaphore>);
+pub(crate) struct Limit {
+    room: Cell<usize>,
+    /// Who waits for room, and where in the group's list. Some may have been cancelled since.
+    ///
+    /// Invariant (nobody-waits-for-nothing): while there is room, nobody is in line.
+    line: RefCell<VecDeque<(usize, WeakTaskRef)>>,
+}
+
+/// Whether a child begins at once.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    Begins,
+    InLine,
+}
 
 impl Limit {
     #[track_caller]
     pub(crate) fn new(children: usize) -> Limit {
         assert!(children > 0, "a limit of zero would never let a child run");
-        Limit(Rc::new(Semaphore::new(children)))
+        Limit { room: Cell::new(children), line: RefCell::default() }
     }
 
-    /// The future, once it is its turn.
-    pub(crate) fn in_turn<F, T>(&self, future: F) -> impl Future<Output = Result<T>> + use<F, T>
-    where
-        F: Future<Output = Result<T>>,
-    {
-        InTurn { future, place: Place::InLine(self.0.acquire_owned(1)) }
-    }
-}
-
-pin_project! {
-    /// The permit comes second: the child's destructors have run when the next one begins.
-    struct InTurn<F, L> {
-        #[pin]
-        future: F,
-        place: Place<L>,
-    }
-}
-
-enum Place<L> {
-    InLine(L),
-    Running { _permit: OwnedPermit },
-}
-
-impl<F, L, T> Future for InTurn<F, L>
-where
-    F: Future<Output = Result<T>>,
-    L: Future<Output = Result<OwnedPermit>> + Unpin,
-{
-    type Output = Result<T>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
-        let this = self.project();
-        if let Place::InLine(line) = this.place {
-            let permit = ready!(Pin::new(line).poll(cx))?;
-            *this.place = Place::Running { _permit: permit };
+    /// A child is about to be spawned. If it begins, it has taken its room.
+    pub(crate) fn admit(&self) -> Admission {
+        match self.room.get() {
+            0 => Admission::InLine,
+            room => {
+                self.room.set(room - 1);
+                Admission::Begins
+            }
         }
-        this.future.poll(cx)
+    }
+
+    /// A child that is held back takes its place in line.
+    pub(crate) fn line_up(&self, key: usize, child: WeakTaskRef) {
+        self.line.borrow_mut().push_back((key, child));
+    }
+
+    /// One that had begun has ended. Gives the key of the one that begins now, if somebody was in line.
+    pub(crate) fn let_next_in(&self) -> Option<usize> {
+        loop {
+            // In a statement of its own: the line is let go before the child is started.
+            let first = self.line.borrow_mut().pop_front();
+            match first {
+                Some((key, child)) if child.upgrade().is_some_and(|child| child.start()) => return Some(key),
+                Some(_cancelled) => {}
+                None => {
+                    self.room.set(self.room.get() + 1);
+                    return None;
+                }
+            }
+        }
     }
 }

@@ -16,12 +16,12 @@
 //! [`TaskGroup`](crate::TaskGroup) for who waits for whom. What is here joins them.
 
 use crate::builder::GroupBuilder;
-use crate::child::{Options, Start};
 use crate::join::AsTask;
+use crate::limit::Admission;
 use crate::task_group::{GroupClosed, TaskGroup};
 use homing_executor::error::{Cancelled, Result};
 use homing_executor::locals::Context;
-use homing_executor::task::{Driver, Owner, ScopedTask, TaskRef};
+use homing_executor::task::{Driver, Owner, ScopedTask, TaskOptions, TaskRef};
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
@@ -197,7 +197,7 @@ impl<'scope, 'env> Scope<'scope, 'env> {
         F::IntoFuture: 'scope,
         T: 'scope,
     {
-        ScopedBuilder { scope: self, future: future.into_future(), options: Options::new() }
+        ScopedBuilder { scope: self, future: future.into_future(), options: TaskOptions::new() }
     }
 
     /// Ends the scope quietly: cancels all children, and the body if it has not ended. See [`TaskGroup::cancel`].
@@ -249,33 +249,33 @@ impl fmt::Debug for Scope<'_, '_> {
 pub struct ScopedBuilder<'scope, 'env, F> {
     scope: &'scope Scope<'scope, 'env>,
     future: F,
-    options: Options,
+    options: TaskOptions,
 }
 
 impl<'scope, F> ScopedBuilder<'scope, '_, F> {
     /// Gives the task a name, in place of `Task-7`.
     pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
-        self.options.name = Some(name.into());
+        self.options = self.options.name(name);
         self
     }
 
     /// Makes the first poll happen inside [`spawn`](ScopedBuilder::spawn). See
     /// [`TaskBuilder::eager`](homing_executor::task::TaskBuilder::eager).
     pub fn eager(mut self) -> Self {
-        self.options.start = Start::Eager;
+        self.options = self.options.eager();
         self
     }
 
     /// Makes the first poll wait for its turn, also where the runtime starts tasks eagerly.
     pub fn queued(mut self) -> Self {
-        self.options.start = Start::Queued;
+        self.options = self.options.queued();
         self
     }
 
     /// Makes the child run in this context, instead of a copy of its spawner's. See
     /// [`TaskBuilder::context`](homing_executor::task::TaskBuilder::context).
     pub fn context(mut self, context: &Context) -> Self {
-        self.options.context = Some(context.clone());
+        self.options = self.options.context(context);
         self
     }
 
@@ -289,9 +289,7 @@ impl<'scope, F> ScopedBuilder<'scope, '_, F> {
         match self.scope.group.group.check_open() {
             Ok(()) => self.spawn_in_open_scope(),
             Err(closed) => {
-                let refused =
-                    ScopedBuilder { options: Options { start: Start::Queued, ..self.options }, ..self };
-                let task = refused.spawn_as(());
+                let task = ScopedBuilder { options: self.options.held(), ..self }.spawn_as(());
                 task.abort_because(&Cancelled::new().with_reason(closed.to_string()));
                 task
             }
@@ -314,23 +312,7 @@ impl<'scope, F> ScopedBuilder<'scope, '_, F> {
     }
 
     #[track_caller]
-    fn spawn_in_open_scope<T>(self) -> ScopedTask<'scope, T>
-    where
-        F: Future<Output = Result<T>> + 'scope,
-        T: 'scope,
-    {
-        match self.scope.group.group.limit() {
-            None => self.admit(),
-            Some(limit) => {
-                let future = limit.in_turn(self.future);
-                ScopedBuilder { scope: self.scope, future, options: self.options }.admit()
-            }
-        }
-    }
-
-    /// Spawns it as a member of the group.
-    #[track_caller]
-    fn admit<T>(self) -> ScopedTask<'scope, T>
+    fn spawn_in_open_scope<T>(mut self) -> ScopedTask<'scope, T>
     where
         F: Future<Output = Result<T>> + 'scope,
         T: 'scope,
@@ -338,9 +320,12 @@ impl<'scope, F> ScopedBuilder<'scope, '_, F> {
         let group = &self.scope.group.group;
         let membership = group.reserve();
         let key = membership.key;
+        if membership.admission == Admission::InLine {
+            self.options = self.options.held();
+        }
         let task = self.spawn_as(membership);
         if !task.is_finished() {
-            group.fill(key, task.task_ref());
+            group.fill(key, &task);
         }
         task
     }
@@ -351,21 +336,7 @@ impl<'scope, F> ScopedBuilder<'scope, '_, F> {
         F: Future<Output = Result<T>> + 'scope,
         T: 'scope,
     {
-        let task = self.scope.driver.task(self.future).owner(owner).spawned_at(self.options.place);
-        let task = match self.options.name {
-            Some(name) => task.name(name),
-            None => task,
-        };
-        let task = match &self.options.context {
-            Some(context) => task.context(context),
-            None => task,
-        };
-        match self.options.start {
-            Start::AsTheRuntimeDoes => task,
-            Start::Eager => task.eager(),
-            Start::Queued => task.queued(),
-        }
-        .spawn()
+        self.scope.driver.task(self.future).options(self.options).owner(owner).spawn()
     }
 }
 

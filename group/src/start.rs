@@ -22,13 +22,13 @@
 //!
 //! A cancel of the starter is forwarded to the child while it is `Starting` or `GivenUp`, and to nobody afterwards.
 
-use crate::child::{Membership, Options, Start as FirstPoll};
+use crate::child::{Membership, spawn_in_open_group};
 use crate::task_group::{GroupClosed, TaskGroup};
 use crate::waiter::Waiter;
 use homing_executor::cancel::{ForwardTo, Leaf, Resumed};
 use homing_executor::error::{Cancelled, Error, Result};
 use homing_executor::locals;
-use homing_executor::task::{Attention, Outcome, Owner, Task, TaskRef};
+use homing_executor::task::{Attention, Outcome, Owner, Task, TaskOptions, TaskRef};
 use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
 use std::fmt;
@@ -90,7 +90,7 @@ impl TaskGroup {
         T: 'static,
     {
         Start {
-            step: Step::NotSpawned { group: self.clone(), body, options: Options::new() },
+            step: Step::NotSpawned { group: self.clone(), body, options: TaskOptions::new() },
             leaf: Leaf::new(),
         }
     }
@@ -108,7 +108,7 @@ pub struct Start<F, V, T> {
 pub struct StartWithTask<F, V, T>(Start<F, V, T>);
 
 enum Step<F, V, T> {
-    NotSpawned { group: TaskGroup, body: F, options: Options },
+    NotSpawned { group: TaskGroup, body: F, options: TaskOptions },
     Waiting(Newcomer<V, T>),
     Over,
 }
@@ -116,26 +116,26 @@ enum Step<F, V, T> {
 impl<F, V, T> Start<F, V, T> {
     /// Gives the task a name, in place of `Task-7`.
     pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
-        self.option(|options| options.name = Some(name.into()));
+        self.option(|options| options.name(name));
         self
     }
 
     /// Makes the child's first poll happen when this is first polled. A child that starts within it makes nobody wait.
     pub fn eager(mut self) -> Self {
-        self.option(|options| options.start = FirstPoll::Eager);
+        self.option(TaskOptions::eager);
         self
     }
 
     /// Makes the child's first poll wait for its turn, also where the runtime starts tasks eagerly.
     pub fn queued(mut self) -> Self {
-        self.option(|options| options.start = FirstPoll::Queued);
+        self.option(TaskOptions::queued);
         self
     }
 
     /// Makes the child run in this context, instead of a copy of its spawner's. See
     /// [`TaskBuilder::context`](homing_executor::task::TaskBuilder::context).
     pub fn context(mut self, context: &locals::Context) -> Self {
-        self.option(|options| options.context = Some(context.clone()));
+        self.option(|options| options.context(context));
         self
     }
 
@@ -144,9 +144,11 @@ impl<F, V, T> Start<F, V, T> {
         StartWithTask(self)
     }
 
-    fn option(&mut self, change: impl FnOnce(&mut Options)) {
+    fn option(&mut self, change: impl FnOnce(TaskOptions) -> TaskOptions) {
         match &mut self.step {
-            Step::NotSpawned { options, .. } => change(options),
+            Step::NotSpawned { options, .. } => {
+                *options = change(std::mem::replace(options, TaskOptions::new()));
+            }
             // It was polled by reference before.
             Step::Waiting(_) | Step::Over => panic!("the child has been spawned: its options come too late"),
         }
@@ -312,7 +314,7 @@ struct Newcomer<V, T> {
 }
 
 impl<V: 'static, T: 'static> Newcomer<V, T> {
-    fn spawn<F>(group: &TaskGroup, body: F, options: Options) -> Result<Newcomer<V, T>>
+    fn spawn<F>(group: &TaskGroup, body: F, options: TaskOptions) -> Result<Newcomer<V, T>>
     where
         F: AsyncFnOnce(Started<V>) -> Result<T> + 'static,
     {
@@ -323,7 +325,8 @@ impl<V: 'static, T: 'static> Newcomer<V, T> {
         let handshake = Rc::new(Handshake::new(State::Starting));
         let started = Started { handshake: handshake.clone() };
         let answers = handshake.clone();
-        let task = options.spawn_in(&group.group, async move { body(started).await }, |membership| Liable {
+        let child = async move { body(started).await };
+        let task = spawn_in_open_group(&group.group, child, options, |membership| Liable {
             handshake: answers,
             membership,
         });

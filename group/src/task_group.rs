@@ -36,12 +36,12 @@ use crate::child::{ChildBuilder, Membership};
 use crate::defer::CleanUps;
 use crate::exit::{Block, WithValue};
 use crate::grace::Grace;
-use crate::limit::Limit;
+use crate::limit::{Admission, Limit};
 use homing_executor::Unhandled;
 use homing_executor::cancel::Scope;
 use homing_executor::error::{Asker, Cancelled, Cause, Error, Result};
 use homing_executor::runtime;
-use homing_executor::task::{Attention, Task, TaskRef};
+use homing_executor::task::{Attention, Task, TaskOptions, TaskRef, WeakTaskRef};
 use slab::Slab;
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
@@ -124,7 +124,7 @@ pub(crate) struct Group {
     /// The block, as a part of the parent task that can be cancelled by itself. There while the block is.
     pub(crate) scope: RefCell<Option<Scope>>,
     /// The children that have not ended. One that is being spawned has its place already.
-    children: RefCell<Slab<Option<TaskRef>>>,
+    children: RefCell<Slab<Child>>,
     /// What children have failed with, in order of completion.
     errors: RefCell<Vec<Error>>,
     /// A child has failed, and the group will act on that in the next turn.
@@ -132,6 +132,14 @@ pub(crate) struct Group {
     /// Wakes the exit when the last child has ended, or the last clean-up.
     exit: RefCell<Option<Waker>>,
     pub(crate) clean_ups: CleanUps,
+}
+
+/// A child's entry in its group.
+struct Child {
+    /// Nobody yet, while it is being spawned.
+    task: WeakTaskRef,
+    /// Whether it has begun, or is still in line for the group's limit.
+    admission: Admission,
 }
 
 /// The group takes no more children. Nothing was polled: spawn elsewhere, or let it go.
@@ -259,7 +267,7 @@ impl TaskGroup {
         F::IntoFuture: 'static,
         T: 'static,
     {
-        self.task(future).spawn()
+        crate::child::spawn(&self.group, future.into_future(), TaskOptions::new())
     }
 
     /// Spawns a child, if the group takes any.
@@ -367,10 +375,6 @@ impl Group {
         self.options.place
     }
 
-    pub(crate) fn limit(&self) -> Option<&Limit> {
-        self.options.limit.as_ref()
-    }
-
     pub(crate) fn grace(&self) -> Option<Duration> {
         self.options.grace.as_ref().map(Grace::duration)
     }
@@ -384,6 +388,7 @@ impl Group {
     }
 
     /// Whether a child may be spawned.
+    #[inline]
     pub(crate) fn check_open(&self) -> Result<(), GroupClosed> {
         match self.phase.get() {
             Phase::Open if self.is_over() => Err(GroupClosed::Finished),
@@ -474,7 +479,7 @@ impl Group {
 
     /// A list of its own: what a cancel wakes may be anything, also something that ends a child.
     fn children(&self) -> Vec<TaskRef> {
-        self.children.borrow().iter().filter_map(|(_, child)| child.clone()).collect()
+        self.children.borrow().iter().filter_map(|(_, child)| child.task.upgrade()).collect()
     }
 
     /// Shuts down, and interrupts the block itself, be it the body or the exit's wait. Once in its life (TG-10), and not
@@ -504,34 +509,57 @@ impl Group {
     }
 
     /// A place for a child that is about to be spawned.
+    #[inline]
     pub(crate) fn reserve(self: &Rc<Self>) -> Membership {
-        let key = self.children.borrow_mut().insert(None);
-        Membership::new(self.clone(), key)
+        let admission = self.options.limit.as_ref().map_or(Admission::Begins, Limit::admit);
+        let key = self.children.borrow_mut().insert(Child { task: WeakTaskRef::default(), admission });
+        Membership::new(self.clone(), key, admission)
     }
 
     /// The child has been spawned, and has not ended within that.
-    pub(crate) fn fill(&self, key: usize, child: TaskRef) {
+    #[inline]
+    pub(crate) fn fill(&self, key: usize, child: &TaskRef) {
+        if self.phase.get() != Phase::Open && !self.takes_after_all(child) {
+            return;
+        }
+        let mut children = self.children.borrow_mut();
+        let Some(entry) = children.get_mut(key) else { return };
+        entry.task = child.downgrade();
+        if let Some(limit) = &self.options.limit
+            && entry.admission == Admission::InLine
+        {
+            limit.line_up(key, entry.task);
+        }
+    }
+
+    #[cold]
+    fn takes_after_all(&self, child: &TaskRef) -> bool {
         match self.phase.get() {
             // It was started eagerly, and in that step something has come over the group, which did not find the child
             // in its place: a failure or `cancel()` (TG-35), or the end of the block (TG-41).
             Phase::ShuttingDown => {
                 child.cancel_because(&self.because(Cancelled::new()));
+                true
             }
             Phase::Finished => {
                 child.abort_because(&self.because(Cancelled::new()));
-                return;
+                false
             }
-            Phase::New | Phase::Doomed | Phase::Open => {}
-        }
-        if let Some(place) = self.children.borrow_mut().get_mut(key) {
-            *place = Some(child);
+            Phase::New | Phase::Doomed | Phase::Open => true,
         }
     }
 
     /// A child leaves the group.
+    #[inline]
     pub(crate) fn leave(&self, key: usize) {
         let left = self.children.borrow_mut().try_remove(key);
-        drop(left);
+        if let Some(limit) = &self.options.limit
+            && left.is_some_and(|child| child.admission == Admission::Begins)
+            && let Some(next) = limit.let_next_in()
+            && let Some(child) = self.children.borrow_mut().get_mut(next)
+        {
+            child.admission = Admission::Begins;
+        }
         if !self.acts_next_turn() {
             self.wake_exit_if_over();
         }

@@ -4,7 +4,7 @@ use super::Runtime;
 use super::core::{Core, Settings};
 use crate::clock::ClockKind;
 use crate::hook::Unhandled;
-use crate::task::life::Start;
+use crate::task::options::Start;
 use std::fmt;
 
 /// Options of a [`Runtime`].

@@ -23,7 +23,8 @@ use crate::outpost::{self, RuntimeOutpost};
 use crate::reactor::{IoShare, Patience, Reactor, Share};
 use crate::ready::ReadyQueue;
 use crate::task::TaskRef;
-use crate::task::life::{self, Options, Start};
+use crate::task::life;
+use crate::task::options::{Start, TaskOptions};
 use crate::task::pages::{RowStore, row_of};
 use crate::task::row::{Flag, Row};
 use crate::task::types::KnownTypes;
@@ -437,7 +438,7 @@ impl Core {
         F: Future<Output = crate::error::Result<T>> + 'static,
         T: 'static,
     {
-        let row = self.spawn(future, (), Options { start: Some(Start::Queued), ..Options::at(place) });
+        let row = self.spawn(future, (), TaskOptions::new().queued().spawned_at(place));
         if self.phase.get() == Phase::Idle {
             self.tell_host();
         }

@@ -122,7 +122,7 @@ impl Runtime {
         }
         // Its drop guard, too: on every way out the future is gone before its memory is.
         let mut main = Main { task: Task::<T>::adopt(Some(row)) };
-        core.start(row, Some(crate::task::life::Start::Queued));
+        core.start(row, Some(crate::task::options::Start::Queued));
         let interrupts = match role {
             Role::Program => Interrupts::install(core),
             Role::Future => None,

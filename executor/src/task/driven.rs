@@ -22,10 +22,11 @@
 use super::cell;
 use super::handle::Task;
 use super::lent::{Lent, Phase, Seat, StandIn, Value};
-use super::life::{Options, Start};
+use super::options::{Start, TaskOptions};
 use super::owner::Owner;
 use super::reference::TaskRef;
 use super::row::{Flag, Row};
+use super::state::State;
 use crate::context;
 use crate::error::{Cancelled, Result, RuntimeError};
 use crate::locals;
@@ -128,8 +129,7 @@ impl<'scope> Driver<'scope> {
         F::IntoFuture: 'scope,
         T: 'scope,
     {
-        let options = Options::at(Location::caller());
-        DrivenBuilder { driver: self, future: future.into_future(), owner: (), options }
+        DrivenBuilder { driver: self, future: future.into_future(), owner: (), options: TaskOptions::new() }
     }
 
     /// How many of its tasks have not ended.
@@ -151,39 +151,45 @@ pub struct DrivenBuilder<'scope, F, O = ()> {
     driver: &'scope Driver<'scope>,
     future: F,
     owner: O,
-    options: Options,
+    options: TaskOptions,
 }
 
 impl<'scope, F, O> DrivenBuilder<'scope, F, O> {
     /// Gives the task a name, in place of `Task-7`.
     pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
-        self.options.name(name.into());
+        self.options = self.options.name(name);
         self
     }
 
     /// Makes the first poll happen inside [`spawn`](DrivenBuilder::spawn). See
     /// [`TaskBuilder::eager`](super::TaskBuilder::eager).
     pub fn eager(mut self) -> Self {
-        self.options.start = Some(Start::Eager);
+        self.options = self.options.eager();
         self
     }
 
     /// Makes the first poll wait for its turn, also where the runtime starts tasks eagerly.
     pub fn queued(mut self) -> Self {
-        self.options.start = Some(Start::Queued);
+        self.options = self.options.queued();
         self
     }
 
     /// Makes the task run in this context, instead of a copy of its spawner's. See
     /// [`TaskBuilder::context`](super::TaskBuilder::context).
     pub fn context(mut self, context: &locals::Context) -> Self {
-        self.options.context(context);
+        self.options = self.options.context(context);
         self
     }
 
     /// Sets the place that is shown as where the task was spawned: for libraries that spawn for their caller.
     pub fn spawned_at(mut self, place: &'static Location<'static>) -> Self {
-        self.options.place = place;
+        self.options = self.options.spawned_at(place);
+        self
+    }
+
+    /// Sets all options at once, those above among them.
+    pub fn options(mut self, options: TaskOptions) -> Self {
+        self.options = options;
         self
     }
 
@@ -219,7 +225,7 @@ fn spawn_on<'scope, F, T, O>(
     seat: &Rc<Seat>,
     future: F,
     owner: O,
-    options: Options,
+    options: TaskOptions,
 ) -> ScopedTask<'scope, T>
 where
     F: Future<Output = Result<T>> + 'scope,
@@ -244,6 +250,8 @@ where
     // Not taken, if it is spawned from elsewhere in the drive's frame, between two polls.
     if seat.is_taken() && core.starts_eagerly(options.start) {
         core.one_deeper(|| core.poll_driven(row));
+    } else if options.start == Some(Start::Held) {
+        row.state.set(State::Held);
     } else {
         seat.call(row);
     }

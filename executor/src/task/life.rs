@@ -12,6 +12,7 @@
 use super::cell::{self, Ended, OwnerTable, TaskCell, VTable};
 use super::driven;
 use super::extras::Extras;
+use super::options::{Start, TaskOptions};
 use super::owner::{Attention, Outcome, Owner};
 use super::pages::{self, row_of};
 use super::reference::TaskRef;
@@ -20,7 +21,6 @@ use super::state::{State, Wake};
 use crate::cancel::{request, scope};
 use crate::error::{Asker, Cancelled, Cause, Error, Origin, Panicked, Result};
 use crate::hook::Unhandled;
-use crate::locals;
 use crate::locals::in_force::{self, Slot};
 use crate::memory::Source;
 use crate::runtime::core::Core;
@@ -32,43 +32,6 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::ptr;
 use std::task::{Context, Poll, Waker};
 
-/// What a task is spawned with, beside its future.
-#[derive(Debug)]
-pub(crate) struct Options {
-    /// The name, and the context, if it was given one.
-    pub(crate) extras: Option<Box<Extras>>,
-    /// `None`: as the runtime was told to.
-    pub(crate) start: Option<Start>,
-    pub(crate) place: &'static Location<'static>,
-}
-
-impl Options {
-    /// Nothing out of the ordinary, spawned in this place.
-    #[inline(always)]
-    pub(crate) fn at(place: &'static Location<'static>) -> Options {
-        Options { extras: None, start: None, place }
-    }
-
-    pub(crate) fn name(&mut self, name: Cow<'static, str>) {
-        *self.extras.get_or_insert_default().name.get_mut() = Some(name);
-    }
-
-    pub(crate) fn context(&mut self, context: &locals::Context) {
-        self.extras.get_or_insert_default().context = Slot::holding(context.clone());
-    }
-}
-
-/// When a task's first poll happens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Start {
-    /// In its turn.
-    Queued,
-    /// Inside the spawning call.
-    Eager,
-    /// Once somebody starts it.
-    Held,
-}
-
 /// Eager spawns within eager spawns, at most: each one's poll is on the stack of the one before (EA-15).
 const EAGER_DEPTH: u32 = 64;
 
@@ -79,7 +42,7 @@ impl Core {
     ///
     /// `None` if the runtime is being dropped and takes no more; the future is dropped.
     #[inline]
-    pub(crate) fn spawn<F, T, O>(&self, future: F, owner: O, options: Options) -> Option<&'static Row>
+    pub(crate) fn spawn<F, T, O>(&self, future: F, owner: O, options: TaskOptions) -> Option<&'static Row>
     where
         F: Future<Output = Result<T>> + 'static,
         T: 'static,

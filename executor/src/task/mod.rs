@@ -13,6 +13,7 @@ pub(crate) mod extras;
 mod handle;
 mod lent;
 pub(crate) mod life;
+pub(crate) mod options;
 mod owner;
 pub(crate) mod pages;
 pub(crate) mod reference;
@@ -25,6 +26,7 @@ mod weak;
 
 pub use driven::{Drive, DrivenBuilder, Driver, ScopedTask};
 pub use handle::Task;
+pub use options::TaskOptions;
 pub use owner::{Attention, Outcome, Owner};
 pub use reference::{CallbackKey, TaskId, TaskRef};
 pub use shared::SharedTask;

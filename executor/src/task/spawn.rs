@@ -1,7 +1,7 @@
 //! Spawning: the ways in.
 
 use super::handle::Task;
-use super::life::{Options, Start};
+use super::options::TaskOptions;
 use super::owner::Owner;
 use super::reference::TaskRef;
 use crate::context;
@@ -39,7 +39,7 @@ where
     F::IntoFuture: 'static,
     T: 'static,
 {
-    spawn_with(future.into_future(), (), Options::at(Location::caller()))
+    TaskOptions::new().spawn(future.into_future(), ())
 }
 
 /// A task to be, with options: `homing::task(future).name("fetch").eager().spawn()`.
@@ -64,7 +64,7 @@ where
     F::IntoFuture: 'static,
     T: 'static,
 {
-    TaskBuilder { future: future.into_future(), owner: (), options: Options::at(Location::caller()) }
+    TaskBuilder { future: future.into_future(), owner: (), options: TaskOptions::new() }
 }
 
 /// See [`task`].
@@ -73,13 +73,13 @@ where
 pub struct TaskBuilder<F, O = ()> {
     future: F,
     owner: O,
-    options: Options,
+    options: TaskOptions,
 }
 
 impl<F, O> TaskBuilder<F, O> {
     /// Gives the task a name, in place of `Task-7`.
     pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
-        self.options.name(name.into());
+        self.options = self.options.name(name);
         self
     }
 
@@ -91,7 +91,7 @@ impl<F, O> TaskBuilder<F, O> {
     ///
     /// `eager_start=True` (EA-1 to EA-15).
     pub fn eager(mut self) -> Self {
-        self.options.start = Some(Start::Eager);
+        self.options = self.options.eager();
         self
     }
 
@@ -101,7 +101,7 @@ impl<F, O> TaskBuilder<F, O> {
     ///
     /// `eager_start=False` (EA-5).
     pub fn queued(mut self) -> Self {
-        self.options.start = Some(Start::Queued);
+        self.options = self.options.queued();
         self
     }
 
@@ -111,7 +111,7 @@ impl<F, O> TaskBuilder<F, O> {
     ///
     /// `create_task(…, context=…)` (CV-3). See [`Context`].
     pub fn context(mut self, context: &Context) -> Self {
-        self.options.context(context);
+        self.options = self.options.context(context);
         self
     }
 
@@ -122,13 +122,13 @@ impl<F, O> TaskBuilder<F, O> {
     ///
     /// Has none.
     pub fn held(mut self) -> Self {
-        self.options.start = Some(Start::Held);
+        self.options = self.options.held();
         self
     }
 
     /// Sets the place that is shown as where the task was spawned: for libraries that spawn for their caller.
     pub fn spawned_at(mut self, place: &'static Location<'static>) -> Self {
-        self.options.place = place;
+        self.options = self.options.spawned_at(place);
         self
     }
 
@@ -151,25 +151,7 @@ impl<F, O> TaskBuilder<F, O> {
         T: 'static,
         O: Owner,
     {
-        spawn_with(self.future, self.owner, self.options)
-    }
-}
-
-#[track_caller]
-#[inline]
-fn spawn_with<F, T, O>(future: F, owner: O, options: Options) -> Task<T>
-where
-    F: Future<Output = Result<T>> + 'static,
-    T: 'static,
-    O: Owner,
-{
-    // Not in a closure, which would be one more place that the future is moved to.
-    match context::running() {
-        Some(core) => Task::adopt(core.spawn(future, owner, options)),
-        None => panic!(
-            "spawn outside of a runtime: call it in `homing::run` or in a task, or use `Runtime::spawn`, \
-             or `Handle::spawn_remote` from another thread"
-        ),
+        self.options.spawn(self.future, self.owner)
     }
 }
 
