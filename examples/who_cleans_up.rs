@@ -10,7 +10,7 @@
 
 use homing::{
     Builder, Error, GroupBuilder, Result, ReturnWhen, TaskGroup, Unhandled, as_completed, gather, race,
-    shield, sleep, spawn, timeout, wait, wait_for,
+    scope, shield, sleep, spawn, timeout, wait, wait_for,
 };
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
@@ -25,6 +25,16 @@ async fn group(kind: GroupBuilder, children: Vec<Child>) -> Result<()> {
     kind.run(async |tg| {
         for child in children {
             tg.spawn(child);
+        }
+        Ok(())
+    })
+    .await
+}
+
+async fn scoped(children: Vec<Child>) -> Result<()> {
+    scope(async |s| {
+        for child in children {
+            s.spawn(child);
         }
         Ok(())
     })
@@ -94,12 +104,13 @@ async fn detached(children: Vec<Child>) -> Result<()> {
 
 type Way = fn(Vec<Child>) -> Child;
 
-const WAYS: [(&str, Way); 12] = [
+const WAYS: [(&str, Way); 13] = [
     ("`task_group`", |children| Box::pin(group(TaskGroup::builder(), children))),
     ("… `.supervise()`", |children| Box::pin(group(TaskGroup::builder().supervise(), children))),
     ("… `.grace(20 ms)`", |children| {
         Box::pin(group(TaskGroup::builder().grace(Duration::from_millis(20)), children))
     }),
+    ("`scope`", |children| Box::pin(scoped(children))),
     ("`gather`", |children| Box::pin(gathered(children))),
     ("… `.return_exceptions()`", |children| Box::pin(gathered_outcomes(children))),
     ("`race`, all at once", |children| Box::pin(raced(children))),
