@@ -1,10 +1,14 @@
-//! Random trees of groups, timeouts and tasks, with failures, cancels, drops and swallows at random: what must hold of all.
+//! Random trees of groups, timeouts and tasks, with failures, cancels, drops and swallows, shields, permits and deferred
+//! clean-ups at random: what must hold of all.
 
 mod common;
 
 use common::{Alive, Guard};
 use futures_util::future::{join, pending};
-use homing::{Builder, Error, Result, TaskGroup, TimedOut, Unhandled, current, sleep, timeout, yield_now};
+use homing::sync::Semaphore;
+use homing::{
+    Builder, Error, Result, Task, TaskGroup, TimedOut, Unhandled, current, shield, sleep, timeout, yield_now,
+};
 use proptest::prelude::*;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -35,6 +39,8 @@ enum Step {
     },
     /// Puts an error in the place of a cancel.
     Replace(u64),
+    /// Waits for one of a few permits, and keeps it for so long.
+    Permit(u64),
     Group(GroupTree),
     Timeout {
         after: u64,
@@ -57,14 +63,34 @@ struct GroupTree {
     body: Vec<Step>,
     /// Whether a child, after so many milliseconds, ends the group quietly.
     cancelled_after: Option<u64>,
+    clean_ups: Vec<CleanUp>,
+}
+
+/// What a group's body defers.
+#[derive(Clone, Debug)]
+struct CleanUp {
+    nap: u64,
+    fails: bool,
 }
 
 #[derive(Clone, Debug)]
 struct Child {
     eager: bool,
     steps: Vec<Step>,
-    /// Whether the body awaits it at its end, or its handle is dropped.
-    awaited: bool,
+    /// Whether the body waits until it has started, for so long.
+    starts_after: Option<u64>,
+    awaited: Awaited,
+}
+
+/// What becomes of a child's handle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Awaited {
+    /// It is dropped.
+    Never,
+    /// The body awaits it at its end,
+    AtTheEnd,
+    /// and does not drag it along.
+    Shielded,
 }
 
 /// Which trees there are.
@@ -95,6 +121,7 @@ fn steps(trees: Trees) -> BoxedStrategy<Vec<Step>> {
         1 => pause().prop_map(Step::Swallow),
         1 => (pause(), pause()).prop_map(|(nap, after)| Step::CleanUp { nap, after }),
         1 => pause().prop_map(Step::Replace),
+        1 => pause().prop_map(Step::Permit),
     ];
     let leaf = match trees {
         Trees::Wild => prop_oneof![8 => leaf, 1 => Just(Step::Yield)].boxed(),
@@ -102,14 +129,24 @@ fn steps(trees: Trees) -> BoxedStrategy<Vec<Step>> {
     };
     let step = leaf.prop_recursive(4, 48, 4, move |step| {
         let steps = begun(trees, prop::collection::vec(step, 0..4).boxed());
-        let child = (any::<bool>(), steps.clone(), any::<bool>()).prop_map(|(eager, steps, awaited)| Child {
-            eager,
-            steps,
-            awaited,
-        });
-        let group =
-            (prop::collection::vec(child, 0..4), steps.clone(), prop::option::weighted(0.2, pauses(trees)))
-                .prop_map(|(children, body, cancelled_after)| GroupTree { children, body, cancelled_after });
+        let awaited = prop_oneof![Just(Awaited::Never), Just(Awaited::AtTheEnd), Just(Awaited::Shielded)];
+        let starts_after = prop::option::weighted(0.2, pauses(trees));
+        let child = (any::<bool>(), steps.clone(), starts_after, awaited)
+            .prop_map(|(eager, steps, starts_after, awaited)| Child { eager, steps, starts_after, awaited });
+        let clean_up =
+            (pauses(trees), prop::bool::weighted(0.2)).prop_map(|(nap, fails)| CleanUp { nap, fails });
+        let group = (
+            prop::collection::vec(child, 0..4),
+            steps.clone(),
+            prop::option::weighted(0.2, pauses(trees)),
+            prop::collection::vec(clean_up, 0..3),
+        )
+            .prop_map(|(children, body, cancelled_after, clean_ups)| GroupTree {
+                children,
+                body,
+                cancelled_after,
+                clean_ups,
+            });
         let timeout =
             (pauses(trees), steps.clone()).prop_map(|(after, steps)| Step::Timeout { after, steps });
         let nested = prop_oneof![
@@ -159,10 +196,19 @@ impl fmt::Display for Numbered {
 
 impl std::error::Error for Numbered {}
 
+/// How many permits there are for all tasks of a run.
+const PERMITS: usize = 2;
+
 /// The books that are kept of one run.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Books {
     alive: Alive,
+    permits: Rc<Semaphore>,
+    /// What clean-ups hold, which may outlive their group if it is dropped.
+    cleaning: Alive,
+    /// Clean-ups that were deferred and have not ended: in one group, and in all.
+    owed: Rc<Cell<u32>>,
+    owed_in_all: Rc<Cell<u32>>,
     made: Rc<Cell<u32>>,
     /// How often any task has asked itself to cancel.
     asked_by_itself: Rc<Cell<u32>>,
@@ -173,6 +219,25 @@ struct Books {
 }
 
 impl Books {
+    fn new() -> Books {
+        Books {
+            alive: Alive::default(),
+            permits: Rc::new(Semaphore::new(PERMITS)),
+            cleaning: Alive::default(),
+            owed: Rc::default(),
+            owed_in_all: Rc::default(),
+            made: Rc::default(),
+            asked_by_itself: Rc::default(),
+            seen: Rc::default(),
+            broken: Rc::default(),
+        }
+    }
+
+    fn complain(&self, of: &str) {
+        // Not a panic, which would be one task's affair.
+        self.broken.borrow_mut().push(of.to_owned());
+    }
+
     fn new_error(&self) -> Error {
         self.made.set(self.made.get() + 1);
         Numbered(self.made.get()).into()
@@ -242,6 +307,11 @@ async fn run_one(books: &Books, step: Step) -> Result<()> {
             outcome
         }
         Step::Replace(milliseconds) => nap(milliseconds).await.map_err(|_| books.new_error()),
+        Step::Permit(milliseconds) => {
+            // Nothing but a nap: who holds one and waits for another might wait for ever.
+            let _permit = books.permits.acquire().await?;
+            nap(milliseconds).await
+        }
         Step::Group(tree) => run_group(books, tree).await,
         Step::Timeout { after, steps } => {
             timeout(Duration::from_nanos(after), run_all(books.clone(), steps)).await
@@ -284,18 +354,20 @@ async fn run_one(books: &Books, step: Step) -> Result<()> {
 
 async fn run_group(books: &Books, tree: GroupTree) -> Result<()> {
     // What is inside of the group, and must be gone when the group is.
-    let inside = Books { alive: Alive::default(), ..books.clone() };
+    let inside = Books { alive: Alive::default(), owed: Rc::default(), ..books.clone() };
     let _checked = GoneAtEnd(inside.clone());
     let outcome = TaskGroup::new()
         .run_until_cancelled(async |tg| {
+            for clean_up in tree.clean_ups {
+                defer(tg, books, &inside, clean_up);
+            }
             let mut awaited = Vec::new();
             for child in tree.children {
-                let task = tg.task(run_all(inside.clone(), child.steps));
-                let task = if child.eager { task.eager() } else { task };
                 // A child may have ended the group by then.
-                match task.try_spawn() {
-                    Ok(task) if child.awaited => awaited.push(task),
-                    Ok(_) | Err(_) => {}
+                if let Some(task) = spawn_child(tg, &inside, child.clone()).await?
+                    && child.awaited != Awaited::Never
+                {
+                    awaited.push((task, child.awaited));
                 }
             }
             if let Some(milliseconds) = tree.cancelled_after {
@@ -307,9 +379,11 @@ async fn run_group(books: &Books, tree: GroupTree) -> Result<()> {
                 });
             }
             run_all(inside.clone(), tree.body).await?;
-            for task in awaited {
-                // Its error is the group's to tell. A cancel of our own is passed on to it, and comes back from it.
-                if let Err(error) = task.await
+            for (task, awaited) in awaited {
+                let outcome = if awaited == Awaited::Shielded { shield(task).await } else { task.await };
+                // Its error is the group's to tell. A cancel of our own is passed on to it, and comes back from it; or
+                // from the shield.
+                if let Err(error) = outcome
                     && error.is_cancelled()
                     && current().expect("a task").cancelling() > 0
                 {
@@ -319,7 +393,53 @@ async fn run_group(books: &Books, tree: GroupTree) -> Result<()> {
             Ok(())
         })
         .await;
+    if inside.owed.get() > 0 {
+        books.complain("a group has ended before its clean-ups");
+    }
     outcome.map(drop)
+}
+
+/// `None` if the group takes no more, or the child has not started.
+async fn spawn_child(tg: &TaskGroup, inside: &Books, child: Child) -> Result<Option<Task<()>>> {
+    let steps = run_all(inside.clone(), child.steps);
+    let Some(pause) = child.starts_after else {
+        let task = tg.task(steps);
+        return Ok(if child.eager { task.eager() } else { task }.try_spawn().ok());
+    };
+    let start = tg.start(async move |started| {
+        nap(pause).await?;
+        started.set(());
+        steps.await
+    });
+    let start = if child.eager { start.eager() } else { start };
+    match start.with_task().await {
+        Ok(((), task)) => Ok(Some(task)),
+        // It fails before that only by being cancelled: as we were, or by somebody else.
+        Err(error) if error.is_cancelled() && current().expect("a task").cancelling() > 0 => Err(error),
+        Err(error) => {
+            inside.see(&error);
+            Ok(None)
+        }
+    }
+}
+
+/// The clean-up is not inside of the group, but after it: if the group is dropped, it runs on.
+fn defer(tg: &TaskGroup, outside: &Books, inside: &Books, clean_up: CleanUp) {
+    let (guard, inside, outside) = (outside.cleaning.guard(), inside.clone(), outside.clone());
+    for owed in [&inside.owed, &inside.owed_in_all] {
+        owed.set(owed.get() + 1);
+    }
+    tg.defer(async move || {
+        let _guard = guard;
+        if inside.alive.get() > 0 {
+            outside.complain("a clean-up has begun while something inside was alive");
+        }
+        nap(clean_up.nap).await?;
+        for owed in [&inside.owed, &inside.owed_in_all] {
+            owed.set(owed.get() - 1);
+        }
+        if clean_up.fails { Err(outside.new_error()) } else { Ok(()) }
+    });
 }
 
 /// No task outlives its scope: not when it returns, and not when it is dropped.
@@ -328,8 +448,7 @@ struct GoneAtEnd(Books);
 impl Drop for GoneAtEnd {
     fn drop(&mut self) {
         if self.0.alive.get() > 0 {
-            // Not a panic, which would be one task's affair.
-            self.0.broken.borrow_mut().push("something has outlived its group".to_owned());
+            self.0.complain("something has outlived its group");
         }
     }
 }
@@ -360,7 +479,7 @@ fn shape(error: &Error) -> String {
 
 /// One run, with all that must hold of any. Returns the outcome in short.
 fn run(steps: &[Step], setting: &Setting) -> String {
-    let books = Books::default();
+    let books = Books::new();
     let hook = {
         let books = books.clone();
         move |unhandled: &Unhandled| match unhandled {
@@ -402,12 +521,14 @@ fn run(steps: &[Step], setting: &Setting) -> String {
             books.see(error);
         }
         meddler.abort();
-        for _ in 0..4 {
-            yield_now().await?;
-        }
+        // Until the clean-ups of what was dropped have ended.
+        sleep(Duration::from_secs(3600)).await?;
         Ok(outcome.as_ref().map_or_else(shape, |()| "ok".to_owned()))
     });
     assert_eq!(runtime.task_count(), 0, "tasks are left");
+    assert_eq!(books.permits.available_permits(), PERMITS, "permits are lost");
+    assert_eq!(books.owed_in_all.get(), 0, "clean-ups have not run");
+    assert_eq!(books.cleaning.get(), 0, "a clean-up has leaked");
     drop(runtime);
     assert_eq!(books.alive.get(), 0, "something has leaked");
     assert_eq!(*books.broken.borrow(), [""; 0]);
