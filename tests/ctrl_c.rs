@@ -19,8 +19,13 @@ fn main() {}
 
 #[cfg(target_os = "linux")]
 fn main() {
-    let tests: [(&str, fn()); 13] = [
+    let tests: [(&str, fn()); 15] = [
         ("an_interrupt_cancels_main_which_cleans_up", an_interrupt_cancels_main_which_cleans_up),
+        ("an_interrupt_begins_the_chain_of_causes", an_interrupt_begins_the_chain_of_causes),
+        (
+            "a_second_interrupt_leaves_deferred_clean_ups_to_the_sweep",
+            a_second_interrupt_leaves_deferred_clean_ups_to_the_sweep,
+        ),
         ("an_interrupt_wakes_a_sleeping_loop", an_interrupt_wakes_a_sleeping_loop),
         (
             "a_main_that_swallows_the_interrupt_has_its_value",
@@ -92,6 +97,45 @@ fn an_interrupt_cancels_main_which_cleans_up() {
     assert!(error.is::<Interrupted>(), "{error:#}");
     assert!(!error.is_cancelled());
     assert!(cleaned_up);
+}
+
+fn an_interrupt_begins_the_chain_of_causes() {
+    let mut chain = String::new();
+    let outcome: Result<()> = homing::run(async {
+        let fetch = homing::TaskGroup::builder().name("fetch");
+        let mut child = None;
+        let outcome = fetch
+            .run(async |tg| {
+                child = Some(tg.task(async { sleep(LONG).await }).name("user-7").spawn());
+                interrupt();
+                sleep(LONG).await
+            })
+            .await;
+        chain = child.take().unwrap().await.unwrap_err().to_string();
+        outcome
+    });
+    let error = outcome.unwrap_err();
+    let cause = error.downcast_ref::<Interrupted>().unwrap().cause().unwrap();
+    assert_eq!(cause.to_string(), "cancelled: interrupt → task 'main'");
+    let links: Vec<_> = chain.split(" → ").map(|link| link.split(" at ").next().unwrap()).collect();
+    assert_eq!(links, ["cancelled: interrupt", "group 'fetch'", "task 'user-7'"]);
+}
+
+fn a_second_interrupt_leaves_deferred_clean_ups_to_the_sweep() {
+    let cleaned_up = std::rc::Rc::new(std::cell::Cell::new(false));
+    let flag = cleaned_up.clone();
+    let outcome: Result<()> = homing::run(homing::task_group(async move |tg| {
+        tg.defer(async move || {
+            sleep(Duration::from_millis(2)).await?;
+            Ok(flag.set(true))
+        });
+        interrupt();
+        let _ignored = sleep(LONG).await;
+        interrupt();
+        sleep(LONG).await
+    }));
+    assert!(outcome.is_err());
+    assert!(cleaned_up.get());
 }
 
 /// RU-9.

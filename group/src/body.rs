@@ -1,9 +1,9 @@
 //! A body: the closure that a block was given, then the future that it gives.
 //!
-//! The closure is called with a reference to its block's handle, and the future keeps that reference; so the handle has to
-//! lie beside the future, and stay there. An `async` block would see to that, but it keeps room for what it has captured as
-//! long as it lives, so that whatever the closure captures would be in it twice: once in the closure, which is gone, and
-//! once in the future.
+//! The closure is called with a reference to its block's handle, and the future keeps that reference; so the
+//! handle has to lie beside the future, and stay there. An `async` block would see to that, but it keeps room
+//! for what it has captured as long as it lives, so that whatever the closure captures would be in it twice:
+//! once in the closure, which is gone, and once in the future.
 //!
 //! ```text
 //!   before the first poll      from then on
@@ -24,8 +24,8 @@ pub(crate) fn call<H: 'static, F, R>(handle: H, body: F) -> impl Future<Output =
 where
     F: AsyncFnOnce(&H) -> R,
 {
-    // SAFETY: `F` takes a reference of any lifetime, and what it gives names none; so it cannot tell that this one is said
-    // to last for ever, nor keep it anywhere that outlives its future.
+    // SAFETY: `F` takes a reference of any lifetime, and what it gives names none; so it cannot tell that
+    // this one is said to last for ever, nor keep it anywhere that outlives its future.
     unsafe { Body::new(handle, move |handle: &'static H| body(handle)) }
 }
 
@@ -49,8 +49,8 @@ enum Stage<C, F> {
 impl<H, C, F> Body<H, C, F> {
     /// # Safety
     ///
-    /// What `call` is given lasts only as long as the future that it gives, whatever its type says: `call` must be such
-    /// that it would work for any lifetime.
+    /// What `call` is given lasts only as long as the future that it gives, whatever its type says: `call`
+    /// must be such that it would work for any lifetime.
     unsafe fn new(handle: H, call: C) -> Self
     where
         C: FnOnce(&'static H) -> F,
@@ -69,13 +69,14 @@ where
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        // SAFETY: nothing that is pinned is moved out of it: the closure is not, and the future stays where it is.
+        // SAFETY: nothing that is pinned is moved out of it: the closure is not, and the future stays where
+        // it is.
         let this = unsafe { self.get_unchecked_mut() };
         if let Stage::NotCalled(_) = this.stage
             && let Stage::NotCalled(call) = std::mem::replace(&mut this.stage, Stage::Gone)
         {
-            // SAFETY: stays-put. The handle is part of a pinned value, and so is there until that is dropped, the future
-            // before the handle. The lifetime is as the caller of `new` has promised for.
+            // SAFETY: stays-put. The handle is part of a pinned value, and so is there until that is dropped,
+            // the future before the handle. The lifetime is as the caller of `new` has promised for.
             let handle: &'static H = unsafe { &*std::ptr::from_ref(&this.handle) };
             this.stage = Stage::Called(call(handle));
         }

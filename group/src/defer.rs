@@ -1,8 +1,8 @@
 //! Defer: a clean-up that is sure to run.
 //!
-//! A destructor cannot wait, and code at the end of a block is not reached by a `?`, a panic or a drop. So a clean-up that
-//! has to await something is handed to the group: it runs when the body and all children have ended, however that came
-//! about, and so when nobody uses any more what it takes down.
+//! A destructor cannot wait, and code at the end of a block is not reached by a `?`, a panic or a drop. So a
+//! clean-up that has to await something is handed to the group: it runs when the body and all children have
+//! ended, however that came about, and so when nobody uses any more what it takes down.
 //!
 //! ```text
 //!   body ──► defer(a) ──► defer(b) ──► ends, fails, panics, is cancelled
@@ -11,8 +11,9 @@
 //!   the block's future is dropped midway: the children are aborted ─► b ──► a, in the runtime's care
 //! ```
 //!
-//! Each is a task of its own, so that a panic or an abort ends one and not the rest; nobody forwards a cancel to it. The next
-//! one is spawned from the end of the one before, and so they run also when the block is gone.
+//! Each is a task of its own, so that a panic or an abort ends one and not the rest; nobody forwards a cancel
+//! to it. The next one is spawned from the end of the one before, and so they run also when the block is
+//! gone.
 //!
 //! | the clean-ups  | on                                   | then                                                   |
 //! |----------------|--------------------------------------|--------------------------------------------------------|
@@ -42,12 +43,13 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 impl TaskGroup {
-    /// Defers a clean-up to the end of the group: it runs when the body and all children have ended, in whatever way. The
-    /// last one deferred runs first, and each when the one before has ended.
+    /// Defers a clean-up to the end of the group: it runs when the body and all children have ended, in
+    /// whatever way. The last one deferred runs first, and each when the one before has ended.
     ///
-    /// The block ends only after them, and a cancel from outside does not reach them: it is delivered when they are done.
-    /// An error of theirs does not keep the others from running; it comes out of the block in the exception group, after the
-    /// children's errors and the body's. One that ends cancelled is no failure, as with children.
+    /// The block ends only after them, and a cancel from outside does not reach them: it is delivered when
+    /// they are done. An error of theirs does not keep the others from running; it comes out of the block in
+    /// the exception group, after the children's errors and the body's. One that ends cancelled is no
+    /// failure, as with children.
     ///
     /// Each is a task of its own, named after the group, whose place is that of this call. If the group has a
     /// [grace](crate::GroupBuilder::grace), each has so long to run; then it is dropped, and its error is a
@@ -114,7 +116,8 @@ impl TaskGroup {
         }
     }
 
-    /// Defers a clean-up, if the group takes any: also while it is shutting down, and until the last clean-up has ended.
+    /// Defers a clean-up, if the group takes any: also while it is shutting down, and until the last clean-up
+    /// has ended.
     ///
     /// # Errors
     ///

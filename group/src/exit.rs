@@ -1,7 +1,7 @@
 //! A group's block, and how it ends, step by step.
 //!
-//! The steps are asyncio's (the numbers are those of the rules page). *Own* is the request by which the group interrupts
-//! its own block; *outside* are all others since the block began.
+//! The steps are asyncio's (the numbers are those of the rules page). *Own* is the request by which the group
+//! interrupts its own block; *outside* are all others since the block began.
 //!
 //! ```text
 //!  1  the body has ended: the block is exiting
@@ -29,8 +29,8 @@
 //! | Waiting | no clean-up is left      | Over    | 5 to 10                                                |
 //! | any     | the block is dropped     | –       | see below                                              |
 //!
-//! Dropped midway, the body goes first. What is known of how it ended is reported, the children are aborted, and then the
-//! clean-ups begin, in the runtime's care.
+//! Dropped midway, the body goes first. What is known of how it ended is reported, the children are aborted,
+//! and then the clean-ups begin, in the runtime's care.
 
 use crate::task_group::{Group, Phase, TaskGroup};
 use homing_executor::Unhandled;
@@ -47,7 +47,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 pin_project! {
-    /// The future of a block. It gives `None` if the group's own request has ended it, so that it has no value.
+    /// The future of a block. It gives `None` if the group's own request has ended it, so that it has no
+    /// value.
     ///
     /// The order of the fields is that in which they are dropped.
     pub(crate) struct Block<B, T> {
@@ -154,7 +155,8 @@ impl Entered {
 impl Drop for Entered {
     fn drop(&mut self) {
         self.group.finish();
-        // All the rest is done already if the block has come to its end. Otherwise its future is being dropped midway.
+        // All the rest is done already if the block has come to its end. Otherwise its future is being
+        // dropped midway.
         self.group.abort_children("its block was dropped");
         self.group.clean_ups.go_on(&self.group);
         for error in self.group.take_errors() {
@@ -307,8 +309,8 @@ impl<T> Exit<T> {
     }
 }
 
-/// Step 9: something outranks `outer`. What was asked outside has been used up by this block, and has to be delivered
-/// once more (TG-20).
+/// Step 9: something outranks `outer`. What was asked outside has been used up by this block, and has to be
+/// delivered once more (TG-20).
 fn displace(group: &Group, outer: Option<Error>, outside: Outside, errors: &[Error]) {
     if outside == Outside::Asked
         && let Some(scope) = group.scope.borrow().as_ref()
@@ -333,7 +335,8 @@ fn cancellation(error: &Error) -> Cancelled {
     error.as_cancelled().cloned().unwrap_or_default()
 }
 
-/// P, or else Q, and with the causes of both: which of them was the own request, and which were not, they tell.
+/// P, or else Q, and with the causes of both: which of them was the own request, and which were not, they
+/// tell.
 fn both(p: Option<Error>, q: Option<Cancelled>) -> Option<Error> {
     let (p, q) = match (p, q) {
         (Some(p), Some(q)) => (p, q),
@@ -346,8 +349,8 @@ fn both(p: Option<Error>, q: Option<Cancelled>) -> Option<Error> {
     })
 }
 
-/// A cancellation goes no further. An error that it had displaced is reported, unless it is one of those that the group
-/// returns anyway (KQ-13).
+/// A cancellation goes no further. An error that it had displaced is reported, unless it is one of those that
+/// the group returns anyway (KQ-13).
 fn let_go(cancelled: Option<Error>, errors: &[Error]) {
     for displaced in cancelled.iter().flat_map(Error::displaced) {
         if !errors.iter().any(|error| error.ptr_eq(displaced)) {

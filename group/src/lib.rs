@@ -17,6 +17,7 @@ mod child;
 mod defer;
 mod exit;
 mod grace;
+mod handshake;
 mod join;
 mod limit;
 mod scope;

@@ -1,8 +1,8 @@
 //! Start: spawning a child and waiting until it says that it is ready.
 //!
-//! A server is of no use before it listens, and whoever started it wants its address. So the child is given a token, and
-//! whoever starts it waits until the child hands that in with a value. Up to then the child's failure is the starter's own;
-//! from then on the child is one like any other.
+//! A server is of no use before it listens, and whoever started it wants its address. So the child is given a
+//! token, and whoever starts it waits until the child hands that in with a value. Up to then the child's
+//! failure is the starter's own; from then on the child is one like any other.
 //!
 //! ```text
 //!   starter   tg.start(serve) ─────────────── waits ────────────► the address
@@ -11,57 +11,48 @@
 //!                           └──── fails: the error is the starter's alone
 //! ```
 //!
-//! | from                | on                   | to        | then                                                   |
-//! |---------------------|----------------------|-----------|--------------------------------------------------------|
-//! | Starting            | `set(value)`         | Started   | wake the starter, who takes the value                  |
-//! | Starting            | the token is dropped | GivenUp   | wake the starter, who cancels the child, and waits on  |
-//! | Starting or GivenUp | the child ends       | Ended     | wake the starter, who gives what the child ended with  |
-//! | Starting or GivenUp | the start is dropped | Abandoned | abort the child                                        |
-//! | Started             | the start is dropped | Abandoned | nothing: the child goes on                             |
-//! | Started, Abandoned  | the child ends       | the same  | its error is the group's                               |
-//!
-//! A cancel of the starter is forwarded to the child while it is `Starting` or `GivenUp`, and to nobody afterwards.
+//! How far it has come, and what that means, is in the [handshake](crate::handshake). A cancel of the starter is
+//! forwarded to the child until it has started, and to nobody afterwards.
 
 use crate::child::{Membership, spawn_in_open_group};
+use crate::handshake::{Concerns, Handshake, Left, State};
 use crate::task_group::{GroupClosed, TaskGroup};
-use crate::waiter::Waiter;
 use homing_executor::cancel::{ForwardTo, Leaf, Resumed};
 use homing_executor::error::{Cancelled, Error, Result};
 use homing_executor::locals;
 use homing_executor::task::{Attention, Outcome, Owner, Task, TaskOptions, TaskRef};
 use std::borrow::Cow;
-use std::cell::{OnceCell, RefCell};
 use std::fmt;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
 impl TaskGroup {
-    /// Spawns a child, and waits until it has started: until it calls [`Started::set`], whose value this gives. The child
-    /// goes on as any other child of the group.
+    /// Spawns a child, and waits until it has started: until it calls [`Started::set`], whose value this
+    /// gives. The child goes on as any other child of the group.
     ///
     /// Nothing is spawned before the first poll. Options are set on what this returns, as in
     /// `tg.start(serve).name("server").await`.
     ///
     /// # Errors
     ///
-    /// If there is an error, the child has ended. Its own error, if it fails before it has started: that goes to the caller
-    /// alone, and leaves the group as it is. `Cancelled`, if it was cancelled by then, or the group is shutting down.
-    /// [`NeverStarted`], if it ends, or drops its token, without having started. [`GroupClosed`], if the group has
-    /// finished, or was not entered.
+    /// If there is an error, the child has ended. Its own error, if it fails before it has started: that goes
+    /// to the caller alone, and leaves the group as it is. `Cancelled`, if it was cancelled by then, or the
+    /// group is shutting down. [`NeverStarted`], if it ends, or drops its token, without having started.
+    /// [`GroupClosed`], if the group has finished, or was not entered.
     ///
     /// # Cancel safety
     ///
-    /// A cancel of the caller is forwarded to the child, which is waited for; if it is too late for that, because the child
-    /// has started and the caller has not seen that yet, the caller is cancelled, the value is dropped, and the child
-    /// goes on. A child that has caught the request, taken it back with
-    /// [`uncancel`](homing_executor::task::TaskRef::uncancel), and starts all the same, has its way. Dropped midway, this
-    /// aborts the child, if it has not started.
+    /// A cancel of the caller is forwarded to the child, which is waited for; if it is too late for that,
+    /// because the child has started and the caller has not seen that yet, the caller is cancelled, the value
+    /// is dropped, and the child goes on. A child that has caught the request, taken it back with
+    /// [`uncancel`](homing_executor::task::TaskRef::uncancel), and starts all the same, has its way. Dropped
+    /// midway, this aborts the child, if it has not started.
     ///
     /// # asyncio
     ///
-    /// Has none. Trio's `nursery.start`, in which the child is handed over from a nursery of the caller's own: here it is a
-    /// child of the group from the beginning, so the group's end cancels it too.
+    /// Has none. Trio's `nursery.start`, in which the child is handed over from a nursery of the caller's
+    /// own: here it is a child of the group from the beginning, so the group's end cancels it too.
     ///
     /// ```
     /// use homing::{sync::Event, task_group};
@@ -120,7 +111,8 @@ impl<F, V, T> Start<F, V, T> {
         self
     }
 
-    /// Makes the child's first poll happen when this is first polled. A child that starts within it makes nobody wait.
+    /// Makes the child's first poll happen when this is first polled. A child that starts within it makes
+    /// nobody wait.
     pub fn eager(mut self) -> Self {
         self.option(TaskOptions::eager);
         self
@@ -232,8 +224,8 @@ impl<F, V, T> fmt::Debug for StartWithTask<F, V, T> {
 
 /// The token by which a child says that it has started: see [`TaskGroup::start`].
 ///
-/// A child that drops it is taken to have given up: it is cancelled. So one that fails drops it last, after its
-/// clean-up.
+/// A child that drops it is taken to have given up: it is cancelled. So one that fails drops it last, after
+/// its clean-up.
 #[must_use = "whoever starts the child waits until it is set"]
 pub struct Started<V> {
     handshake: Rc<Handshake<V>>,
@@ -245,7 +237,8 @@ impl<V> Started<V> {
         self.handshake.set(value);
     }
 
-    /// A token that nobody waits for: so that what is written to be started can be spawned as well, or just awaited.
+    /// A token that nobody waits for: so that what is written to be started can be spawned as well, or just
+    /// awaited.
     ///
     /// # asyncio
     ///
@@ -282,7 +275,8 @@ impl<V> fmt::Debug for Started<V> {
     }
 }
 
-/// A child that was to be started has ended, or dropped its [`Started`], without having called [`Started::set`].
+/// A child that was to be started has ended, or dropped its [`Started`], without having called
+/// [`Started::set`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NeverStarted {
     task: Cow<'static, str>,
@@ -357,7 +351,8 @@ impl<V: 'static, T: 'static> Newcomer<V, T> {
         }
         leaf.unpark();
         Poll::Ready(match self.handshake.take_value() {
-            // A request has gone to the child, and is not taken back: it was meant for the starter, who gets it, too.
+            // A request has gone to the child, and is not taken back: it was meant for the starter, who gets
+            // it, too.
             Some(_too_late) if self.forward_to.forwarded().is_some() && self.task().cancelling() > 0 => {
                 Err(self.forward_to.forwarded().unwrap_or_default().into())
             }
@@ -374,8 +369,8 @@ impl<V: 'static, T: 'static> Newcomer<V, T> {
         match self.outcome() {
             Some(Err(error)) if self.sent_away && asked.is_none() && error.is_cancelled() => never,
             Some(Err(error)) => error,
-            // It was asked to cancel and, not having taken that back, ended with a value: the request says more than
-            // that it did not start.
+            // It was asked to cancel and, not having taken that back, ended with a value: the request says
+            // more than that it did not start.
             _ if requests > u32::from(self.sent_away) => {
                 let unknown =
                     || Cancelled::new().with_reason("the child was cancelled before it had started");
@@ -407,123 +402,6 @@ impl<V, T> Drop for Newcomer<V, T> {
             && let Some(task) = &self.task
         {
             task.abort_because(&Cancelled::new().with_reason("whoever was starting it is gone"));
-        }
-    }
-}
-
-/// What starter and child share.
-struct Handshake<V> {
-    state: RefCell<State<V>>,
-    /// There once the child is spawned.
-    forward_to: OnceCell<ForwardTo>,
-    starter: Waiter,
-}
-
-/// See the [table](self).
-enum State<V> {
-    Starting,
-    GivenUp,
-    /// The value is there until the starter takes it.
-    Started(Option<V>),
-    Ended,
-    Abandoned,
-}
-
-/// What a starter leaves behind who waits no more.
-#[must_use]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Left {
-    Unstarted,
-    StartedOrOver,
-}
-
-/// Whom a child's error concerns.
-#[must_use]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Concerns {
-    TheStarter,
-    TheGroup,
-}
-
-impl<V> Handshake<V> {
-    fn new(state: State<V>) -> Handshake<V> {
-        Handshake { state: RefCell::new(state), forward_to: OnceCell::new(), starter: Waiter::default() }
-    }
-
-    /// The starter goes on in its next turn, and a cancel of it is no more the child's affair.
-    fn tell_starter(&self) {
-        self.starter.wake();
-    }
-
-    fn set(&self, value: V) {
-        let unwanted = {
-            let mut state = self.state.borrow_mut();
-            match *state {
-                State::Starting => {
-                    *state = State::Started(Some(value));
-                    None
-                }
-                State::GivenUp | State::Started(_) | State::Ended | State::Abandoned => Some(value),
-            }
-        };
-        if unwanted.is_some() {
-            return drop(unwanted);
-        }
-        if let Some(forward_to) = self.forward_to.get() {
-            forward_to.close();
-        }
-        self.tell_starter();
-    }
-
-    fn give_up(&self) {
-        let was_starting = {
-            let mut state = self.state.borrow_mut();
-            let was_starting = matches!(*state, State::Starting);
-            if was_starting {
-                *state = State::GivenUp;
-            }
-            was_starting
-        };
-        if was_starting {
-            self.tell_starter();
-        }
-    }
-
-    fn child_ended(&self) -> Concerns {
-        {
-            let mut state = self.state.borrow_mut();
-            match *state {
-                State::Starting | State::GivenUp => *state = State::Ended,
-                State::Started(_) | State::Ended | State::Abandoned => return Concerns::TheGroup,
-            }
-        }
-        self.tell_starter();
-        Concerns::TheStarter
-    }
-
-    fn abandon(&self) -> Left {
-        // Taken out first: a value that nobody has taken may do anything when it is dropped.
-        let before = self.state.replace(State::Abandoned);
-        match before {
-            State::Starting | State::GivenUp => Left::Unstarted,
-            // The child stays what it is.
-            State::Started(_) | State::Ended | State::Abandoned => Left::StartedOrOver,
-        }
-    }
-
-    fn is_given_up(&self) -> bool {
-        matches!(*self.state.borrow(), State::GivenUp)
-    }
-
-    /// Whether there is nothing left to wait for.
-    fn is_decided(&self) -> bool {
-        matches!(*self.state.borrow(), State::Started(_) | State::Ended)
-    }
-
-    fn take_value(&self) -> Option<V> {
-        match &mut *self.state.borrow_mut() {
-            State::Started(value) => value.take(),
-            State::Starting | State::GivenUp | State::Ended | State::Abandoned => None,
         }
     }
 }
