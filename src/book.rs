@@ -31,6 +31,8 @@ struct Decisions;
 struct Glossary;
 #[doc = include_str!("../docs/src/reading.md")]
 struct Reading;
+#[doc = include_str!("../docs/src/benchmarks.md")]
+struct Benchmarks;
 #[doc = include_str!("../docs/src/sync.md")]
 struct Sync;
 #[doc = include_str!("../docs/src/sockets.md")]

@@ -48,9 +48,11 @@ fn bench(criterion: &mut Criterion, entry: &Entry, plan: Plan) {
             let mut turn = 0;
             group.bench_function(contestant.name, |bencher| {
                 let rounds: &Vec<Rounds> = measured.get_or_init(|| take_turns(entry, plan, |_, _| {}));
+                let rounds =
+                    rounds[place].as_ref().unwrap_or_else(|reason| panic!("{}: {reason}", contestant.name));
                 hand_over(bencher, || {
                     turn += 1;
-                    rounds[place][turn % rounds[place].len()][index] * nanos
+                    rounds[turn % rounds.len()][index] * nanos
                 });
             });
         }

@@ -1,17 +1,22 @@
 //! The command line.
 
-use crate::count;
-use crate::rounds::{Plan, take_turns};
+use crate::compare::{Meaning, compare, table};
+use crate::count::operations::OPERATIONS;
+use crate::count::{self, committed};
+use crate::report;
+use crate::setting::rustc;
 use crate::solo;
-use crate::statistics::Middle;
 use crate::workload::Scale;
 use crate::workloads;
 use clap::{Parser, Subcommand};
+use std::error::Error;
+use std::fs;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Microbenchmarks of executors, in turn.
 #[derive(Parser)]
-#[command(about, long_about = None)]
+#[command(name = "homing-benches", about, long_about = None)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -19,28 +24,64 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Measures the workloads whose name contains the filter, and prints medians
+    /// Measures everything, and writes report.md, report.html and report.json
+    Report {
+        /// Only workloads whose name contains this
+        #[arg(default_value = "")]
+        filter: String,
+        /// As much work as each workload says: a quarter of an hour instead of a minute and a half
+        #[arg(long)]
+        full: bool,
+        /// Where to
+        #[arg(long, default_value = "target/benches")]
+        out: PathBuf,
+    },
+    /// Measures, and prints tables
     Measure {
+        /// Only workloads whose name contains this
         #[arg(default_value = "")]
         filter: String,
-        #[arg(long, default_value = "quick", value_parser = scale)]
-        scale: Scale,
+        /// As much work as each workload says
+        #[arg(long)]
+        full: bool,
     },
-    /// Counts instructions per operation (needs valgrind)
+    /// Tells what has become slower between two runs; fails if something has
+    Compare {
+        /// The report.json of the older run
+        old: PathBuf,
+        /// The report.json of the newer run
+        new: PathBuf,
+    },
+    /// Counts instructions per operation: of homing's elementary ones, or of workloads (needs valgrind)
     Count {
-        #[arg(default_value = "")]
-        filter: String,
+        /// Workloads whose name contains this, on all runtimes
+        #[arg(conflicts_with_all = ["check", "commit"])]
+        filter: Option<String>,
+        /// Fails if one takes over five per cent more than `counts.tsv` says
+        #[arg(long)]
+        check: bool,
+        /// Writes `counts.tsv` anew
+        #[arg(long)]
+        commit: bool,
     },
+    /// Does one of homing's elementary operations so many times, and nothing else
+    #[command(hide = true)]
+    Operation { name: String, times: u32 },
     /// Runs one workload on one runtime, and nothing else: for a profiler
     Solo {
+        /// Its name
         workload: String,
+        /// Its name, or `limit`
         runtime: String,
+        /// How many
         #[arg(value_parser = clap::value_parser!(u32).range(1..))]
         rounds: u32,
         /// full, quick, or smoke
         #[arg(long, default_value = "full", value_parser = scale)]
         scale: Scale,
     },
+    /// Lists the workloads, and who takes part
+    List,
 }
 
 fn scale(name: &str) -> Result<Scale, String> {
@@ -49,53 +90,101 @@ fn scale(name: &str) -> Result<Scale, String> {
 
 /// Does what the command line says.
 pub fn main() -> ExitCode {
-    match Cli::parse().command {
-        Command::Measure { filter, scale } => {
-            measure(&filter, scale);
-            ExitCode::SUCCESS
+    let done = match Cli::parse().command {
+        Command::Report { filter, full, out } => write_report(&filter, full, &out),
+        Command::Measure { filter, full } => {
+            let results = report::measure(&filter, how_much(full));
+            println!("{}\n{}", report::details(&results), report::summary(&results));
+            Ok(ExitCode::SUCCESS)
         }
-        Command::Count { filter } => match count::count_all(&filter) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("valgrind cannot be run, or has not counted: {error}");
-                ExitCode::FAILURE
-            }
-        },
+        Command::Compare { old, new } => show_changes(&old, &new),
+        Command::Count { filter: Some(filter), .. } => {
+            count::workloads::print_all(&filter).map(|()| ExitCode::SUCCESS).map_err(Into::into)
+        }
+        Command::Count { filter: None, check, commit } => count_operations(check, commit),
+        Command::Operation { name, times } => operate(&name, times),
         Command::Solo { workload, runtime, rounds, scale } => {
-            match solo::run(&workload, &runtime, rounds, scale) {
-                Ok(figures) => {
-                    let figures: Vec<String> = figures.iter().map(f64::to_string).collect();
-                    println!("{}", figures.join(" "));
-                    ExitCode::SUCCESS
-                }
-                Err(reason) => {
-                    eprintln!("{reason}");
-                    ExitCode::FAILURE
-                }
-            }
+            solo::run(&workload, &runtime, rounds, scale).map_err(Into::into).map(|figures| {
+                let figures: Vec<String> = figures.iter().map(f64::to_string).collect();
+                println!("{}", figures.join(" "));
+                ExitCode::SUCCESS
+            })
         }
-    }
+        Command::List => {
+            list();
+            Ok(ExitCode::SUCCESS)
+        }
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("{error}");
+        ExitCode::FAILURE
+    })
 }
 
-fn measure(filter: &str, scale: Scale) {
-    for entry in workloads::all().into_iter().filter(|entry| entry.name.contains(filter)) {
-        let rounds = take_turns(&entry, Plan::of(scale), |_, _| {});
-        for (index, metric) in entry.metrics.iter().enumerate() {
-            println!("{} {} ({})", entry.name, metric.name, metric.unit);
-            for (contestant, rounds) in entry.contestants.iter().zip(&rounds) {
-                match &contestant.prepare {
-                    Ok(_) => {
-                        let middle = Middle::of(rounds.iter().map(|figures| figures[index]));
-                        println!(
-                            "    {:<12} {:>10.1} ({:.1}–{:.1}) {}",
-                            contestant.name,
-                            middle.median,
-                            middle.low,
-                            middle.high,
-                            rounds.len()
-                        );
-                    }
-                    Err(reason) => println!("    {:<12} left out: {reason}", contestant.name),
+fn how_much(full: bool) -> Scale {
+    if full { Scale::Full } else { Scale::Quick }
+}
+
+fn write_report(filter: &str, full: bool, out: &PathBuf) -> Result<ExitCode, Box<dyn Error>> {
+    let results = report::measure(filter, how_much(full));
+    report::write(&results, out)?;
+    println!("{}", report::summary(&results));
+    results.setting.misgivings().iter().for_each(|misgiving| println!("Mind: {misgiving}."));
+    println!("Written: report.html, report.md and report.json in {}", out.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show_changes(old: &PathBuf, new: &PathBuf) -> Result<ExitCode, Box<dyn Error>> {
+    let changes = compare(&report::read(old)?, &report::read(new)?)?;
+    println!("{}", table(&changes));
+    let slower = changes.iter().filter(|change| change.meaning() == Meaning::Slower).count();
+    println!("{slower} of {} measurements became slower.", changes.len());
+    Ok(if slower == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn count_operations(check: bool, commit: bool) -> Result<ExitCode, Box<dyn Error>> {
+    let counted = committed::count_all()?;
+    let table = committed::table(&counted, &rustc());
+    print!("{table}");
+    if commit {
+        fs::write(committed::path(), &table)?;
+        println!("written: {}", committed::path().display());
+    }
+    if !check {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let before = fs::read_to_string(committed::path())?;
+    if !committed::is_of_this_processor(&before) {
+        println!("NOT CHECKED: the committed counts are of another kind of processor.");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let complaints = committed::complaints(&committed::parse(&before)?, &counted);
+    if complaints.is_empty() {
+        println!("None takes over {} % more than is committed.", committed::MAY_GROW * 100.0);
+        return Ok(ExitCode::SUCCESS);
+    }
+    complaints.iter().for_each(|complaint| eprintln!("{complaint}"));
+    eprintln!(
+        "If that is what it costs, say so: `count --commit`, and the reason in the commit. The table was:"
+    );
+    eprintln!("{}", before.lines().next().unwrap_or_default());
+    Ok(ExitCode::FAILURE)
+}
+
+fn operate(name: &str, times: u32) -> Result<ExitCode, Box<dyn Error>> {
+    let operation = OPERATIONS.iter().find(|operation| operation.name == name);
+    operation.ok_or("there is no such operation")?.run(times);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list() {
+    for entry in workloads::all() {
+        println!("{}: {}", entry.name, entry.about);
+        for contestant in &entry.contestants {
+            match (&contestant.prepare, &contestant.note) {
+                (Err(reason), _) => println!("    {:<18} left out: {reason}", contestant.name),
+                (Ok(_), note) => {
+                    println!("    {:<18} {}", contestant.name, note.as_deref().unwrap_or_default())
                 }
             }
         }

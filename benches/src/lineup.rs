@@ -4,8 +4,8 @@
 //! Workload × Runtime, Runtime, …, Limit  ──►  Entry { contestants: [ Contestant, … ] }  ──prepare──►  Round, Round, …
 //! ```
 
-use crate::runtime::Runtime;
-use crate::runtimes::{SUBJECT, Visitor, visit_all};
+use crate::runtime::{Ability, Runtime};
+use crate::runtimes::{Visitor, visit_all};
 use crate::solo;
 use crate::workload::{Figures, Limit, Metric, Place, Scale, Workload};
 use std::fmt;
@@ -54,9 +54,12 @@ pub enum Kind {
     Peer,
     /// No runtime, but the least code that does the job.
     Limit,
-    /// Of another world: shown, and never the best peer.
-    Foreign,
+    /// Something else, such as a scope without tasks, or another language: shown, and never the best peer.
+    Aside,
 }
+
+/// Who is compared with the others.
+pub const SUBJECT: &str = "homing";
 
 /// What the row of the limit is called.
 pub const LIMIT: &str = "limit";
@@ -73,6 +76,8 @@ impl Entry {
             note: Some(limit.about.to_owned()),
             prepare: Ok(place::<W>(LIMIT, move |scale| prepare_limit(limit, scale))),
         }));
+        #[cfg(feature = "peers")]
+        contestants.extend(crate::python::contestants(W::NAME));
         Entry { name: W::NAME, about: W::ABOUT, metrics: W::METRICS, operations: W::operations, contestants }
     }
 
@@ -93,7 +98,11 @@ impl<W: Workload> Visitor for LineUp<W> {
         let why_not = R::unavailable().or(lacking.map(|ability| format!("it has no {}", ability.describe())));
         self.contestants.push(Contestant {
             name: R::NAME,
-            kind: if R::NAME == SUBJECT { Kind::Subject } else { Kind::Peer },
+            kind: match R::NAME {
+                SUBJECT => Kind::Subject,
+                _ if R::LACKS.contains(&Ability::Spawn) => Kind::Aside,
+                _ => Kind::Peer,
+            },
             note: R::note(W::NAME).map(str::to_owned),
             prepare: match why_not {
                 Some(reason) => Err(reason),

@@ -9,10 +9,14 @@
 //!   A  B  C  │  B  A  C  │  C  A  B  │  A  C  B  │        each ratio is that of two rounds of one lap
 //! ```
 //!
+//! A contestant that panics (because it did not do what was asked, say) is out of it, and the others go on.
+//!
 //! How many laps there are follows from how long the warm-up took and how much time there is.
 
 use crate::lineup::{Entry, Round};
 use crate::workload::{Figures, Scale};
+use std::mem;
+use std::panic::{self, AssertUnwindSafe};
 use std::time::{Duration, Instant};
 
 /// How long a workload is measured.
@@ -42,34 +46,82 @@ impl Plan {
     }
 }
 
-/// What one contestant's rounds gave, lap by lap; nothing if it was left out.
-pub type Rounds = Vec<Figures>;
+/// What one contestant's rounds gave, lap by lap; or why it has been left out.
+pub type Rounds = Result<Vec<Figures>, String>;
 
 /// Measures all contestants in turn. `progress` hears of each round: how many are done, of how many.
 pub fn take_turns(entry: &Entry, plan: Plan, mut progress: impl FnMut(usize, usize)) -> Vec<Rounds> {
-    let mut contestants: Vec<Option<Round>> = entry
+    let mut seats: Vec<Seat> = entry
         .contestants
         .iter()
-        .map(|one| one.prepare.as_ref().ok().map(|prepare| prepare(plan.scale)))
+        .map(|contestant| match &contestant.prepare {
+            Ok(prepare) => Seat::taken(|| prepare(plan.scale)),
+            Err(reason) => Seat::Empty(reason.clone()),
+        })
         .collect();
-    let mut rounds = vec![Rounds::new(); contestants.len()];
-    let mut order: Vec<usize> =
-        (0..contestants.len()).filter(|&index| contestants[index].is_some()).collect();
+    let mut order: Vec<usize> = (0..seats.len()).collect();
     let begin = Instant::now();
-    for round in contestants.iter_mut().flatten() {
-        round();
-    }
+    seats.iter_mut().for_each(Seat::play);
     let laps = plan.laps(begin.elapsed());
+    seats.iter_mut().for_each(Seat::forget_the_warm_up);
     let mut dice = Dice(0x5EED);
     for lap in 0..laps {
         dice.shuffle(&mut order);
         for (turn, &index) in order.iter().enumerate() {
-            let round = contestants[index].as_mut().expect("who is in the order takes part");
-            rounds[index].push(round());
+            seats[index].play();
             progress(lap * order.len() + turn + 1, laps * order.len());
         }
     }
-    rounds
+    seats.into_iter().map(Seat::leave).collect()
+}
+
+/// A contestant's place.
+enum Seat {
+    Taken { round: Round, figures: Vec<Figures> },
+    Empty(String),
+}
+
+impl Seat {
+    fn taken(prepare: impl FnOnce() -> Round) -> Seat {
+        match catch(prepare) {
+            Ok(round) => Seat::Taken { round, figures: Vec::new() },
+            Err(reason) => Seat::Empty(reason),
+        }
+    }
+
+    fn play(&mut self) {
+        let Seat::Taken { round, figures } = self else { return };
+        match catch(round) {
+            Ok(these) => figures.push(these),
+            Err(reason) => {
+                let failed = mem::replace(self, Seat::Empty(reason));
+                // What has panicked in the midst of something may well panic again when it is dropped.
+                mem::forget(failed);
+            }
+        }
+    }
+
+    fn forget_the_warm_up(&mut self) {
+        if let Seat::Taken { figures, .. } = self {
+            figures.clear();
+        }
+    }
+
+    fn leave(self) -> Rounds {
+        match self {
+            Seat::Taken { figures, .. } => Ok(figures),
+            Seat::Empty(reason) => Err(reason),
+        }
+    }
+}
+
+/// Does something, and says why it panicked, if it did.
+fn catch<T>(action: impl FnOnce() -> T) -> Result<T, String> {
+    panic::catch_unwind(AssertUnwindSafe(action)).map_err(|payload| {
+        let message = payload.downcast_ref::<String>().map(String::as_str);
+        let message = message.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("it panicked");
+        format!("it failed: {message}")
+    })
 }
 
 /// A small generator of numbers at random (xorshift), the same ones each time.
@@ -155,7 +207,23 @@ mod tests {
         let (mut entry, _) = an_entry(&["a", "b"]);
         entry.contestants[0].prepare = Err("it is ill".to_owned());
         let rounds = take_turns(&entry, laps(5), |_, _| {});
-        assert_eq!((rounds[0].len(), rounds[1].len()), (0, 5));
+        assert_eq!(rounds[0], Err("it is ill".to_owned()));
+        assert_eq!(rounds[1].as_ref().unwrap().len(), 5);
+    }
+
+    #[test]
+    fn who_panics_is_out_and_the_others_go_on() {
+        let (mut entry, _) = an_entry(&["a", "b"]);
+        let mut left = 3;
+        let fails = move || {
+            left -= 1;
+            if left == 0 { panic!("out of breath") } else { vec![1.0] }
+        };
+        let fails = std::cell::Cell::new(Some(fails));
+        entry.contestants[0].prepare = Ok(Box::new(move |_| Box::new(fails.take().unwrap())));
+        let rounds = take_turns(&entry, laps(5), |_, _| {});
+        assert_eq!(rounds[0], Err("it failed: out of breath".to_owned()));
+        assert_eq!(rounds[1].as_ref().unwrap().len(), 5);
     }
 
     #[test]

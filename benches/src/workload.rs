@@ -5,7 +5,7 @@
 //!    └───────LIMIT.round()───► Figures      the same job, by the least code that does it with no executor at all
 //! ```
 
-use crate::runtime::{Ability, Runtime};
+use crate::runtime::{Ability, Runtime, common_yield};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -136,6 +136,11 @@ pub fn in_a_task<R: Runtime, T: 'static>(runtime: &R, body: impl AsyncFnOnce(R) 
         return runtime.block_on(async move { body(inside).await });
     }
     let result = Rc::new(Cell::new(None));
+    // Some runtimes let a task spawn others only when it has been polled before.
+    let body = async move |inside: R| {
+        common_yield().await;
+        body(inside).await
+    };
     let (root, written) = (runtime.clone(), result.clone());
     runtime.block_on(async move {
         let inside = root.clone();

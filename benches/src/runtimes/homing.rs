@@ -8,8 +8,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// homing.
-#[derive(Clone, Debug)]
-pub struct Homing(Rc<homing::Runtime>);
+#[derive(Clone)]
+pub(crate) struct Homing(Rc<homing::Runtime>);
 
 impl Runtime for Homing {
     const NAME: &'static str = "homing";

@@ -8,8 +8,8 @@ use tokio::runtime::Builder;
 use tokio::task::{self, JoinHandle, JoinSet, LocalSet};
 
 /// tokio, with a `LocalSet`.
-#[derive(Clone, Debug)]
-pub struct TokioLocalSet(Rc<(LocalSet, tokio::runtime::Runtime)>);
+#[derive(Clone)]
+pub(crate) struct TokioLocalSet(Rc<(LocalSet, tokio::runtime::Runtime)>);
 
 impl Runtime for TokioLocalSet {
     const NAME: &'static str = "tokio";

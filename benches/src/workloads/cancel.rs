@@ -3,11 +3,12 @@
 //! Moved by: what a cancel does to find the task's await, whether the task is polled once more or its future dropped
 //! where it lies, the disarming of its timer, the join. The spawn and the arming are in the figure too.
 
+use crate::arrivals::Arrivals;
 use crate::bare::{self, boxed};
 use crate::runtime::{Ability, Runtime};
 use crate::scatter::hours_away;
 use crate::workload::{Figures, Limit, Metric, Scale, Workload, in_a_task, nanos_each};
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::rc::Rc;
@@ -46,20 +47,18 @@ impl Workload for Sleepers {
 
     fn round<R: Runtime>(runtime: &R, scale: Scale) -> Figures {
         let took = in_a_task(runtime, async move |runtime: R| {
-            let asleep = Rc::new(Cell::new(0));
+            let asleep = Rc::new(Arrivals::default());
             let mut handles = Vec::with_capacity(sleepers(scale) as usize);
             let begin = Instant::now();
             for number in 0..sleepers(scale) {
                 let asleep = asleep.clone();
                 handles.push(runtime.spawn(async move {
-                    asleep.set(asleep.get() + 1);
+                    asleep.arrive();
                     R::sleep(hours_away(number)).await;
-                    asleep.set(0);
+                    panic!("nobody sleeps for hours here");
                 }));
             }
-            while asleep.get() < sleepers(scale) {
-                R::yield_now().await;
-            }
+            asleep.reach(sleepers(scale) as usize).await;
             R::cancel_all(handles).await;
             begin.elapsed()
         });

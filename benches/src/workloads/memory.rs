@@ -3,12 +3,13 @@
 //! Moved by: the size of a task's header, the allocator's share, lists that grow with the number of tasks. Resident
 //! memory (RSS) after a million spawns, minus that before, in a fresh process for each runtime.
 
+use crate::arrivals::Arrivals;
 use crate::bare::{self, boxed};
 use crate::proc::resident_bytes;
 use crate::runtime::{Ability, Runtime};
 use crate::workload::{Figures, Limit, Metric, Place, Scale, Workload};
-use std::cell::Cell;
 use std::mem;
+use std::ops::Range;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -33,7 +34,7 @@ impl Workload for IdleTasks {
     const LIMIT: Option<Limit> = Some(Limit {
         about: "a boxed future, and its place in a vector",
         round: |scale| {
-            let parked = Rc::new(Cell::new(0));
+            let parked = Rc::new(Arrivals::default());
             let before = resident_bytes();
             let mut futures: Vec<_> =
                 (0..tasks(scale)).map(|_| boxed(Idle { parked: parked.clone(), _ballast: [0; 7] })).collect();
@@ -45,11 +46,11 @@ impl Workload for IdleTasks {
     });
 
     fn round<R: Runtime>(runtime: &R, scale: Scale) -> Figures {
-        let parked = Rc::new(Cell::new(0));
+        let parked = Rc::new(Arrivals::default());
         // A first batch, so that what is made once is there.
-        spawn_idle(runtime, AT_ONCE, &parked);
+        spawn_idle(runtime, 0..AT_ONCE, &parked);
         let before = resident_bytes();
-        spawn_idle(runtime, AT_ONCE + tasks(scale), &parked);
+        spawn_idle(runtime, AT_ONCE..AT_ONCE + tasks(scale), &parked);
         let grown = resident_bytes() - before;
         // A million destructors are of no interest.
         mem::forget(runtime.clone());
@@ -57,25 +58,22 @@ impl Workload for IdleTasks {
     }
 }
 
-/// Spawns idle tasks until there are `tasks`, all of them polled once.
-fn spawn_idle<R: Runtime>(runtime: &R, tasks: usize, parked: &Rc<Cell<usize>>) {
+/// Spawns these of all tasks, and sees each of them polled once.
+fn spawn_idle<R: Runtime>(runtime: &R, tasks: Range<usize>, parked: &Rc<Arrivals>) {
     let (inside, parked) = (runtime.clone(), parked.clone());
     runtime.block_on(async move {
-        while parked.get() < tasks {
-            let wanted = parked.get() + AT_ONCE;
+        for already in tasks.step_by(AT_ONCE) {
             for _ in 0..AT_ONCE {
                 R::detach(inside.spawn(Idle { parked: parked.clone(), _ballast: [0; 7] }));
             }
-            while parked.get() < wanted {
-                R::yield_now().await;
-            }
+            parked.reach(already + AT_ONCE).await;
         }
     });
 }
 
 /// A future of 64 bytes that never ends.
 struct Idle {
-    parked: Rc<Cell<usize>>,
+    parked: Rc<Arrivals>,
     _ballast: [u64; 7],
 }
 
@@ -85,7 +83,7 @@ impl Future for Idle {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        self.parked.set(self.parked.get() + 1);
+        self.parked.arrive();
         Poll::Pending
     }
 }

@@ -3,11 +3,11 @@
 //! Moved by: the waker's layout, whether cloning and dropping it counts anything, the ready queue, a turn's fixed work;
 //! with a thousand tasks, by the cache lines that a wake and a poll touch. Not by: the size of the task.
 
+use crate::arrivals::Arrivals;
 use crate::bare::{self, Boxed, boxed};
 use crate::runtime::Runtime;
 use crate::slot::Slot;
 use crate::workload::{Figures, Limit, Metric, Scale, Workload, in_a_task, nanos_each};
-use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -124,19 +124,17 @@ impl Workload for Ring {
     fn round<R: Runtime>(runtime: &R, scale: Scale) -> Figures {
         let took = in_a_task(runtime, async move |runtime: R| {
             let slots = Self::slots(scale);
-            let waiting = Rc::new(Cell::new(0));
+            let waiting = Rc::new(Arrivals::default());
             let handles: Vec<R::Handle> = (0..slots.len())
                 .map(|place| {
                     let (slots, waiting) = (slots.clone(), waiting.clone());
                     runtime.spawn(async move {
-                        waiting.set(waiting.get() + 1);
+                        waiting.arrive();
                         Self::pass_on(slots, place).await;
                     })
                 })
                 .collect();
-            while waiting.get() < slots.len() {
-                R::yield_now().await;
-            }
+            waiting.reach(slots.len()).await;
             let begin = Instant::now();
             slots[0].send(0);
             for handle in handles {

@@ -1,0 +1,131 @@
+//! The report as a page: the summary, then each measurement with its plot and its notes. One file, no script, no network.
+
+use super::plot::svg;
+use super::text::{LEGEND, ratio, rows, setting, spread, tally, verdict};
+use crate::bars::Verdict;
+use crate::results::{Measurement, Results};
+use std::fmt::Write;
+
+const STYLE: &str = "
+body { font: 15px/1.5 sans-serif; max-width: 1100px; margin: 2em auto; padding: 0 1em; color: #222; }
+table { border-collapse: collapse; margin: 1em 0; font-size: 13px; }
+th, td { padding: 2px 10px; border-bottom: 1px solid #ddd; text-align: left; }
+td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.met { color: #206020; } .missed { color: #b02010; font-weight: bold; } .warning { color: #b02010; }
+section { margin-top: 2.5em; } dt { float: left; width: 7em; color: #777; } dd { margin-left: 8em; }
+";
+
+/// The page.
+pub(super) fn page(results: &Results) -> String {
+    let mut page = String::from(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Benchmarks</title>",
+    );
+    write!(page, "<style>{STYLE}</style></head>\n<body><h1>Benchmarks</h1>\n<dl>")
+        .expect("a string takes all");
+    for (name, value) in setting(results) {
+        write!(page, "<dt>{name}</dt><dd>{}</dd>", escape(&value)).expect("a string takes all");
+    }
+    page.push_str("</dl>\n");
+    for misgiving in results.setting.misgivings() {
+        writeln!(page, "<p class=\"warning\">Mind: {}.</p>", escape(&misgiving)).expect("a string takes all");
+    }
+    writeln!(page, "<p>{LEGEND}</p>").expect("a string takes all");
+    page.push_str(&summary(results));
+    page.extend(results.measurements.iter().map(section));
+    page.push_str("</body></html>\n");
+    page
+}
+
+fn summary(results: &Results) -> String {
+    let rows = rows(results);
+    let mut table = format!(
+        "<h2>Summary: {}</h2>\n<table><tr><th></th><th>unit</th><th>homing</th><th>best peer</th><th>homing : best peer</th>\
+         <th>homing : limit</th><th>bar</th><th></th></tr>\n",
+        tally(&rows)
+    );
+    for row in &rows {
+        let name = escape(&row.measurement.name);
+        write!(table, "<tr><td><a href=\"#{}\">{name}</a></td>", anchor(row.measurement))
+            .expect("a string takes all");
+        write!(table, "<td>{}</td>", escape(&row.measurement.unit)).expect("a string takes all");
+        for text in [&row.subject, &row.best_peer, &row.to_best_peer, &row.to_limit] {
+            write!(table, "<td class=\"n\">{}</td>", escape(text)).expect("a string takes all");
+        }
+        let (class, word) = match &row.outcome {
+            Some(outcome) if outcome.verdict == Verdict::Met => ("met", verdict(outcome)),
+            Some(outcome) => ("missed", verdict(outcome)),
+            None => ("", String::new()),
+        };
+        writeln!(table, "<td>{}</td><td class=\"{class}\">{}</td></tr>", escape(&row.bar), escape(&word))
+            .expect("a string takes all");
+    }
+    table.push_str("</table>\n");
+    table
+}
+
+fn section(measurement: &Measurement) -> String {
+    let mut section = format!(
+        "<section id=\"{}\"><h2>{}, {}</h2>\n<p>{}.</p>\n",
+        anchor(measurement),
+        escape(&measurement.name),
+        escape(&measurement.unit),
+        escape(&measurement.about)
+    );
+    section.push_str(&svg(measurement).unwrap_or_default());
+    section.push_str(
+        "<table><tr><th></th><th>median (quartiles)</th><th>homing : it</th><th>it : limit</th><th>rounds</th><th>note</th></tr>\n",
+    );
+    for cell in &measurement.cells {
+        let note = cell.note.as_deref().unwrap_or_default();
+        write!(section, "<tr><td>{}</td>", escape(&cell.name)).expect("a string takes all");
+        if let Some(reason) = &cell.left_out {
+            writeln!(section, "<td colspan=\"4\"></td><td>left out: {}</td></tr>", escape(reason))
+                .expect("a string takes all");
+            continue;
+        }
+        let compared = measurement.subject().map_or(String::new(), |subject| ratio(subject, Some(cell)));
+        let to_limit = ratio(cell, measurement.limit());
+        for text in [spread(cell.middle()), compared, to_limit, cell.samples.len().to_string()] {
+            write!(section, "<td class=\"n\">{text}</td>").expect("a string takes all");
+        }
+        writeln!(section, "<td>{}</td></tr>", escape(note)).expect("a string takes all");
+    }
+    section.push_str("</table></section>\n");
+    section
+}
+
+fn anchor(measurement: &Measurement) -> String {
+    measurement.name.replace(' ', "-")
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lineup::Kind::{Peer, Subject};
+    use crate::results::tests::measurement;
+    use crate::setting::Setting;
+
+    #[test]
+    fn text_from_elsewhere_does_not_become_markup() {
+        let mut it = measurement("spawn-join", &[("homing", Subject, &[1.0; 5]), ("smol", Peer, &[2.0; 5])]);
+        it.cells[1].note = Some("a Vec<Task> & more".to_owned());
+        let page = page(&Results { setting: Setting::default(), measurements: vec![it] });
+        assert!(page.contains("a Vec&lt;Task&gt; &amp; more"));
+        assert!(!page.contains("<Task>"));
+    }
+
+    #[test]
+    fn every_line_of_the_summary_links_to_its_section() {
+        let it =
+            measurement("timers-fire late-p50", &[("homing", Subject, &[1.0; 5]), ("smol", Peer, &[2.0; 5])]);
+        let page = page(&Results { setting: Setting::default(), measurements: vec![it] });
+        assert!(
+            page.contains("href=\"#timers-fire-late-p50\"") && page.contains("id=\"timers-fire-late-p50\"")
+        );
+        assert!(page.contains("<svg"));
+    }
+}

@@ -1,0 +1,123 @@
+//! The report in Markdown.
+
+use super::text::{LEGEND, ratio, rows, setting, spread, tally, verdict};
+use crate::results::{Measurement, Results};
+use std::fmt::Write;
+
+/// All of it.
+pub(super) fn page(results: &Results) -> String {
+    let mut page = String::from("# Benchmarks\n\n");
+    for (name, value) in setting(results) {
+        writeln!(page, "* {name}: {value}").expect("a string takes all");
+    }
+    for misgiving in results.setting.misgivings() {
+        writeln!(page, "* **{misgiving}**").expect("a string takes all");
+    }
+    page.push_str("\n## Summary\n\n");
+    page.push_str(LEGEND);
+    page.push_str("\n\n");
+    page.push_str(&summary(results));
+    page.push_str("\n## All figures\n");
+    page.extend(results.measurements.iter().map(details));
+    page
+}
+
+/// A line for each measurement, and how many bars were met.
+pub(super) fn summary(results: &Results) -> String {
+    let rows = rows(results);
+    let mut table = String::from(
+        "| | unit | homing | best peer | homing : best peer | homing : limit | bar | |\n\
+         |---|---|---:|---|---:|---:|---|---|\n",
+    );
+    for row in &rows {
+        let verdict = row.outcome.as_ref().map_or(String::new(), verdict);
+        writeln!(
+            table,
+            "| {} | {} | {} | {} | {} | {} | {} | {verdict} |",
+            row.measurement.name,
+            row.measurement.unit,
+            row.subject,
+            row.best_peer,
+            row.to_best_peer,
+            row.to_limit,
+            row.bar
+        )
+        .expect("a string takes all");
+    }
+    writeln!(table, "\n{}.", tally(&rows)).expect("a string takes all");
+    table
+}
+
+/// One measurement with all its contestants.
+pub(super) fn details(measurement: &Measurement) -> String {
+    let mut part = format!("\n### {}, {}\n\n{}.\n\n", measurement.name, measurement.unit, measurement.about);
+    part.push_str("| | median (quartiles) | homing : it | it : limit | rounds | note |\n|---|---:|---:|---:|---:|---|\n");
+    for cell in &measurement.cells {
+        let note = cell.note.as_deref().unwrap_or_default();
+        if let Some(reason) = &cell.left_out {
+            writeln!(part, "| {} | – | | | | left out: {} |", cell.name, one_line(reason))
+                .expect("a string takes all");
+            continue;
+        }
+        let compared = measurement.subject().map_or(String::new(), |subject| ratio(subject, Some(cell)));
+        writeln!(
+            part,
+            "| {} | {} | {compared} | {} | {} | {note} |",
+            cell.name,
+            spread(cell.middle()),
+            ratio(cell, measurement.limit()),
+            cell.samples.len()
+        )
+        .expect("a string takes all");
+    }
+    part
+}
+
+/// Text that stays in its cell.
+fn one_line(text: &str) -> String {
+    text.replace(['\n', '\r'], " ").replace('|', "/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lineup::Kind::{Limit, Peer, Subject};
+    use crate::results::tests::measurement;
+    use crate::setting::Setting;
+
+    fn results() -> Results {
+        let mut it = measurement(
+            "spawn-join",
+            &[
+                ("homing", Subject, &[50.0; 7]),
+                ("tokio", Peer, &[200.0; 7]),
+                ("smol", Peer, &[100.0; 7]),
+                ("nio", Peer, &[]),
+                ("limit", Limit, &[25.0; 7]),
+            ],
+        );
+        it.cells[3].left_out = Some("it failed:\nno | idea".to_owned());
+        Results { setting: Setting { load: 7.0, ..Setting::default() }, measurements: vec![it] }
+    }
+
+    #[test]
+    fn the_summary_names_the_best_peer_the_ratios_and_the_verdict() {
+        let summary = summary(&results());
+        let line = summary.lines().nth(2).unwrap();
+        let expected = "| spawn-join | ns/task | 50.0 (50.0–50.0) | smol 100 | 0.50 (0.50–0.50) | 2.00 (2.00–2.00) | ≤ 0.60 \
+             | met: 0.50 |";
+        assert_eq!(line, expected);
+        assert!(summary.ends_with("\n1 of 1 bars met.\n"), "{summary}");
+    }
+
+    #[test]
+    fn who_is_left_out_has_its_reason_in_one_line_of_the_table() {
+        let page = page(&results());
+        assert!(page.contains("| nio | – | | | | left out: it failed: no / idea |\n"), "{page}");
+    }
+
+    #[test]
+    fn a_busy_machine_is_said_in_bold() {
+        assert!(page(&results()).contains("* **the machine was busy: 7 threads"));
+    }
+}
