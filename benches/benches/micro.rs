@@ -1,9 +1,11 @@
-//! The workloads under criterion: `cargo bench -p homing-benches --features peers -- [FILTER] [criterion's options]`.
+//! The workloads under criterion: `cargo bench -p homing-benches --features peers -- [FILTER] [criterion's
+//! options]`.
 //!
-//! criterion measures one benchmark after the other, which is what the [rounds](homing_benches::rounds) are there to
-//! avoid. So the rounds are taken first, and criterion is handed what they gave, sample by sample. It does its statistics,
-//! remembers them (`--save-baseline`, `--baseline`) and tells what has changed; the iterations and seconds that it says it
-//! will take are those of the handing over, not those of the measurement.
+//! criterion measures one benchmark after the other, which is what the [rounds](homing_benches::rounds) are
+//! there to avoid. So the rounds are taken first, and criterion is handed what they gave, sample by sample.
+//! It does its statistics, remembers them (`--save-baseline`, `--baseline`) and tells what has changed; the
+//! iterations and seconds that it says it will take are those of the handing over, not those of the
+//! measurement.
 
 use criterion::{Bencher, BenchmarkGroup, Criterion, SamplingMode, measurement::WallTime};
 use homing_benches::cli;
@@ -66,7 +68,8 @@ fn configure(group: &mut BenchmarkGroup<'_, WallTime>) {
     group.warm_up_time(Duration::from_nanos(1)).measurement_time(Duration::from_secs(1));
 }
 
-/// Lets criterion have one sample after the other. It begins with one or a few as a warm-up, so they come in a circle.
+/// Lets criterion have one sample after the other. It begins with one or a few as a warm-up, so they come in
+/// a circle.
 fn hand_over(bencher: &mut Bencher<'_>, mut next: impl FnMut() -> f64) {
     bencher.iter_custom(|iterations| Duration::from_nanos((next() * iterations as f64) as u64));
 }

@@ -1,6 +1,7 @@
 //! Arrivals: one task waits until so many others have come to some point.
 //!
-//! Not by giving way until they have: a runtime may poll a task that gives way again at once, and let the others wait.
+//! Not by giving way until they have: a runtime may poll a task that gives way again at once, and let the
+//! others wait.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;

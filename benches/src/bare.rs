@@ -1,6 +1,7 @@
 //! Futures polled by hand: what the limits are made of.
 //!
-//! A limit has no queue, no waker and no handle. It knows when a future can go on, polls it then, and that is all.
+//! A limit has no queue, no waker and no handle. It knows when a future can go on, polls it then, and that is
+//! all.
 
 use std::hint::black_box;
 use std::pin::Pin;

@@ -1,6 +1,7 @@
 //! The bars: what homing wants to reach, against whom.
 //!
-//! A bar is part of the tree, so that a change which goes below one is seen as such, and lowering one is a commit.
+//! A bar is part of the tree, so that a change which goes below one is seen as such, and lowering one is a
+//! commit.
 
 use crate::results::{Cell, Measurement, Results};
 

@@ -11,7 +11,7 @@ use crate::workloads;
 use clap::{Parser, Subcommand};
 use std::error::Error;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Microbenchmarks of executors, in turn.
@@ -125,7 +125,7 @@ fn how_much(full: bool) -> Scale {
     if full { Scale::Full } else { Scale::Quick }
 }
 
-fn write_report(filter: &str, full: bool, out: &PathBuf) -> Result<ExitCode, Box<dyn Error>> {
+fn write_report(filter: &str, full: bool, out: &Path) -> Result<ExitCode, Box<dyn Error>> {
     let results = report::measure(filter, how_much(full));
     report::write(&results, out)?;
     println!("{}", report::summary(&results));
@@ -134,7 +134,7 @@ fn write_report(filter: &str, full: bool, out: &PathBuf) -> Result<ExitCode, Box
     Ok(ExitCode::SUCCESS)
 }
 
-fn show_changes(old: &PathBuf, new: &PathBuf) -> Result<ExitCode, Box<dyn Error>> {
+fn show_changes(old: &Path, new: &Path) -> Result<ExitCode, Box<dyn Error>> {
     let changes = compare(&report::read(old)?, &report::read(new)?)?;
     println!("{}", table(&changes));
     let slower = changes.iter().filter(|change| change.meaning() == Meaning::Slower).count();

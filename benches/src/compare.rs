@@ -1,17 +1,18 @@
 //! Comparing two runs: what has become slower?
 //!
-//! Between two runs the machine has changed more than the code. But in both runs the peers were measured beside homing, and
-//! their code is the same: what has changed with them is the machine. They are the control group:
+//! Between two runs the machine has changed more than the code. But in both runs the peers were measured
+//! beside homing, and their code is the same: what has changed with them is the machine. They are the control
+//! group:
 //!
 //! ```text
 //! homing:  new / old = 1.31  ┐
-//! tokio:   new / old = 1.22  │   drift = median of the peers' = 1.22     homing's own change = 1.31 / 1.22 = 1.07
+//! tokio:   new / old = 1.22  │   drift = median of the peers' = 1.22   homing's own change = 1.31 / 1.22 = 1.07
 //! smol:    new / old = 1.25  │   noise = how far the peers are apart, and how well each median is known
 //! monoio:  new / old = 1.18  ┘           a change counts when it is greater than that, and than 5 %
 //! ```
 //!
-//! A peer whose version has changed is no control. Without peers in the files there is no drift to be seen, and the figures
-//! are taken as they are.
+//! A peer whose version has changed is no control. Without peers in the files there is no drift to be seen,
+//! and the figures are taken as they are.
 
 use crate::lineup::Kind;
 use crate::results::{Cell, Measurement, Results};
@@ -125,7 +126,8 @@ fn same_version(old: &Results, new: &Results, runtime: &str) -> bool {
 /// The table, in Markdown.
 pub fn table(changes: &[Change]) -> String {
     let mut table = String::from(
-        "| measurement | old | new | change, drift taken out | must exceed | |\n|---|---:|---:|---:|---:|---|\n",
+        "| measurement | old | new | change, drift taken out | must exceed | |\n\
+         |---|---:|---:|---:|---:|---|\n",
     );
     for change in changes {
         let meaning = match change.meaning() {

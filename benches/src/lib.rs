@@ -3,7 +3,7 @@
 //! ```text
 //!  runtime     what a runtime has to offer           ┐
 //!   └ runtimes/  an adapter each                     ├─► lineup ─► rounds ─► statistics
-//!  workload    what is measured, and how             │     └─► solo           one of them in a process of its own
+//!  workload    what is measured, and how             │     └─► solo        one of them in its own process
 //!   └ workloads/ a part of a runtime each            ┘
 //!
 //!  results ─► report    Markdown, JSON, a page with plots          setting   where and when

@@ -1,7 +1,7 @@
 //! The lineup: a workload, and everybody who takes part in it, with types no more.
 //!
 //! ```text
-//! Workload × Runtime, Runtime, …, Limit  ──►  Entry { contestants: [ Contestant, … ] }  ──prepare──►  Round, Round, …
+//! Workload × Runtime, …, Limit ──► Entry { contestants: [ Contestant, … ] } ──prepare──► Round, Round, …
 //! ```
 
 use crate::runtime::{Ability, Runtime};
@@ -121,7 +121,8 @@ fn prepare_limit(limit: Limit, scale: Scale) -> Round {
     Box::new(move || (limit.round)(scale))
 }
 
-/// Runs rounds where they belong. In a process of its own it runs what is prepared here, as the one contestant there is.
+/// Runs rounds where they belong. In a process of its own it runs what is prepared here, as the one
+/// contestant there is.
 fn place<W: Workload>(name: &'static str, here: impl Fn(Scale) -> Round + 'static) -> Prepare {
     Box::new(move |scale| match W::PLACE {
         Place::Apart if !solo::is_this_process() && scale != Scale::Smoke => {

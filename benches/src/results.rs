@@ -1,7 +1,7 @@
 //! Results: what a run gave, as it is written to a file and read again.
 //!
-//! All samples are kept, lap by lap, so that whoever reads the file can form every ratio anew: those of two runtimes pair
-//! the rounds of one lap.
+//! All samples are kept, lap by lap, so that whoever reads the file can form every ratio anew: those of two
+//! runtimes pair the rounds of one lap.
 //!
 //! ```text
 //! Results ─┬─ Setting        where, when, with which versions
@@ -116,8 +116,8 @@ impl Cell {
         Middle::of(self.samples.iter().copied())
     }
 
-    /// How much of the other's this one takes: the middle of the ratios, each of two rounds of one lap. `None` if the other
-    /// one takes nothing.
+    /// How much of the other's this one takes: the middle of the ratios, each of two rounds of one lap.
+    /// `None` if the other one takes nothing.
     pub fn ratio_to(&self, other: &Cell) -> Option<Middle> {
         let pairs = self.samples.iter().zip(&other.samples).filter(|(_, other)| **other > 0.0);
         let ratios: Vec<f64> = pairs.map(|(one, other)| one / other).collect();

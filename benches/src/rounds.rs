@@ -1,8 +1,9 @@
 //! The rounds: who is measured when.
 //!
-//! A shared machine is slow in one second and fast in the next, by a factor of two. Measured one after the other, one
-//! runtime gets the bad second; so a workload's contestants take turns, a round each, in one process. What one leaves
-//! behind (warm caches, the allocator's free lists, a CPU's clock) the next one finds, so each lap has another order:
+//! A shared machine is slow in one second and fast in the next, by a factor of two. Measured one after the
+//! other, one runtime gets the bad second; so a workload's contestants take turns, a round each, in one
+//! process. What one leaves behind (warm caches, the allocator's free lists, a CPU's clock) the next one
+//! finds, so each lap has another order:
 //!
 //! ```text
 //!  warm-up   │  lap 1    │  lap 2    │  lap 3    │ …

@@ -1,8 +1,8 @@
 //! The runtime: what an executor has to offer to take part.
 //!
-//! This trait is the whole of what the harness knows about anybody. Workloads are written against it alone, so that all
-//! do the same work; an adapter maps it to the calls that the runtime's own documentation recommends, adds nothing, and
-//! saves nothing that its users would have to pay.
+//! This trait is the whole of what the harness knows about anybody. Workloads are written against it alone,
+//! so that all do the same work; an adapter maps it to the calls that the runtime's own documentation
+//! recommends, adds nothing, and saves nothing that its users would have to pay.
 //!
 //! ```text
 //!                 block_on(main)          the thread is the runtime's until `main` is done
@@ -13,9 +13,9 @@
 //!                          yield_now, sleep
 //! ```
 //!
-//! Seven items are needed: a name and a package, `Handle`, `new`, `block_on`, `spawn`, `join`. What else a runtime cannot do
-//! it says in `LACKS`, and the workloads that need it leave it out; where it does a thing differently from the others, it
-//! says so in `note`, and the report prints that beside the figure.
+//! Seven items are needed: a name and a package, `Handle`, `new`, `block_on`, `spawn`, `join`. What else a
+//! runtime cannot do it says in `LACKS`, and the workloads that need it leave it out; where it does a thing
+//! differently from the others, it says so in `note`, and the report prints that beside the figure.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -49,7 +49,8 @@ pub trait Runtime: Clone + 'static {
     /// Spawns a task on this runtime, which is running.
     fn spawn(&self, future: impl Future<Output = ()> + 'static) -> Self::Handle;
 
-    /// Spawns a task whose first poll happens inside the call. A runtime without [`Ability::Eager`] spawns as ever.
+    /// Spawns a task whose first poll happens inside the call. A runtime without [`Ability::Eager`] spawns as
+    /// ever.
     fn spawn_eager(&self, future: impl Future<Output = ()> + 'static) -> Self::Handle {
         self.spawn(future)
     }
@@ -78,7 +79,8 @@ pub trait Runtime: Clone + 'static {
         lacking::<Self>(Ability::Sleep)
     }
 
-    /// Spawns `count` children and waits until all are done: the idiom that the runtime's documentation shows for it.
+    /// Spawns `count` children and waits until all are done: the idiom that the runtime's documentation shows
+    /// for it.
     fn group<F>(&self, count: usize, child: impl Fn() -> F) -> impl Future<Output = ()>
     where
         F: Future<Output = ()> + 'static,
@@ -91,7 +93,8 @@ pub trait Runtime: Clone + 'static {
         }
     }
 
-    /// What a reader of this runtime's figure for a workload must know. An equal task with equal semantics needs no note.
+    /// What a reader of this runtime's figure for a workload must know. An equal task with equal semantics
+    /// needs no note.
     fn note(_workload: &str) -> Option<&'static str> {
         None
     }

@@ -1,6 +1,8 @@
-//! A slot: the channel that all runtimes use. Room for one message, from one sender to one receiver, on one thread.
+//! A slot: the channel that all runtimes use. Room for one message, from one sender to one receiver, on one
+//! thread.
 //!
-//! Ours, knows no runtime, and does next to nothing, so that what is measured is the wake and the poll, not the channel.
+//! Ours, knows no runtime, and does next to nothing, so that what is measured is the wake and the poll, not
+//! the channel.
 
 use std::cell::Cell;
 use std::future::poll_fn;

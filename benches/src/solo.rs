@@ -1,5 +1,5 @@
-//! Solo: one workload on one contestant in a process, and nothing else. For profilers and valgrind, and for workloads that
-//! measure the process.
+//! Solo: one workload on one contestant in a process, and nothing else. For profilers and valgrind, and for
+//! workloads that measure the process.
 
 use crate::lineup::Entry;
 use crate::workload::{Figures, Scale};

@@ -1,8 +1,9 @@
 //! Statistics: what is said of many rounds.
 //!
-//! Disturbances only ever add time, and now and then a lot, so nothing here is a mean. The middle is the median; the spread
-//! is the two quartiles. How well the median itself is known is told by its *interval*: the two order statistics between
-//! which the true median lies with 95 % probability, whatever the distribution, for it is a matter of counting coin tosses:
+//! Disturbances only ever add time, and now and then a lot, so nothing here is a mean. The middle is the
+//! median; the spread is the two quartiles. How well the median itself is known is told by its *interval*:
+//! the two order statistics between which the true median lies with 95 % probability, whatever the
+//! distribution, for it is a matter of counting coin tosses:
 //!
 //! ```text
 //! sorted:   x x x x x x x x x x x x x x x x x
@@ -64,8 +65,9 @@ fn at(sorted: &[f64], part: f64) -> f64 {
     below + (above - below) * place.fract()
 }
 
-/// How many numbers can be left out at either end, so that the rest still encloses the true median in 95 cases of 100: the
-/// largest `k` with P(at most `k` of `count` coins show heads) ≤ 2.5 %. Of five numbers or fewer, none can.
+/// How many numbers can be left out at either end, so that the rest still encloses the true median in 95
+/// cases of 100: the largest `k` with P(at most `k` of `count` coins show heads) ≤ 2.5 %. Of five numbers or
+/// fewer, none can.
 fn ranks_outside(count: usize) -> usize {
     let mut exactly = 0.5_f64.powi(count as i32);
     let mut at_most = exactly;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Workload ──round(runtime)──► Figures      one number for each of METRICS, of one round
-//!    └───────LIMIT.round()───► Figures      the same job, by the least code that does it with no executor at all
+//!    └───────LIMIT.round()───► Figures      the same job, by the least code that does it
 //! ```
 
 use crate::runtime::{Ability, Runtime, common_yield};
@@ -25,7 +25,8 @@ pub trait Workload: 'static {
     /// What is physically there to be won.
     const LIMIT: Option<Limit> = None;
 
-    /// How many operations a round is, if its instructions can be counted: if it neither waits nor starts threads.
+    /// How many operations a round is, if its instructions can be counted: if it neither waits nor starts
+    /// threads.
     fn operations(_scale: Scale) -> Option<u32> {
         None
     }
@@ -90,8 +91,8 @@ pub struct Limit {
     pub round: fn(Scale) -> Figures,
 }
 
-/// How much is done in a round. Figures are per operation at any scale, but caches make scales differ: only figures of
-/// the same scale are compared.
+/// How much is done in a round. Figures are per operation at any scale, but caches make scales differ: only
+/// figures of the same scale are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scale {
     /// As little as shows that it works.
@@ -128,8 +129,8 @@ pub fn nanos_each(took: Duration, operations: u32) -> Figures {
     vec![took.as_nanos() as f64 / f64::from(operations)]
 }
 
-/// Runs the body of a round in a task, where programs do their work. (The future that a runtime blocks on is a special
-/// case for most of them, with costs of its own.) Who has no tasks does all in that future.
+/// Runs the body of a round in a task, where programs do their work. (The future that a runtime blocks on is
+/// a special case for most of them, with costs of its own.) Who has no tasks does all in that future.
 pub fn in_a_task<R: Runtime, T: 'static>(runtime: &R, body: impl AsyncFnOnce(R) -> T + 'static) -> T {
     if R::LACKS.contains(&Ability::Spawn) {
         let inside = runtime.clone();

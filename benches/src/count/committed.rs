@@ -1,7 +1,7 @@
 //! The committed counts: a table in the tree, and the check against it.
 //!
-//! The table is of one compiler and one kind of processor, named in it. Another compiler may well count differently; then
-//! whoever updates it updates the table.
+//! The table is of one compiler and one kind of processor, named in it. Another compiler may well count
+//! differently; then whoever updates it updates the table.
 
 use super::instructions;
 use super::operations::{OPERATIONS, Operation};

@@ -1,7 +1,8 @@
 //! Instructions per operation: the figure that does not depend on how busy the machine is.
 //!
-//! valgrind's callgrind counts a process from beginning to end. So everything is run in two processes, more often in one
-//! than in the other; the difference is what the additional times took, without start-up and first use:
+//! valgrind's callgrind counts a process from beginning to end. So everything is run in two processes, more
+//! often in one than in the other; the difference is what the additional times took, without start-up and
+//! first use:
 //!
 //! ```text
 //! start-up │ first use │ ░░                      │        fewer
@@ -9,10 +10,11 @@
 //! ```
 //!
 //! * [`workloads`]: any workload, on any runtime, to compare them.
-//! * [`operations`]: homing's elementary operations. What they take is [committed]; a change that makes one of them longer
-//!   by more than a twentieth is found by the check.
+//! * [`operations`]: homing's elementary operations. What they take is [committed]; a change that makes one
+//!   of them longer by more than a twentieth is found by the check.
 //!
-//! A count knows nothing of cache misses and of mispredicted branches: fewer instructions are not always less time.
+//! A count knows nothing of cache misses and of mispredicted branches: fewer instructions are not always less
+//! time.
 
 pub mod committed;
 pub mod operations;

@@ -9,7 +9,8 @@ use std::io;
 const FEWER: u32 = 1;
 const MORE: u32 = 3;
 
-/// Counts all workloads whose name contains the filter and that can be counted, and prints a table in Markdown as it goes.
+/// Counts all workloads whose name contains the filter and that can be counted, and prints a table in
+/// Markdown as it goes.
 ///
 /// # Errors
 ///

@@ -1,6 +1,7 @@
 //! CPython's asyncio, and uvloop: where people come from.
 //!
-//! Each runs in a process of its own, which sleeps until it is told to run a round. So it takes its turns as the others do.
+//! Each runs in a process of its own, which sleeps until it is told to run a round. So it takes its turns as
+//! the others do.
 //!
 //! ```text
 //! this process ──"ping-pong quick"──► python3 workloads.py asyncio

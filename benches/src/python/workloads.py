@@ -1,6 +1,6 @@
-"""The workloads in Python, on asyncio or uvloop: see mod.rs. Reads "WORKLOAD SCALE" lines, answers with figures.
+"""The workloads in Python, on asyncio or uvloop (see mod.rs). Reads "WORKLOAD SCALE" lines, answers with figures.
 
-Fewer operations than in Rust, since each takes some twenty times as long; figures are per operation all the same.
+Fewer operations than in Rust, since each takes some twenty times as long. Figures are per operation all the same.
 """
 
 import asyncio

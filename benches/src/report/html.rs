@@ -1,4 +1,5 @@
-//! The report as a page: the summary, then each measurement with its plot and its notes. One file, no script, no network.
+//! The report as a page: the summary, then each measurement with its plot and its notes. One file, no script,
+//! no network.
 
 use super::plot::svg;
 use super::text::{LEGEND, ratio, rows, setting, spread, tally, verdict};
@@ -39,7 +40,8 @@ pub(super) fn page(results: &Results) -> String {
 fn summary(results: &Results) -> String {
     let rows = rows(results);
     let mut table = format!(
-        "<h2>Summary: {}</h2>\n<table><tr><th></th><th>unit</th><th>homing</th><th>best peer</th><th>homing : best peer</th>\
+        "<h2>Summary: {}</h2>\n<table><tr><th></th><th>unit</th><th>homing</th><th>best peer</th>\
+         <th>homing : best peer</th>\
          <th>homing : limit</th><th>bar</th><th></th></tr>\n",
         tally(&rows)
     );
@@ -73,7 +75,8 @@ fn section(measurement: &Measurement) -> String {
     );
     section.push_str(&svg(measurement).unwrap_or_default());
     section.push_str(
-        "<table><tr><th></th><th>median (quartiles)</th><th>homing : it</th><th>it : limit</th><th>rounds</th><th>note</th></tr>\n",
+        "<table><tr><th></th><th>median (quartiles)</th><th>homing : it</th><th>it : limit</th>\
+         <th>rounds</th><th>note</th></tr>\n",
     );
     for cell in &measurement.cells {
         let note = cell.note.as_deref().unwrap_or_default();

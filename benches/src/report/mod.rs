@@ -1,7 +1,7 @@
 //! The report: one run, written as Markdown, as JSON, and as a page with plots.
 //!
 //! ```text
-//! workloads ──rounds──► Results ─┬─► report.json     all samples: for `compare`, and for whoever knows better statistics
+//! workloads ──rounds──► Results ─┬─► report.json     all samples: for `compare`, and for better statistics
 //!                                ├─► report.md       tables and notes
 //!                                └─► report.html     the same with plots, in one file
 //! ```

@@ -1,10 +1,11 @@
-//! A plot of one measurement: a line for each contestant, from its lower to its upper quartile, with a dot at the median.
+//! A plot of one measurement: a line for each contestant, from its lower to its upper quartile, with a dot at
+//! the median.
 //!
 //! ```text
 //! homing       ─●─                ┊
 //! tokio                           ┊           ──●────
 //! smol                            ┊   ─●─
-//!              ┊ limit            10          100            on a logarithmic scale, since it is ratios that count
+//!              ┊ limit            10          100            logarithmic: ratios are what counts
 //! ```
 
 use crate::lineup::Kind;
@@ -21,14 +22,16 @@ const WIDTH: u32 = 760;
 const LINE_HEIGHT: u32 = 22;
 const MARGINS: u32 = 46;
 
-/// The plot as SVG. `None` if there is nothing to plot: figures that are zero have no place on a logarithmic scale.
+/// The plot as SVG. `None` if there is nothing to plot: figures that are zero have no place on a logarithmic
+/// scale.
 pub(super) fn svg(measurement: &Measurement) -> Option<String> {
     let cells: Vec<&Cell> = measurement.measured().filter(|cell| cell.middle().low > 0.0).collect();
     if cells.len() < 2 {
         return None;
     }
     let mut svg = String::new();
-    // Drawing into a string fails only if there is a mistake here, and a report without plots is better than none.
+    // Drawing into a string fails only if there is a mistake here, and a report without plots is better than
+    // none.
     draw(measurement, &cells, &mut svg).ok()?;
     Some(svg)
 }

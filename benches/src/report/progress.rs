@@ -25,7 +25,8 @@ impl Progress {
         self.bar.set_position(0);
     }
 
-    /// Between two rounds: what is drawn here is not measured. (Nor is it drawn more than some twenty times a second.)
+    /// Between two rounds: what is drawn here is not measured. (Nor is it drawn more than some twenty times a
+    /// second.)
     pub(super) fn round(&self, done: usize, of: usize) {
         self.bar.set_length(of as u64);
         self.bar.set_position(done as u64);

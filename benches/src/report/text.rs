@@ -100,11 +100,12 @@ pub(super) fn setting(results: &Results) -> Vec<(&'static str, String)> {
 }
 
 /// How to read the summary.
-pub(super) const LEGEND: &str = "Less is better everywhere. A figure is the median of all rounds, with the quartiles in \
-    brackets: half of the rounds lie between these. A ratio is the median of the laps' ratios, each of two rounds that were \
-    run one soon after the other; it means more than the figures, which are those of one machine in one minute. The limit is \
-    the least code that does the job with no executor at all. A bar is what homing wants to reach against the best peer, if no \
-    other is named; where it lies within the noise, it says 'close'. Only runtimes with tasks count as peers.";
+pub(super) const LEGEND: &str = "Less is better everywhere. A figure is the median of all rounds, with the \
+    quartiles in brackets: half of the rounds lie between these. A ratio is the median of the laps' ratios, each \
+    of two rounds that were run one soon after the other; it means more than the figures, which are those of one \
+    machine in one minute. The limit is the least code that does the job with no executor at all. A bar is what \
+    homing wants to reach against the best peer, if no other is named; where it lies within the noise, it says \
+    'close'. Only runtimes with tasks count as peers.";
 
 #[cfg(test)]
 mod tests {

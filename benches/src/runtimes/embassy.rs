@@ -1,7 +1,8 @@
 //! embassy-executor, on std: made for microcontrollers, where all tasks are static.
 //!
-//! A task's storage is found by the linker and there for ever; nothing can be awaited but what the task itself signals. So
-//! only workloads take part that spawn a number of tasks and let them be, and here that storage is leaked.
+//! A task's storage is found by the linker and there for ever; nothing can be awaited but what the task
+//! itself signals. So only workloads take part that spawn a number of tasks and let them be, and here that
+//! storage is leaked.
 
 use crate::runtime::{Ability, Runtime};
 use embassy_executor::raw::TaskStorage;
@@ -42,8 +43,8 @@ impl Runtime for Embassy {
             });
         };
         let mut executor = self.executor;
-        // SAFETY: the executor was leaked, so it is there for ever; nobody else refers to it while it runs, for it is not
-        // run from within its own tasks, and they know its spawner only.
+        // SAFETY: the executor was leaked, so it is there for ever; nobody else refers to it while it runs,
+        // for it is not run from within its own tasks, and they know its spawner only.
         let executor: &'static mut Executor = unsafe { executor.as_mut() };
         executor.run_until(init, move || over.get());
         result.take().expect("the main task is over")

@@ -75,7 +75,8 @@ impl Runtime for Homing {
 }
 
 pin_project! {
-    /// A future for homing, whose tasks give a `Result`. An `async` block around the other one would keep it twice.
+    /// A future for homing, whose tasks give a `Result`. An `async` block around the other one would keep it
+    /// twice.
     struct Fallible<F> {
         #[pin]
         future: F,

@@ -34,7 +34,8 @@ impl Runtime for LocalRuntime {
 
     async fn cancel_all(handles: Vec<Self::Handle>) {
         handles.iter().for_each(TaskHandle::cancel);
-        // There is no way to await a task that has been cancelled. Two turns later its future has been dropped.
+        // There is no way to await a task that has been cancelled. Two turns later its future has been
+        // dropped.
         common_yield().await;
         common_yield().await;
     }

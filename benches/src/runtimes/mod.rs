@@ -72,7 +72,8 @@ pub fn packages() -> Vec<(&'static str, &'static str)> {
 /// Why io_uring cannot be used here, if so.
 #[cfg(feature = "peers")]
 fn without_io_uring() -> Option<String> {
-    // SAFETY: with no entries and no parameters the call sets nothing up: the kernel says EINVAL or EFAULT if it knows it.
+    // SAFETY: with no entries and no parameters the call sets nothing up: the kernel says EINVAL or EFAULT if
+    // it knows it.
     let answer = unsafe { libc::syscall(libc::SYS_io_uring_setup, 0, std::ptr::null_mut::<libc::c_void>()) };
     let error = std::io::Error::last_os_error();
     match error.raw_os_error() {

@@ -1,5 +1,5 @@
-//! monoio, with its `legacy` driver (epoll) and with io_uring. Timers are enabled, and the feature `sync`, without which a
-//! waker may not leave its thread.
+//! monoio, with its `legacy` driver (epoll) and with io_uring. Timers are enabled, and the feature `sync`,
+//! without which a waker may not leave its thread.
 
 use crate::runtime::{Ability, Runtime};
 use ::monoio::time::TimeDriver;

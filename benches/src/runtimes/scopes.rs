@@ -1,7 +1,8 @@
-//! Scopes without an executor: many futures in one, polled by whoever polls that one. They have children and no tasks.
+//! Scopes without an executor: many futures in one, polled by whoever polls that one. They have children and
+//! no tasks.
 //!
-//! `FuturesUnordered` is the bare collection; moro (in its local variant, for futures that are not `Send`) makes a scope of
-//! it, whose children may borrow from the stack.
+//! `FuturesUnordered` is the bare collection; moro (in its local variant, for futures that are not `Send`)
+//! makes a scope of it, whose children may borrow from the stack.
 
 use crate::runtime::{Ability, Runtime};
 use futures_util::stream::{FuturesUnordered, StreamExt};

@@ -1,5 +1,5 @@
-//! tokio's `LocalRuntime`: the newer way to futures that are not `Send`, without the `LocalSet`'s second queue. With all
-//! drivers enabled.
+//! tokio's `LocalRuntime`: the newer way to futures that are not `Send`, without the `LocalSet`'s second
+//! queue. With all drivers enabled.
 
 use super::tokio_local_set::{cancel_all, group, note};
 use crate::runtime::Runtime;

@@ -1,5 +1,5 @@
-//! tokio's current-thread runtime with a `LocalSet`: long what its documentation has recommended for futures that are not
-//! `Send`. With all drivers enabled, as `#[tokio::main(flavor = "current_thread")]` does.
+//! tokio's current-thread runtime with a `LocalSet`: long what its documentation has recommended for futures
+//! that are not `Send`. With all drivers enabled, as `#[tokio::main(flavor = "current_thread")]` does.
 
 use crate::runtime::Runtime;
 use std::rc::Rc;

@@ -1,7 +1,7 @@
 //! Many children of one task that give way once: spawned, waited for, gone.
 //!
-//! Moved by: what a spawn costs and what the scope adds to it: entering and leaving the list of children, noticing the
-//! last one's end, and, where each child's end is collected one by one, that.
+//! Moved by: what a spawn costs and what the scope adds to it: entering and leaving the list of children,
+//! noticing the last one's end, and, where each child's end is collected one by one, that.
 
 use crate::bare::{self, boxed};
 use crate::runtime::{Ability, Runtime, common_yield};

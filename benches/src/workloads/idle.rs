@@ -1,8 +1,9 @@
 //! Idleness: how often a runtime wakes up that has nothing to do.
 //!
-//! Its thread waits in `block_on`, with a thousand parked tasks and a timer that is hours away. A watcher looks, by what the
-//! kernel has noted down, how often any thread of the process went to sleep anew, and how long it was on a CPU. A runtime
-//! that ticks or polls shows here; one that waits in the kernel shows zero, and zero.
+//! Its thread waits in `block_on`, with a thousand parked tasks and a timer that is hours away. A watcher
+//! looks, by what the kernel has noted down, how often any thread of the process went to sleep anew, and how
+//! long it was on a CPU. A runtime that ticks or polls shows here; one that waits in the kernel shows zero,
+//! and zero.
 
 use crate::proc::Noted;
 use crate::runtime::{Ability, Runtime};

@@ -1,7 +1,7 @@
 //! Memory: what the process grows by for a task that waits and does nothing, its future included.
 //!
-//! Moved by: the size of a task's header, the allocator's share, lists that grow with the number of tasks. Resident
-//! memory (RSS) after a million spawns, minus that before, in a fresh process for each runtime.
+//! Moved by: the size of a task's header, the allocator's share, lists that grow with the number of tasks.
+//! Resident memory (RSS) after a million spawns, minus that before, in a fresh process for each runtime.
 
 use crate::arrivals::Arrivals;
 use crate::bare::{self, boxed};

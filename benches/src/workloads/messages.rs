@@ -1,7 +1,8 @@
 //! Waking, on one thread: from one task's `Waker::wake` to the next task's poll.
 //!
-//! Moved by: the waker's layout, whether cloning and dropping it counts anything, the ready queue, a turn's fixed work;
-//! with a thousand tasks, by the cache lines that a wake and a poll touch. Not by: the size of the task.
+//! Moved by: the waker's layout, whether cloning and dropping it counts anything, the ready queue, a turn's
+//! fixed work; with a thousand tasks, by the cache lines that a wake and a poll touch. Not by: the size of
+//! the task.
 
 use crate::arrivals::Arrivals;
 use crate::bare::{self, Boxed, boxed};

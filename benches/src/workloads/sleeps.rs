@@ -1,8 +1,8 @@
 //! Timers that fire: what one costs, and how late it is.
 //!
-//! Moved by: the grain of the clock, how the wait in the kernel is rounded, how many deadlines one wake-up serves; where
-//! many fire, by the tasks that stand before one in the line. Lateness is of the moment when the task is polled, counted
-//! from the duration it asked for: never negative, or the round fails.
+//! Moved by: the grain of the clock, how the wait in the kernel is rounded, how many deadlines one wake-up
+//! serves; where many fire, by the tasks that stand before one in the line. Lateness is of the moment when
+//! the task is polled, counted from the duration it asked for: never negative, or the round fails.
 
 use crate::clock::cpu_time;
 use crate::runtime::{Ability, Runtime};
@@ -35,7 +35,8 @@ impl Fire {
 
 impl Workload for Fire {
     const NAME: &'static str = "timers-fire";
-    const ABOUT: &'static str = "100,000 tasks (quick: 10,000) sleep until deadlines spread over a second (a tenth): from spawn to join";
+    const ABOUT: &'static str =
+        "100,000 tasks (quick: 10,000) sleep until deadlines spread over 1 s (0.1 s), and are joined";
     const METRICS: &'static [Metric] =
         &[Metric::named("cpu", "ns/timer"), Metric::named("late-p50", "µs"), Metric::named("late-p99", "µs")];
     const NEEDS: &'static [Ability] = &[Ability::Spawn, Ability::Join, Ability::Sleep];

@@ -1,8 +1,10 @@
-//! Spawning: from the call to the moment when the spawner has the end of the task in hand, for tasks that do nothing.
+//! Spawning: from the call to the moment when the spawner has the end of the task in hand, for tasks that do
+//! nothing.
 //!
-//! Moved by: the allocation and initialisation of a task, the ready queue, what is done at a task's end, how a handle
-//! looks at it. With ten thousand at once the cache misses count; with one at a time, what the loop does in each turn,
-//! and, from the root, what it takes to get from the future that is blocked on to a task and back.
+//! Moved by: the allocation and initialisation of a task, the ready queue, what is done at a task's end, how
+//! a handle looks at it. With ten thousand at once the cache misses count; with one at a time, what the loop
+//! does in each turn, and, from the root, what it takes to get from the future that is blocked on to a task
+//! and back.
 
 use crate::bare::{self, boxed};
 use crate::runtime::Runtime;
@@ -111,7 +113,8 @@ const ONE_LIMIT: Limit = Limit {
     },
 };
 
-/// One task with an eager start: it is over before its handle is there. Runtimes without eager start queue it.
+/// One task with an eager start: it is over before its handle is there. Runtimes without eager start queue
+/// it.
 pub(crate) struct Eager;
 
 impl Workload for Eager {

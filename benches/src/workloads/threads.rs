@@ -1,8 +1,8 @@
 //! Waking from another thread.
 //!
-//! Asleep, moved by: the system call that wakes the thread, what the loop does before it polls the task, and, most of all,
-//! how long the kernel takes to get a sleeping thread onto a CPU. In a flood, moved by: atomics, queues that threads share,
-//! how many wakes one system call stands for.
+//! Asleep, moved by: the system call that wakes the thread, what the loop does before it polls the task, and,
+//! most of all, how long the kernel takes to get a sleeping thread onto a CPU. In a flood, moved by: atomics,
+//! queues that threads share, how many wakes one system call stands for.
 
 use crate::arrivals::Arrivals;
 use crate::runtime::{Ability, Runtime};
@@ -210,8 +210,8 @@ async fn flooded(tasks: Arc<[Flooded]>, index: usize, wakes: u32, waiting: Rc<Ar
     let mut given = false;
     poll_fn(|cx| {
         if !given {
-            // The threads keep the first waker for good, for a task's wakers are all one here: a lock at each wake would be
-            // a part of what is measured.
+            // The threads keep the first waker for good, for a task's wakers are all one here: a lock at each
+            // wake would be a part of what is measured.
             given = true;
             *task.waker.lock().expect("nobody panics") = Some(cx.waker().clone());
             waiting.arrive();

@@ -1,7 +1,8 @@
 //! Timers that are armed and given up before they fire, as nearly all timeouts are.
 //!
-//! Moved by: how a deadline is filed and found again, what a timer takes of memory, the reading of the clock. Not by: how
-//! exactly timers fire. The bulk touches a hundred megabytes: it measures the memory as much as the runtime.
+//! Moved by: how a deadline is filed and found again, what a timer takes of memory, the reading of the clock.
+//! Not by: how exactly timers fire. The bulk touches a hundred megabytes: it measures the memory as much as
+//! the runtime.
 
 use crate::runtime::{Ability, Runtime};
 use crate::scatter::hours_away;
@@ -14,8 +15,8 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Instant;
 
-/// Some runtimes make a task that polls a lot without a break wait, by keeping its timers from being armed. So each task
-/// gives way once in so many, for all runtimes alike.
+/// Some runtimes make a task that polls a lot without a break wait, by keeping its timers from being armed.
+/// So each task gives way once in so many, for all runtimes alike.
 const WITHOUT_A_BREAK: u32 = 64;
 
 /// A million timers with deadlines here and there in the next hours are armed, then dropped.
@@ -126,6 +127,7 @@ async fn poll_once(mut future: Pin<&mut impl Future>) {
 
 /// One future of many that are pinned together.
 fn element<F>(futures: Pin<&mut [F]>, index: usize) -> Pin<&mut F> {
-    // SAFETY: the elements of a pinned slice are never moved: nothing here does, and the box drops them in place.
+    // SAFETY: the elements of a pinned slice are never moved: nothing here does, and the box drops them in
+    // place.
     unsafe { futures.map_unchecked_mut(|futures| &mut futures[index]) }
 }

@@ -1,7 +1,8 @@
 //! Giving way: a task that is ready goes to the end of the line, and comes to its turn again.
 //!
-//! Moved by: the ready queue, a turn's fixed work (one task), the size of what a poll touches (a thousand tasks), the
-//! waker. Not by: spawning, which is done before, nor by joining, since the last task to end reads the clock.
+//! Moved by: the ready queue, a turn's fixed work (one task), the size of what a poll touches (a thousand
+//! tasks), the waker. Not by: spawning, which is done before, nor by joining, since the last task to end
+//! reads the clock.
 
 use crate::bare::{self, boxed};
 use crate::runtime::{Ability, Runtime, common_yield};
