@@ -259,3 +259,25 @@ fn what_is_left_behind_is_told_with_name_and_place() {
     let told = log.take();
     assert!(told[0].contains(&place) && told[0].contains("pending"), "{told:?}");
 }
+
+#[test]
+fn a_runtime_may_be_dropped_by_what_its_own_tasks_leave_behind() {
+    // The output of a task holds the last handle on the runtime, and goes with the task's handle.
+    let runtime = Rc::new(homing::Runtime::new());
+    let held = runtime.clone();
+    let task = runtime.spawn(async move { Ok(held) });
+    runtime.run_until_stalled().unwrap();
+    drop(runtime);
+    drop(task);
+    // The future does, and goes with an abort.
+    let runtime = Rc::new(homing::Runtime::new());
+    let held = runtime.clone();
+    let task = runtime.spawn(async move {
+        let _held = held;
+        std::future::pending::<homing::Result<()>>().await
+    });
+    runtime.run_until_stalled().unwrap();
+    drop(runtime);
+    assert!(task.abort());
+    assert!(task.is_finished());
+}

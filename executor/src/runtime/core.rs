@@ -14,6 +14,7 @@
 //! kernel, and nothing ticks.
 
 use super::Calls;
+use super::tenancy::{Guest, Tenancy};
 use crate::clock::{Clock, ClockKind, Nanos};
 use crate::context;
 use crate::hook::{self, Hook, Unhandled};
@@ -75,6 +76,7 @@ pub(crate) struct Core {
     /// The bell has been rung by the runtime itself, for its host, and nobody has looked yet.
     rung: Cell<bool>,
     hook: Hook,
+    pub(crate) tenancy: Tenancy,
 }
 
 /// What the runtime is doing.
@@ -126,6 +128,7 @@ impl Core {
             phase: Cell::new(Phase::Idle),
             rung: Cell::new(false),
             hook: settings.hook.unwrap_or_else(|| Box::new(hook::print)),
+            tenancy: Tenancy::default(),
         });
         core.outpost.set_home(&*core);
         core
@@ -373,11 +376,12 @@ impl Core {
 
     #[cold]
     fn inside_from_elsewhere<R>(&self, f: impl FnOnce() -> R) -> R {
+        let guest = Guest::enter(self);
         let result = {
             let _entered = context::enter(self);
             f()
         };
-        if self.phase.get() == Phase::Idle {
+        if self.phase.get() == Phase::Idle && !guest.is_alone() {
             self.tell_host();
         }
         result

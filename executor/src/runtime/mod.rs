@@ -14,6 +14,7 @@ pub(crate) mod core;
 mod handle;
 mod interrupt;
 mod runner;
+mod tenancy;
 
 use self::core::{Core, Phase};
 use crate::context;
@@ -36,6 +37,7 @@ pub use runner::{Runner, run};
 
 pub(crate) use handle::Calls;
 use interrupt::Interrupts;
+use tenancy::OwnedCore;
 
 /// A single-threaded runtime.
 ///
@@ -52,7 +54,7 @@ use interrupt::Interrupts;
 /// ```
 #[derive(Debug)]
 pub struct Runtime {
-    core: Box<Core>,
+    core: OwnedCore,
 }
 
 impl Runtime {
@@ -67,7 +69,7 @@ impl Runtime {
     }
 
     pub(crate) fn from_core(core: Box<Core>) -> Runtime {
-        Runtime { core }
+        Runtime { core: OwnedCore::new(core) }
     }
 
     /// Runs a future to its end, and everything else that is ready or becomes so in the meantime.
