@@ -815,7 +815,8 @@ mod condition_tests {
         assert_eq!(type_of(&error), "CancelledError");
         let causes = |error: &Error| error.as_cancelled().map(ToString::to_string);
         assert_eq!(error.as_cancelled().and_then(|cancelled| cancelled.reason()), Some("foo"));
-        assert_eq!(causes(&error), causes(&raised));
+        let (error, raised) = (causes(&error).unwrap(), causes(&raised).unwrap());
+        assert_eq!(error, format!("{raised} → task 'Task-2'"));
     }
 
     /// A Cancelled that comes while a waiter sleeps comes out as it is (CO-7).
