@@ -22,6 +22,7 @@
 use super::cell;
 use super::handle::Task;
 use super::lent::{Lent, Phase, Seat, StandIn, Value};
+use super::life;
 use super::options::{Start, TaskOptions};
 use super::owner::Owner;
 use super::reference::TaskRef;
@@ -253,19 +254,21 @@ where
     } else if options.start == Some(Start::Held) {
         row.state.set(State::Held);
     } else {
-        seat.call(row);
+        seat.call(row).into_iter().for_each(life::wake_foreign);
     }
     task
 }
 
 /// In the loop: a driven task's turn has come.
 pub(super) fn call(row: &'static Row) {
-    StandIn::seat(row).call(row);
+    // When the seat is let go: a waker of somebody else's may do anything.
+    let waker = StandIn::with_seat(row, |seat| seat.call(row));
+    waker.into_iter().for_each(life::wake_foreign);
 }
 
 /// Whether a driven task that has not ended can be ended right now. Its driver can do so at any time.
 pub(super) fn is_reachable(row: &Row) -> bool {
-    StandIn::seat(row).is_taken()
+    StandIn::with_seat(row, Seat::is_taken)
 }
 
 /// See [`Driver::drive`].

@@ -28,10 +28,9 @@
 
 use super::life;
 use super::reference::home;
-use super::row::{Row, Stage};
+use super::row::{Flag, Row, Stage};
 use crate::context;
 use crate::error::{Cancelled, Result};
-use crate::waker::task_of;
 use slab::Slab;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -157,8 +156,9 @@ impl Seat {
         // SAFETY: the two types differ in the lifetime only, which the invariant (only-when-driven) stands in for; the
         // caller sees to its other half.
         let future = unsafe { std::mem::transmute::<Rc<dyn Borrower + 'a>, Rc<dyn Borrower>>(future) };
-        let key = self.lent.borrow_mut().insert(Place { row: 0, future: ManuallyDrop::new(future) });
-        StandIn { seat: self.clone(), key }
+        let place = Place { row: 0, future: ManuallyDrop::new(future.clone()) };
+        let key = self.lent.borrow_mut().insert(place);
+        StandIn { future: ManuallyDrop::new(future), seat: self.clone(), key }
     }
 
     /// Says whose future it is that was lent under this key.
@@ -168,18 +168,13 @@ impl Seat {
         }
     }
 
-    /// A task's turn has come.
-    pub(super) fn call(&self, row: &Row) {
-        let first = {
-            let mut called = self.called.borrow_mut();
-            called.push_back(row.id());
-            called.len() == 1
-        };
+    /// A task's turn has come. Gives what the caller has to wake for that.
+    #[must_use]
+    pub(super) fn call(&self, row: &Row) -> Option<Waker> {
+        let mut called = self.called.borrow_mut();
+        called.push_back(row.id());
         // While it is being polled, the driver looks for itself.
-        if first && !self.is_taken() {
-            let waker = self.waker.borrow().clone();
-            waker.into_iter().for_each(life::wake_foreign);
-        }
+        if called.len() == 1 && !self.is_taken() { self.waker.borrow().clone() } else { None }
     }
 
     /// How many tasks wait to be polled.
@@ -211,13 +206,6 @@ impl Seat {
         let mut called = self.called.borrow_mut();
         // Those of a runtime that is gone are passed over.
         std::iter::from_fn(|| called.pop_front()).find_map(Row::current)
-    }
-
-    /// Polls one future, for its stand-in.
-    fn poll(&self, key: usize, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        assert!(self.is_taken(), "only-when-driven: a driven task is polled by its driver alone");
-        let future = Rc::clone(&self.lent.borrow()[key].future);
-        future.poll(cx)
     }
 
     /// Drops a future in its place, if it may be touched; otherwise that is left to the driver.
@@ -261,8 +249,9 @@ impl std::fmt::Debug for Seat {
 }
 
 /// What a driven task's cell has in the place of its future.
-#[derive(Debug)]
 pub(super) struct StandIn {
+    /// The seat has it, too, and goes on having it if it must not be touched when the stand-in goes.
+    future: ManuallyDrop<Rc<dyn Borrower>>,
     seat: Rc<Seat>,
     key: usize,
 }
@@ -272,26 +261,29 @@ impl StandIn {
         self.key
     }
 
-    /// The seat of a driven task's driver.
-    pub(super) fn seat(row: &Row) -> Rc<Seat> {
-        debug_assert!(row.is(super::row::Flag::Driven) && row.stage.get() == Stage::Future);
+    /// Calls `f` with the seat of a driven task's driver. `f` must not end the task.
+    pub(super) fn with_seat<R>(row: &Row, f: impl FnOnce(&Seat) -> R) -> R {
+        debug_assert!(row.is(Flag::Driven) && row.stage.get() == Stage::Future);
         // SAFETY: a driven task's cell is one for a `StandIn`, with the content at offset zero; its stage is `Future`, for
-        // the callers have seen that it has not ended; and the reference ends here.
-        unsafe { Rc::clone(&(*row.cell.get().cast::<StandIn>()).seat) }
+        // the callers have seen that it has not ended; and it does not change as long as the reference is there.
+        f(unsafe { &(*row.cell.get().cast::<StandIn>()).seat })
     }
 }
 
 impl Future for StandIn {
     type Output = Result<()>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        debug_assert!(task_of(cx.waker()).is_some(), "polled by the executor");
-        self.seat.poll(self.key, cx)
+        assert!(self.seat.is_taken(), "only-when-driven: a driven task is polled by its driver alone");
+        self.future.poll(cx)
     }
 }
 
 impl Drop for StandIn {
     fn drop(&mut self) {
+        // SAFETY: it is not used again. And it is not the last: nobody but `give_back` takes the seat's away.
+        unsafe { ManuallyDrop::drop(&mut self.future) };
         self.seat.give_back(self.key);
     }
 }
