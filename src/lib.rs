@@ -42,6 +42,7 @@
 //! | talk to others | `net`: sockets, on Unix; with the feature `hyper`, `hyper`'s traits on them |
 //! | handle errors | [`Error`], [`ExceptionGroup`], [`Except`], [`Cancelled`], [`TimedOut`], [`Panicked`], [`Interrupted`] |
 //! | hear of what nobody has handled, or was used wrongly | [`Unhandled`], [`Builder::on_unhandled`]; [`RuntimeError`] |
+//! | see which task waits for what, and where | [`introspect`]: call graphs, and a table of all tasks |
 //! | write a future that can be cancelled | [`cancel`] |
 //!
 //! If you come from asyncio, the book has a chapter with [its situations in both languages], side by side.
@@ -65,7 +66,7 @@ pub use homing_executor::task::{
     ScopedTask, SharedTask, Task, TaskId, TaskRef, all_tasks, current, spawn, task,
 };
 pub use homing_executor::time::{Instant, sleep, sleep_until, yield_now};
-pub use homing_executor::{Unhandled, cancel, error, locals, runtime, task, time};
+pub use homing_executor::{Unhandled, cancel, error, introspect, locals, runtime, task, time};
 pub use homing_group::sync;
 pub use homing_group::{
     AsCompleted, AsTask, EmptyWait, Gather, GatherChildren, GatherOutcomes, Gatherable, Next, Race,

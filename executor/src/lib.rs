@@ -8,7 +8,7 @@
 //!   ├ reactor  how it sleeps       ├ pages    where rows live         time     sleep, interval
 //!   ├ clock    what time it is     └ cell     where futures live      net      sockets
 //!   └ outpost  other threads ◄──── remote, waker: the way back        hook     what nobody else has seen
-//!                                                                     locals   values that belong to a task
+//!     introspect  who waits for whom                                  locals   values that belong to a task
 //! ```
 #![allow(unsafe_code)]
 
@@ -27,6 +27,7 @@ pub mod cancel;
 pub mod error;
 #[cfg(all(unix, feature = "hyper"))]
 pub mod hyper;
+pub mod introspect;
 pub mod locals;
 #[cfg(unix)]
 pub mod net;

@@ -2,6 +2,7 @@
 
 use crate::limit::Admission;
 use crate::task_group::{Group, GroupClosed};
+use homing_executor::cancel::ScopeId;
 use homing_executor::error::{Cancelled, Result};
 use homing_executor::locals::Context;
 use homing_executor::task::{Attention, Outcome, Owner, Task, TaskOptions, TaskRef};
@@ -166,6 +167,10 @@ impl Owner for Membership {
             }
             Outcome::Value | Outcome::Cancelled(_) => Attention::Unseen,
         }
+    }
+
+    fn waiter(&self) -> Option<ScopeId> {
+        self.group.waiter()
     }
 }
 

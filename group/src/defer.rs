@@ -29,6 +29,7 @@
 
 use crate::task_group::{Group, GroupClosed, Phase, TaskGroup};
 use homing_executor::Unhandled;
+use homing_executor::cancel::ScopeId;
 use homing_executor::error::{Error, Result, TimedOut};
 use homing_executor::runtime;
 use homing_executor::task::{Attention, Outcome, Owner, TaskRef, task};
@@ -219,6 +220,10 @@ impl Owner for Tidier {
             self.group.wake_exit();
         }
         attention
+    }
+
+    fn waiter(&self) -> Option<ScopeId> {
+        self.group.waiter()
     }
 }
 

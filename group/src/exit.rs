@@ -114,7 +114,8 @@ impl Entered {
         if !matches!(group.phase(), Phase::New | Phase::Doomed) {
             return Err(RuntimeError::AlreadyEntered);
         }
-        group.enter(Scope::enter()?.with_pending_from_outside());
+        let note = ScopeNote { kind: "group", name: group.name(), place: group.place() };
+        group.enter(Scope::enter_as(note, None)?.with_pending_from_outside());
         Ok(Entered { group: group.clone() })
     }
 
@@ -233,7 +234,7 @@ impl<T> Exit<T> {
             self.interrupted(group, cancelled);
         }
         while let Some(awaiting) = self.awaited(group) {
-            match self.leaf.park(cx, awaiting) {
+            match self.leaf.park_at(cx, awaiting, group.place()) {
                 Err(cancelled) => self.interrupted(group, cancelled),
                 Ok(()) => {
                     group.wake_at_end(cx.waker());

@@ -10,14 +10,14 @@
 //! | Started, Abandoned  | the child ends       | the same  | its error is the group's                               |
 
 use crate::waiter::Waiter;
-use homing_executor::cancel::ForwardTo;
+use homing_executor::cancel::AwaitedTasks;
 use std::cell::{OnceCell, RefCell};
 
 /// What starter and child share.
 pub(crate) struct Handshake<V> {
     state: RefCell<State<V>>,
     /// There once the child is spawned.
-    pub(crate) forward_to: OnceCell<ForwardTo>,
+    pub(crate) forward_to: OnceCell<AwaitedTasks>,
     pub(crate) starter: Waiter,
 }
 

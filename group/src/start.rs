@@ -17,7 +17,7 @@
 use crate::child::{Membership, spawn_in_open_group};
 use crate::handshake::{Concerns, Handshake, Left, State};
 use crate::task_group::{GroupClosed, TaskGroup};
-use homing_executor::cancel::{ForwardTo, Leaf, Resumed};
+use homing_executor::cancel::{AwaitedTasks, Leaf, Resumed, ScopeId};
 use homing_executor::error::{Cancelled, Error, Result};
 use homing_executor::locals;
 use homing_executor::task::{Attention, Outcome, Owner, Task, TaskOptions, TaskRef};
@@ -153,6 +153,7 @@ where
     V: 'static,
     T: 'static,
 {
+    #[track_caller]
     fn poll_started(&mut self, cx: &mut Context<'_>) -> Poll<Result<(V, Task<T>)>> {
         if let Step::NotSpawned { .. } = self.step
             && let Step::NotSpawned { group, body, options } = std::mem::replace(&mut self.step, Step::Over)
@@ -302,7 +303,7 @@ struct Newcomer<V, T> {
     /// There until it is given away.
     task: Option<Task<T>>,
     handshake: Rc<Handshake<V>>,
-    forward_to: ForwardTo,
+    forward_to: AwaitedTasks,
     /// It has dropped its token, and was cancelled for that.
     sent_away: bool,
 }
@@ -324,11 +325,12 @@ impl<V: 'static, T: 'static> Newcomer<V, T> {
             handshake: answers,
             membership,
         });
-        let forward_to = ForwardTo::new([&task.task_ref()]);
+        let forward_to = AwaitedTasks::new([&task.task_ref()]);
         let _unset = handshake.forward_to.set(forward_to.clone());
         Ok(Newcomer { task: Some(task), handshake, forward_to, sent_away: false })
     }
 
+    #[track_caller]
     fn poll(&mut self, cx: &mut Context<'_>, leaf: &mut Leaf) -> Poll<Result<V>> {
         if leaf.resume_forwarding() == Resumed::Requested && self.handshake.is_decided() {
             // Decided, but not yet seen: the cancel wins (CX-7), and an error is kept beside it (KQ-13).
@@ -419,5 +421,9 @@ impl<V: 'static> Owner for Liable<V> {
             // Who reads it from the handle; dropped unread, it is reported.
             Concerns::TheStarter => Attention::Unseen,
         }
+    }
+
+    fn waiter(&self) -> Option<ScopeId> {
+        self.membership.waiter()
     }
 }

@@ -38,7 +38,7 @@ use crate::exit::{Block, WithValue};
 use crate::grace::Grace;
 use crate::limit::{Admission, Limit};
 use homing_executor::Unhandled;
-use homing_executor::cancel::Scope;
+use homing_executor::cancel::{Scope, ScopeId};
 use homing_executor::error::{Asker, Cancelled, Cause, Error, Result};
 use homing_executor::runtime;
 use homing_executor::task::{Attention, Task, TaskOptions, TaskRef, WeakTaskRef};
@@ -406,6 +406,11 @@ impl Group {
         if doomed {
             self.cancel(&Cancelled::new());
         }
+    }
+
+    /// The block, as what waits for each child from its spawn to its end.
+    pub(crate) fn waiter(&self) -> Option<ScopeId> {
+        self.scope.try_borrow().ok()?.as_ref().map(Scope::id)
     }
 
     /// The body has ended.

@@ -21,7 +21,7 @@
 //! What has no row is an error: a second `run`, and `reschedule` in any state but `Active`.
 
 use crate::body;
-use homing_executor::cancel::{Outside, Scope};
+use homing_executor::cancel::{Outside, Scope, ScopeId};
 use homing_executor::error::{Asker, Cancelled, Cause, Error, Result, RuntimeError, ScopeNote, TimedOut};
 use homing_executor::time::{Instant, Timer};
 use pin_project_lite::pin_project;
@@ -369,6 +369,8 @@ struct Deadline {
     after: Option<Duration>,
     place: &'static Location<'static>,
     state: Cell<State>,
+    /// The block, while and after it runs.
+    scope: Cell<Option<ScopeId>>,
     timer: RefCell<Option<Timer>>,
     /// What polls the block: so that a deadline that is set later can wake it.
     waker: RefCell<Option<Waker>>,
@@ -381,6 +383,7 @@ impl Deadline {
             after,
             place,
             state: Cell::new(State::Created),
+            scope: Cell::new(None),
             timer: RefCell::new(when.map(Timer::new)),
             waker: RefCell::new(None),
         }
@@ -405,6 +408,9 @@ impl Deadline {
 
     fn move_to(&self, when: Option<Instant>) {
         self.when.set(when);
+        if let Some(scope) = self.scope.get() {
+            scope.set_deadline(when);
+        }
         let replaced = self.timer.replace(when.map(Timer::new));
         // Outside of the borrow: a waker goes with it, which may be a foreign one.
         drop(replaced);
@@ -465,11 +471,14 @@ impl<D: Borrow<Deadline>> Running<D> {
         if state.get() != State::Created {
             return Err(RuntimeError::AlreadyEntered);
         }
-        let scope = Scope::enter()?;
+        let note = ScopeNote { kind: "timeout", name: None, place: deadline.borrow().place };
+        let scope = Scope::enter_as(note, deadline.borrow().when.get())?;
+        deadline.borrow().scope.set(Some(scope.id()));
         state.set(State::Active);
         Ok(Running { deadline, scope })
     }
 
+    #[track_caller]
     fn poll<T>(
         &self,
         cx: &mut Context<'_>,

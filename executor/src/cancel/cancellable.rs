@@ -78,7 +78,7 @@ impl<F: Future> Future for WithCancel<F> {
             leaf.unpark();
             return Poll::Ready(Ok(output));
         }
-        leaf.park(cx, Awaiting::Other(0))?;
+        leaf.park(cx, Awaiting::Foreign)?;
         Poll::Pending
     }
 }

@@ -11,13 +11,17 @@
 //! The order is the rule. What is ready at once is no delivery point (CX-11), so a fresh await looks whether it is
 //! ready before it parks; but one that had parked asks `resume` first, so that a cancel wins over what became ready in
 //! the meantime and was not yet seen (CX-7).
+//!
+//! A parked leaf is also what people see who look at the task ([`introspect`](crate::introspect)): it leaves a few words on
+//! what it waits for, and where, with its task, and takes them back when it ends or is dropped.
 
+use super::place;
 use crate::cancel::{request, scope};
 use crate::context;
 use crate::error::Cancelled;
-use crate::task::TaskRef;
 use crate::task::extras::{Node, NodeKind};
-use crate::task::row::{AwaitKind, Flag, Joins, Row};
+use crate::task::row::{AwaitKind, Flag, Row, Wait};
+use crate::task::{TaskId, TaskRef};
 use crate::waker;
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -31,6 +35,9 @@ use std::task::Context;
 /// Everything in homing that suspends is built with it.
 ///
 /// Polled outside of homing's tasks, a leaf never reports a cancellation, and does no harm.
+///
+/// Put `#[track_caller]` on the future's `poll`, and on whatever makes it, as the example does: then people who look at the
+/// task see the place of the very `.await`.
 ///
 /// ```
 /// use homing::cancel::{Awaiting, Leaf};
@@ -52,6 +59,7 @@ use std::task::Context;
 /// impl Future for Raised {
 ///     type Output = homing::Result<()>;
 ///
+///     #[track_caller]
 ///     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
 ///         let this = &mut *self;
 ///         this.leaf.resume()?;
@@ -87,15 +95,23 @@ pub struct Leaf {
     epoch: u32,
     /// The poll of the task in which it parked.
     poll: u32,
-    /// Its place among the extras' nodes, where a cancel has to reach it by itself; 0 for none.
+    /// Its place among the extras' nodes; 0 for none: then, while it is parked, it may be the one in the row's record; or
+    /// [`UNSEEN`].
     node: u32,
     place: &'static Location<'static>,
 }
 
+/// In place of a node: one of very many that have parked in one poll, which is counted and not recorded.
+const UNSEEN: u32 = u32::MAX;
+
 /// What a leaf waits for: for people who look at the task, and nothing else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// Where it is a thing, the number is its address, or that of the line in which one waits for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Awaiting {
+    /// The end of a task that a cancel is kept away from.
+    Task(TaskId),
     /// A deadline, in nanoseconds of the runtime's clock.
     Timer(u64),
     /// That a descriptor becomes readable.
@@ -104,6 +120,26 @@ pub enum Awaiting {
     Writable(u64),
     /// That the children of a group have ended: how many are left.
     Children(u64),
+    /// The next turn.
+    Turn,
+    /// A future of another library.
+    Foreign,
+    /// A lock.
+    Mutex(u64),
+    /// Permits of a semaphore.
+    Semaphore(u64),
+    /// An event.
+    Event(u64),
+    /// A condition.
+    Condition(u64),
+    /// The others at a barrier.
+    Barrier(u64),
+    /// An item of a queue, or room in it.
+    Queue(u64),
+    /// A message of a channel, or room in it.
+    Channel(u64),
+    /// A value that is sent once.
+    Oneshot(u64),
     /// Something else: a number of the leaf author's choice.
     Other(u64),
 }
@@ -113,7 +149,13 @@ impl Leaf {
     #[track_caller]
     #[inline]
     pub fn new() -> Leaf {
-        Leaf { task: 0, scope: 0, epoch: 0, poll: 0, node: 0, place: Location::caller() }
+        Leaf::made_at(Location::caller())
+    }
+
+    /// A leaf that is not parked, and was made in this place.
+    #[inline]
+    pub fn made_at(place: &'static Location<'static>) -> Leaf {
+        Leaf { task: 0, scope: 0, epoch: 0, poll: 0, node: 0, place }
     }
 
     /// Where it was made.
@@ -141,12 +183,14 @@ impl Leaf {
         let undisturbed = self.task == row.id()
             && self.epoch == row.epoch.get()
             && self.scope == row.scope.get()
+            && self.poll != row.polls.get()
             && !row.has_request();
         if undisturbed { Ok(()) } else { self.resume_disturbed(row) }
     }
 
     #[cold]
     fn resume_disturbed(&mut self, row: &'static Row) -> Result<(), Cancelled> {
+        self.withdraw(row);
         if !self.stands_in(row) {
             self.unpark();
             return Ok(());
@@ -165,41 +209,138 @@ impl Leaf {
     /// What happened to the task in the meantime is not for it.
     fn stands_in(&self, row: &Row) -> bool {
         let polled_last_time = row.polls.get().wrapping_sub(self.poll) <= 1;
-        self.task == row.id() && self.scope == row.scope.get() && (polled_last_time || self.node != 0)
+        self.task == row.id()
+            && self.scope == row.scope.get()
+            && (polled_last_time || self.asks_node(row, Node::is_linked))
+    }
+
+    /// Asks its node, if it has one.
+    fn asks_node(&self, row: &Row, question: impl FnOnce(&Node) -> bool) -> bool {
+        let key = self.node.checked_sub(1).map(|key| key as usize);
+        let nodes = key.zip(row.extras()).map(|(key, extras)| (key, extras.nodes.borrow()));
+        nodes.is_some_and(|(key, nodes)| nodes.get(key).is_some_and(question))
     }
 
     /// Last thing before `Poll::Pending`: takes a pending request, or else parks.
     ///
+    /// Whoever looks at the task sees the caller's place, which is that of the `.await` if the future's `poll` is
+    /// `#[track_caller]`. If that is not in the program's own source, because the future is polled by a combinator of
+    /// another crate, it is the place where the leaf was made.
+    ///
     /// # Errors
     ///
     /// [`Cancelled`], if a request is pending: this is the next await that would suspend (CX-10).
+    #[track_caller]
     #[inline]
     pub fn park(&mut self, cx: &mut Context<'_>, awaiting: Awaiting) -> Result<(), Cancelled> {
+        self.park_at(cx, awaiting, place::of_await(Location::caller(), self.place))
+    }
+
+    /// As [`park`](Leaf::park), where the caller knows better which place to show.
+    ///
+    /// # Errors
+    ///
+    /// As [`park`](Leaf::park).
+    #[inline]
+    pub fn park_at(
+        &mut self,
+        cx: &mut Context<'_>,
+        awaiting: Awaiting,
+        place: &'static Location<'static>,
+    ) -> Result<(), Cancelled> {
         let Some(row) = context::current_row() else { return Ok(()) };
-        if row.has_request() && scope::reaches(row, row.scope.get()) {
-            self.unpark();
-            return Err(scope::deliver(row));
+        if row.has_request() {
+            self.take_pending(row)?;
         }
-        self.enter(row);
-        if row.awaiting.joins() != Joins::None {
-            row.awaiting.cast_doubt();
-        }
-        if row.awaiting.kind() != AwaitKind::Task {
-            let (kind, operand) = awaiting.recorded();
-            row.awaiting.set(kind, self.scope, operand, Some(self.place));
-        }
-        if !self.is_own(cx) {
-            self.link(row, NodeKind::Leaf(cx.waker().clone()));
+        let (kind, operand) = awaiting.recorded();
+        let id = row.id();
+        if self.node == 0 && row.awaiting.is_vacant() && waker::task_of(cx.waker()) == Some(id) {
+            self.enter(row, id);
+            row.awaiting.set(Wait { kind, scope: self.scope, operand, place: Some(place) });
+        } else {
+            self.park_beside(row, cx, kind, operand, place);
         }
         Ok(())
     }
 
-    /// Whether it is polled with its task's own waker, and so whenever the task is.
-    fn is_own(&self, cx: &Context<'_>) -> bool {
-        waker::task_of(cx.waker()) == Some(self.task)
+    /// A request is pending somewhere in the task: takes it, if it reaches as far as here.
+    #[cold]
+    #[inline(never)]
+    fn take_pending(&mut self, row: &Row) -> Result<(), Cancelled> {
+        if !scope::reaches(row, row.scope.get()) {
+            return Ok(());
+        }
+        self.unpark();
+        Err(scope::deliver(row))
+    }
+
+    /// Parks a leaf that is not the first one, or is polled by a combinator's waker.
+    #[cold]
+    #[inline(never)]
+    fn park_beside(
+        &mut self,
+        row: &Row,
+        cx: &Context<'_>,
+        kind: AwaitKind,
+        operand: u64,
+        place: &'static Location<'static>,
+    ) {
+        let recorded = self.node == 0 && self.poll == row.polls.get() && self.task == row.id();
+        let unseen = self.node == UNSEEN || self.node == 0 && !recorded;
+        if unseen && row.awaiting.is_crowded() && is_own(row, cx) {
+            return self.count(row);
+        }
+        let wait = Wait { kind, scope: row.scope.get(), operand, place: Some(place) };
+        self.park_plainly(row, cx, wait, None);
+    }
+
+    /// In place of [`park`](Leaf::park), for an await of several tasks that takes a cancel itself.
+    ///
+    /// # Errors
+    ///
+    /// As [`park`](Leaf::park).
+    #[track_caller]
+    pub fn park_watching(&mut self, cx: &mut Context<'_>, tasks: &AwaitedTasks) -> Result<(), Cancelled> {
+        let Some(row) = context::current_row() else { return Ok(()) };
+        if row.has_request() {
+            self.take_pending(row)?;
+        }
+        let place = place::of_await(Location::caller(), self.place);
+        self.park_plainly(row, cx, tasks.wait(row, place), Some(tasks));
+        Ok(())
+    }
+
+    /// Parks a leaf that takes a cancel itself.
+    fn park_plainly(&mut self, row: &Row, cx: &Context<'_>, wait: Wait, tasks: Option<&AwaitedTasks>) {
+        row.awaiting.cast_doubt();
+        if is_own(row, cx) {
+            self.record(row, wait, NodeKind::Own, tasks);
+        } else {
+            self.link(row, wait, NodeKind::Linked(cx.waker().clone()), tasks);
+        }
+    }
+
+    /// Writes down what a leaf waits for that is polled with the task's own waker: in the row, if there is room.
+    #[cold]
+    fn record(&mut self, row: &Row, wait: Wait, kind: NodeKind, tasks: Option<&AwaitedTasks>) {
+        self.withdraw(row);
+        let has_room = row.awaiting.kind() == AwaitKind::Nothing;
+        if has_room && tasks.is_none() {
+            self.unlink();
+            self.enter(row, row.id());
+            row.awaiting.set(wait);
+            return;
+        }
+        if has_room {
+            row.awaiting.set(wait);
+        }
+        self.link(row, wait, kind, tasks);
     }
 
     /// The await is over, or begins anew: the leaf is not parked any more.
+    ///
+    /// For use after [`resume`](Leaf::resume). One that gives up in the very poll in which it has parked uses
+    /// [`abandon`](Leaf::abandon).
     #[inline]
     pub fn unpark(&mut self) {
         if self.node != 0 {
@@ -208,38 +349,128 @@ impl Leaf {
         self.task = 0;
     }
 
-    #[inline]
-    fn enter(&mut self, row: &Row) {
-        self.task = row.id();
+    #[inline(always)]
+    fn enter(&mut self, row: &Row, id: u64) {
+        self.task = id;
         self.scope = row.scope.get();
         self.epoch = row.epoch.get();
         self.poll = row.polls.get();
     }
 
-    #[cold]
-    fn link(&mut self, row: &Row, kind: NodeKind) {
-        let node = Node { scope: self.scope, poll: self.poll, kind };
-        let mut nodes = row.extras_or_new().nodes.borrow_mut();
-        match self.node {
-            0 => self.node = nodes.insert(node) as u32 + 1,
-            // Still in its place from the last poll: at most the waker has changed.
-            place => {
-                let replaced = std::mem::replace(&mut nodes[place as usize - 1], node);
-                drop(nodes);
-                drop(replaced);
-            }
+    /// Parks unseen.
+    #[inline]
+    fn count(&mut self, row: &Row) {
+        row.awaiting.cast_doubt();
+        if self.node == 0 || self.poll != row.polls.get() {
+            row.awaiting.count_more();
         }
+        self.enter(row, row.id());
+        self.node = UNSEEN;
+    }
+
+    /// Parks with a node.
+    #[cold]
+    fn link(&mut self, row: &Row, wait: Wait, kind: NodeKind, tasks: Option<&AwaitedTasks>) {
+        self.enter(row, row.id());
+        let is_recorded = tasks.is_some() && row.awaiting.get() == wait;
+        let node = Node { wait, poll: self.poll, kind, tasks: tasks.cloned() };
+        let mut nodes = row.extras_or_new().nodes.borrow_mut();
+        let replaced = match self.node {
+            0 | UNSEEN => {
+                self.node = nodes.insert(node) as u32 + 1;
+                None
+            }
+            // Still in its place from the last time.
+            key => Some(std::mem::replace(&mut nodes[key as usize - 1], node)),
+        };
+        drop(nodes);
+        if !is_recorded && replaced.as_ref().is_none_or(|before| before.poll != self.poll) {
+            row.awaiting.count_more();
+        }
+        // Last: the waker in it may be anybody's.
+        drop(replaced);
     }
 
     #[cold]
     fn unlink(&mut self) {
-        let key = std::mem::replace(&mut self.node, 0) as usize - 1;
         // A leaf may be sent to another thread, which must not touch the row. Its node then goes when the task does.
-        let own = Row::current(self.task).filter(|row| context::core_that_owns(row).is_some());
-        let Some(extras) = own.and_then(Row::extras) else { return };
+        let Some(row) = self.own_row() else { return self.node = 0 };
+        if self.node == UNSEEN {
+            self.leave_record(row);
+        }
+        let key = match std::mem::take(&mut self.node) {
+            0 | UNSEEN => return,
+            node => node - 1,
+        };
+        let Some(extras) = row.extras() else { return };
         // Bound to a name, so that the waker in it is dropped after the borrow has ended.
-        let _node = extras.nodes.borrow_mut().try_remove(key);
+        let node = extras.nodes.borrow_mut().try_remove(key as usize);
+        if let Some(node) = node.as_ref().filter(|node| node.poll == row.polls.get()) {
+            if node.tasks.is_some() && row.awaiting.get() == node.wait {
+                row.awaiting.forget_wait();
+            } else {
+                row.awaiting.count_less();
+            }
+        }
     }
+
+    /// Takes the row's record back, if it is that of this leaf: it has been polled again, or dropped, in or after the very
+    /// poll in which it parked. (recorded-while-parked)
+    #[cold]
+    fn withdraw(&mut self, row: &Row) {
+        if self.task == row.id() && self.poll == row.polls.get() && self.node == 0 {
+            row.awaiting.forget_wait();
+            // As if it had been parked since the poll before, so that this happens once.
+            self.poll = self.poll.wrapping_sub(1);
+        }
+    }
+
+    /// The row of the task in which it is parked, if that is one of this thread's, and still there.
+    fn own_row(&self) -> Option<&'static Row> {
+        let running = context::current_row().filter(|row| row.id() == self.task);
+        running.or_else(|| Row::current(self.task).filter(|row| context::core_that_owns(row).is_some()))
+    }
+
+    /// It is given up where it is parked, as when it is dropped there.
+    #[inline]
+    pub fn abandon(&mut self) {
+        if self.task == 0 {
+            return;
+        }
+        match context::current_row() {
+            // The usual case: within a poll of its task, and it has no node.
+            Some(row) if row.id() == self.task && matches!(self.node, 0 | UNSEEN) => self.leave_record(row),
+            _ => self.leave_parked(),
+        }
+        self.node = 0;
+        self.task = 0;
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn leave_parked(&mut self) {
+        match self.own_row() {
+            Some(row) if matches!(self.node, 0 | UNSEEN) => self.leave_record(row),
+            _ => self.unlink(),
+        }
+    }
+
+    /// Takes back what it has left in the row, unless that has been done by the beginning of another poll.
+    #[inline]
+    fn leave_record(&self, row: &Row) {
+        if self.poll == row.polls.get() {
+            match self.node {
+                0 => row.awaiting.forget_wait(),
+                _ => row.awaiting.count_less(),
+            }
+        }
+    }
+}
+
+/// Whether a leaf is polled with its task's own waker, and so whenever the task is.
+#[inline(always)]
+fn is_own(row: &Row, cx: &Context<'_>) -> bool {
+    waker::task_of(cx.waker()) == Some(row.id())
 }
 
 /// What happened since it parked to an await that forwards requests instead of taking them.
@@ -255,28 +486,30 @@ pub enum Resumed {
     Requested,
 }
 
-/// The tasks that a leaf forwards requests to. Cloned, it is the same list.
+/// The tasks that a leaf waits for. Cloned, it is the same list.
 #[derive(Clone, Debug)]
-pub struct ForwardTo(Rc<Forwarding>);
+pub struct AwaitedTasks(Rc<List>);
 
 #[derive(Debug)]
-struct Forwarding {
-    tasks: Vec<u64>,
-    closed: Cell<bool>,
+struct List {
+    /// Their number, then their ids: so that who has only the address can read them.
+    numbers: Box<[Cell<u64>]>,
     /// What has gone on to them.
     forwarded: RefCell<Option<Cancelled>>,
 }
 
-impl ForwardTo {
-    /// These tasks. Those that have ended when a request comes are passed over.
-    pub fn new<'a>(tasks: impl IntoIterator<Item = &'a TaskRef>) -> ForwardTo {
-        let tasks = tasks.into_iter().map(|task| task.id().as_u64()).collect();
-        ForwardTo(Rc::new(Forwarding { tasks, closed: Cell::new(false), forwarded: RefCell::default() }))
+impl AwaitedTasks {
+    /// These tasks. Those that have ended count no more.
+    pub fn new<'a>(tasks: impl IntoIterator<Item = &'a TaskRef>) -> AwaitedTasks {
+        let ids = tasks.into_iter().map(|task| Cell::new(task.id().as_u64()));
+        let numbers: Box<[Cell<u64>]> = std::iter::once(Cell::new(0)).chain(ids).collect();
+        numbers[0].set(numbers.len() as u64 - 1);
+        AwaitedTasks(Rc::new(List { numbers, forwarded: RefCell::default() }))
     }
 
-    /// From here on nothing is forwarded: the await is over, although some of its tasks are not.
+    /// From here on they are not waited for: the await is over, although some of the tasks are not.
     pub fn close(&self) {
-        self.0.closed.set(true);
+        self.0.numbers[0].set(0);
     }
 
     /// The requests that have gone on to the tasks, as one, with the causes of all; `None` if there was none.
@@ -293,8 +526,14 @@ impl ForwardTo {
         drop(replaced);
     }
 
-    pub(crate) fn ids(&self) -> &[u64] {
-        if self.0.closed.get() { &[] } else { &self.0.tasks }
+    pub(crate) fn ids(&self) -> impl Iterator<Item = u64> {
+        let numbers = &self.0.numbers;
+        numbers[1..].iter().take(numbers[0].get() as usize).map(Cell::get)
+    }
+
+    fn wait(&self, row: &Row, place: &'static Location<'static>) -> Wait {
+        let operand = self.0.numbers.as_ptr().addr() as u64;
+        Wait { kind: AwaitKind::Tasks, scope: row.scope.get(), operand, place: Some(place) }
     }
 }
 
@@ -306,6 +545,9 @@ impl Leaf {
         let Some(row) = context::current_row().filter(|_| self.task != 0) else {
             return Resumed::Undisturbed;
         };
+        if self.poll == row.polls.get() {
+            self.withdraw(row);
+        }
         if !self.stands_in(row) {
             self.unpark();
             return Resumed::Undisturbed;
@@ -324,13 +566,7 @@ impl Leaf {
     /// Whether the request that moved the epoch has gone on to the awaited tasks already.
     #[cold]
     fn was_forwarded(&self, row: &Row) -> bool {
-        let polled_by_others =
-            |node: &Node| matches!(node.kind, NodeKind::Join(_) | NodeKind::Joins { own: false, .. });
-        let node = self.node.checked_sub(1).map(|key| key as usize);
-        row.is(Flag::Forwarded)
-            || node
-                .zip(row.extras())
-                .is_some_and(|(key, extras)| extras.nodes.borrow().get(key).is_some_and(polled_by_others))
+        row.is(Flag::Forwarded) || self.asks_node(row, Node::is_linked)
     }
 
     /// Whether a request is to go on to the awaited tasks as this leaf parks: one that is pending, or one that was made
@@ -355,58 +591,82 @@ impl Leaf {
     ///
     /// [`Cancelled`], if there was one, and it has nobody to go to, or has come back: the tasks await one another in a
     /// circle, which ends here.
-    pub fn park_forwarding(&mut self, cx: &mut Context<'_>, tasks: &ForwardTo) -> Result<Resumed, Cancelled> {
+    #[track_caller]
+    pub fn park_forwarding(
+        &mut self,
+        cx: &mut Context<'_>,
+        tasks: &AwaitedTasks,
+    ) -> Result<Resumed, Cancelled> {
         let Some(row) = context::current_row() else { return Ok(Resumed::Undisturbed) };
         let requested = self.owes_a_request(row);
         if requested {
             tasks.note_forwarded(&self.hand_over(row, tasks.ids())?);
         }
-        self.enter(row);
-        let own = self.is_own(cx);
-        if own {
+        let wait = tasks.wait(row, place::of_await(Location::caller(), self.place));
+        if is_own(row, cx) {
             row.awaiting.note_join();
+            self.record(row, wait, NodeKind::OwnForwarding, Some(tasks));
+        } else {
+            self.link(row, wait, NodeKind::LinkedForwarding, Some(tasks));
         }
-        self.link(row, NodeKind::Joins { tasks: tasks.clone(), own });
         Ok(if requested { Resumed::Forwarded } else { Resumed::Undisturbed })
     }
 
     /// The same for one awaited task, which is what the row has room for.
+    #[track_caller]
     #[inline]
     pub(crate) fn park_join(&mut self, cx: &Context<'_>, awaited: &'static Row) -> Result<(), Cancelled> {
         let Some(row) = context::current_row() else { return Ok(()) };
         if self.owes_a_request(row) {
-            let _forwarded = self.hand_over(row, &[awaited.id()])?;
+            let _forwarded = self.hand_over(row, std::iter::once(awaited.id()))?;
         }
-        self.enter(row);
-        if !self.is_own(cx) {
-            self.link(row, NodeKind::Join(awaited.id()));
-            return Ok(());
-        }
-        if self.node != 0 {
-            self.unlink();
-        }
-        row.awaiting.note_join();
-        if row.awaiting.kind() != AwaitKind::Task {
-            row.awaiting.set(AwaitKind::Task, self.scope, awaited.id(), Some(self.place));
+        let place = place::of_await(Location::caller(), self.place);
+        let id = row.id();
+        if self.node == 0 && row.awaiting.is_vacant() && waker::task_of(cx.waker()) == Some(id) {
+            self.enter(row, id);
+            row.awaiting.note_join();
+            let (kind, operand) = (AwaitKind::Task, awaited.id());
+            row.awaiting.set(Wait { kind, scope: self.scope, operand, place: Some(place) });
+        } else {
+            self.join_beside(row, cx, awaited.id(), place);
         }
         Ok(())
     }
 
-    /// The await of a task is over: a request is not to go there any more.
-    pub(crate) fn leave_join(&mut self, awaited: u64) {
-        let row = Row::current(self.task);
-        if let Some(row) = row.filter(|row| row.awaiting.is_for_task(awaited)) {
-            row.awaiting.clear();
+    /// As `park_beside`, for the await of a task.
+    #[cold]
+    #[inline(never)]
+    fn join_beside(&mut self, row: &Row, cx: &Context<'_>, awaited: u64, place: &'static Location<'static>) {
+        let (kind, scope) = (AwaitKind::Task, row.scope.get());
+        let wait = Wait { kind, scope, operand: awaited, place: Some(place) };
+        if is_own(row, cx) {
+            row.awaiting.note_join();
+            self.record(row, wait, NodeKind::OwnForwarding, None);
+        } else {
+            self.link(row, wait, NodeKind::LinkedForwarding, None);
+        }
+    }
+
+    /// The await of a task was dropped while parked: a request is not to go there any more. (The handle that it is part of
+    /// is on the task's thread.)
+    pub(crate) fn leave_join(&mut self) {
+        if let Some(row) = Row::current(self.task).filter(|row| row.polls.get() == self.poll) {
+            row.awaiting.forget_join();
+            self.withdraw(row);
         }
         self.unpark();
     }
 
     /// Hands a pending request on to the awaited tasks, and says what it was.
     #[cold]
-    fn hand_over(&mut self, row: &'static Row, tasks: &[u64]) -> Result<Cancelled, Cancelled> {
+    fn hand_over(
+        &mut self,
+        row: &'static Row,
+        tasks: impl Iterator<Item = u64>,
+    ) -> Result<Cancelled, Cancelled> {
         let cancelled = scope::take(row);
         let mut taken = false;
-        for task in tasks.iter().filter_map(|id| Row::current(*id)) {
+        for task in tasks.filter_map(Row::current) {
             taken |= request::cancel(task, &cancelled);
         }
         let came_back = row.has_request() && scope::reaches(row, row.scope.get());
@@ -423,12 +683,24 @@ impl Leaf {
 }
 
 impl Awaiting {
-    fn recorded(self) -> (AwaitKind, u64) {
+    #[inline]
+    pub(crate) fn recorded(self) -> (AwaitKind, u64) {
         match self {
+            Awaiting::Task(task) => (AwaitKind::Shielded, task.as_u64()),
             Awaiting::Timer(deadline) => (AwaitKind::Timer, deadline),
             Awaiting::Readable(descriptor) => (AwaitKind::Readable, descriptor),
             Awaiting::Writable(descriptor) => (AwaitKind::Writable, descriptor),
             Awaiting::Children(left) => (AwaitKind::Children, left),
+            Awaiting::Turn => (AwaitKind::Turn, 0),
+            Awaiting::Foreign => (AwaitKind::Foreign, 0),
+            Awaiting::Mutex(address) => (AwaitKind::Mutex, address),
+            Awaiting::Semaphore(address) => (AwaitKind::Semaphore, address),
+            Awaiting::Event(address) => (AwaitKind::Event, address),
+            Awaiting::Condition(address) => (AwaitKind::Condition, address),
+            Awaiting::Barrier(address) => (AwaitKind::Barrier, address),
+            Awaiting::Queue(address) => (AwaitKind::Queue, address),
+            Awaiting::Channel(address) => (AwaitKind::Channel, address),
+            Awaiting::Oneshot(address) => (AwaitKind::Oneshot, address),
             Awaiting::Other(number) => (AwaitKind::Other, number),
         }
     }
@@ -444,9 +716,7 @@ impl Default for Leaf {
 impl Drop for Leaf {
     #[inline]
     fn drop(&mut self) {
-        if self.node != 0 {
-            self.unlink();
-        }
+        self.abandon();
     }
 }
 

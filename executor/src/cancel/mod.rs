@@ -31,9 +31,10 @@
 
 mod cancellable;
 pub(crate) mod leaf;
+mod place;
 pub(crate) mod request;
 pub(crate) mod scope;
 
 pub use cancellable::{Cancellable, WithCancel};
-pub use leaf::{Awaiting, ForwardTo, Leaf, Resumed};
-pub use scope::{Outside, Scope};
+pub use leaf::{AwaitedTasks, Awaiting, Leaf, Resumed};
+pub use scope::{Outside, Scope, ScopeId};

@@ -11,7 +11,7 @@ use crate::cancel::scope;
 use crate::error::{Cancelled, Cause};
 use crate::task::extras::{Node, NodeKind};
 use crate::task::life;
-use crate::task::row::{AwaitKind, Flag, Joins, Row};
+use crate::task::row::{AwaitKind, Flag, Joins, Row, Wait};
 use crate::task::state::State;
 use std::panic::Location;
 use std::task::Waker;
@@ -92,17 +92,14 @@ fn awaited_tasks(row: &Row, scope: u32, mut f: impl FnMut(&'static Row)) {
         }
     };
     let in_doubt = row.awaiting.joins() == Joins::InDoubt;
-    if row.awaiting.kind() == AwaitKind::Task && !in_doubt {
-        see(row.awaiting.operand(), row.awaiting.scope());
+    let wait = row.awaiting.get();
+    if wait.kind == AwaitKind::Task && !in_doubt {
+        see(wait.operand, wait.scope);
     }
     if let Some(extras) = row.extras() {
         for (_, node) in extras.nodes.borrow().iter() {
-            match &node.kind {
-                NodeKind::Join(task) => see(*task, node.scope),
-                NodeKind::Joins { tasks, own } if stands(row, node, *own) => {
-                    tasks.ids().iter().for_each(|task| see(*task, node.scope));
-                }
-                _ => {}
+            if node.forwards() && stands(row, node) {
+                node.for_each_task(|task| see(task, node.wait.scope));
             }
         }
     }
@@ -112,10 +109,11 @@ fn awaited_tasks(row: &Row, scope: u32, mut f: impl FnMut(&'static Row)) {
 fn note_forwarded(row: &Row, scope: u32, why: &Cancelled) {
     let Some(extras) = row.extras() else { return };
     for (_, node) in extras.nodes.borrow().iter() {
-        if let NodeKind::Joins { tasks, own } = &node.kind
-            && scope::is_within(row, node.scope, scope)
-            && stands(row, node, *own)
-            && tasks.ids().iter().filter_map(|id| Row::current(*id)).any(|task| task.state.get().is_alive())
+        if let Some(tasks) = &node.tasks
+            && node.forwards()
+            && scope::is_within(row, node.wait.scope, scope)
+            && stands(row, node)
+            && tasks.ids().filter_map(Row::current).any(|task| task.state.get().is_alive())
         {
             tasks.note_forwarded(why);
         }
@@ -123,8 +121,8 @@ fn note_forwarded(row: &Row, scope: u32, why: &Cancelled) {
 }
 
 /// Whether a leaf that awaits tasks stands where its node says, for all one knows.
-fn stands(row: &Row, node: &Node, own: bool) -> bool {
-    !own || row.awaiting.joins() != Joins::InDoubt && node.poll == row.polls.get()
+fn stands(row: &Row, node: &Node) -> bool {
+    node.stands(row) && (node.is_linked() || row.awaiting.joins() != Joins::InDoubt)
 }
 
 /// Whether the leaves that are parked in a task are bound to return a request from now on (CX-21).
@@ -174,10 +172,10 @@ pub(crate) fn wake_linked_leaves(row: &Row, scope: u32) -> bool {
         .nodes
         .borrow()
         .iter()
-        .filter(|(_, node)| scope::is_within(row, node.scope, scope))
+        .filter(|(_, node)| scope::is_within(row, node.wait.scope, scope))
         .filter_map(|(_, node)| match &node.kind {
-            NodeKind::Leaf(waker) => Some(waker.clone()),
-            NodeKind::Join(_) | NodeKind::Joins { .. } => None,
+            NodeKind::Linked(waker) => Some(waker.clone()),
+            NodeKind::LinkedForwarding | NodeKind::Own | NodeKind::OwnForwarding => None,
         })
         .collect();
     let any = !wakers.is_empty();
@@ -218,9 +216,18 @@ pub(crate) fn uncancel(row: &Row) -> u32 {
 /// for, so that cancelling many plain sleepers allocates nothing.
 pub(crate) fn note_cause(row: &Row, why: &Cancelled) {
     let noted = row.extras().is_some_and(|extras| extras.causes.borrow().is_some());
-    let is_free = !matches!(row.awaiting.kind(), AwaitKind::Task | AwaitKind::Request) && !noted;
-    if is_free && let Some(place) = only_a_place(why) {
-        row.awaiting.set(AwaitKind::Request, WHOLE_TASK, 0, place);
+    // Not in place of a wait for tasks, along which it may have to go on; nor of one that is recorded while the task is
+    // being polled, for its leaf may still take it back.
+    let is_free = match row.awaiting.kind() {
+        AwaitKind::Nothing => row.awaiting.joins() == Joins::None,
+        AwaitKind::Request => false,
+        _ => row.awaiting.joins() == Joins::None && !row.state.get().on_cpu(),
+    };
+    if is_free
+        && !noted
+        && let Some(place) = only_a_place(why)
+    {
+        row.awaiting.set(Wait { kind: AwaitKind::Request, scope: WHOLE_TASK, operand: 0, place });
         return;
     }
     let all = take_causes(row).and(why);
@@ -239,9 +246,10 @@ fn only_a_place(why: &Cancelled) -> Option<Option<&'static Location<'static>>> {
 
 /// The `Cancelled` that stands for all requests which have been noted.
 pub(crate) fn take_causes(row: &Row) -> Cancelled {
-    if row.awaiting.kind() == AwaitKind::Request {
-        row.awaiting.clear();
-        return row.awaiting.place().map_or_else(Cancelled::new, Cancelled::at);
+    let recorded = row.awaiting.get();
+    if recorded.kind == AwaitKind::Request {
+        row.awaiting.forget_request();
+        return recorded.place.map_or_else(Cancelled::new, Cancelled::at);
     }
     row.extras().and_then(|extras| extras.causes.take()).unwrap_or_default()
 }

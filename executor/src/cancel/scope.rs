@@ -17,11 +17,12 @@
 
 use crate::cancel::request::{self, WHOLE_TASK};
 use crate::context;
-use crate::error::{Cancelled, RuntimeError};
-use crate::task::TaskRef;
+use crate::error::{Cancelled, RuntimeError, ScopeNote};
 use crate::task::extras::NodeKind;
 use crate::task::row::{Flag, Row};
 use crate::task::state::State;
+use crate::task::{TaskId, TaskRef};
+use crate::time::Instant;
 use crate::waker;
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -41,6 +42,45 @@ pub(crate) struct ScopeEntry {
     asked: bool,
     /// What polls it, where that is not the task itself.
     waker: Option<Waker>,
+    /// What it is, for people who look at the task.
+    pub(crate) note: Option<ScopeNote>,
+    pub(crate) deadline: Option<Instant>,
+}
+
+impl ScopeEntry {
+    pub(crate) fn id(&self) -> u32 {
+        self.id
+    }
+
+    pub(crate) fn parent(&self) -> u32 {
+        self.parent
+    }
+}
+
+/// Which scope of which task. It may be over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScopeId {
+    pub(crate) task: u64,
+    pub(crate) scope: u32,
+}
+
+impl ScopeId {
+    /// The scope that is being polled, or the current task as a whole, if it is in none. `None` outside of tasks.
+    pub fn current() -> Option<ScopeId> {
+        context::current_row().map(|row| ScopeId { task: row.id(), scope: row.scope.get() })
+    }
+
+    /// The task.
+    pub fn task(self) -> TaskId {
+        TaskId(self.task)
+    }
+
+    /// Shows another deadline as that of the scope. (What is to happen then, is for whoever entered it.)
+    pub fn set_deadline(self, deadline: Option<Instant>) {
+        if let Some(row) = Row::current(self.task) {
+            with_entry(row, self.scope, |entry| entry.deadline = deadline);
+        }
+    }
 }
 
 /// A part of a task that can be cancelled by itself: the building block of timeouts and groups.
@@ -88,6 +128,19 @@ impl Scope {
     ///
     /// [`RuntimeError::NoTask`] if no task is being polled on this thread (TO-2, TG-1).
     pub fn enter() -> Result<Scope, RuntimeError> {
+        Scope::enter_noted(None, None)
+    }
+
+    /// The same, and tells people who look at the task what it is, and when its time is over.
+    ///
+    /// # Errors
+    ///
+    /// As [`enter`](Scope::enter).
+    pub fn enter_as(note: ScopeNote, deadline: Option<Instant>) -> Result<Scope, RuntimeError> {
+        Scope::enter_noted(Some(note), deadline)
+    }
+
+    fn enter_noted(note: Option<ScopeNote>, deadline: Option<Instant>) -> Result<Scope, RuntimeError> {
         let row = context::current_row().ok_or(RuntimeError::NoTask)?;
         let extras = row.extras_or_new();
         let id = extras.scopes_made.get() + 1;
@@ -101,6 +154,8 @@ impl Scope {
             must: false,
             asked: false,
             waker: None,
+            note,
+            deadline,
         });
         Ok(Scope {
             task: row.id(),
@@ -124,6 +179,11 @@ impl Scope {
         self
     }
 
+    /// Which one it is.
+    pub fn id(&self) -> ScopeId {
+        ScopeId { task: self.task, scope: self.id }
+    }
+
     /// The task that the scope is in.
     pub fn task(&self) -> Option<TaskRef> {
         self.row().map(TaskRef::of)
@@ -139,6 +199,7 @@ impl Scope {
     /// goes on as if that had been its output (NC-3).
     ///
     /// In another task than the one it was entered in, a scope does nothing but poll.
+    #[track_caller]
     pub fn poll<F: Future + ?Sized>(
         &self,
         cx: &mut Context<'_>,
@@ -369,7 +430,9 @@ fn requests_of_whole_task(row: &Row) -> u32 {
 pub(crate) fn has_linked_leaf(row: &Row, id: u32) -> bool {
     row.extras().is_some_and(|extras| {
         let nodes = extras.nodes.borrow();
-        nodes.iter().any(|(_, node)| matches!(node.kind, NodeKind::Leaf(_)) && is_within(row, node.scope, id))
+        nodes
+            .iter()
+            .any(|(_, node)| matches!(node.kind, NodeKind::Linked(_)) && is_within(row, node.wait.scope, id))
     })
 }
 

@@ -79,6 +79,7 @@ impl<S: AsRawFd> Registered<S> {
     /// One poll of an operation: tries it, unless it is known to be useless, and else waits.
     ///
     /// `try_io` is called at most once with effect: if it returns `Ok` or an error, that is the result.
+    #[track_caller]
     #[inline]
     pub(crate) fn poll<T>(
         &self,
@@ -148,6 +149,7 @@ impl<S: AsRawFd> Registered<S> {
     }
 
     /// Parks the leaf and stands in line.
+    #[track_caller]
     fn suspend(&self, cx: &mut Context<'_>, way: Way, waiting: &mut Waiting, pause: Pause) -> Result<()> {
         if let Err(cancelled) = waiting.leaf.park(cx, self.awaiting(way)) {
             self.leave(way, waiting);
@@ -158,7 +160,7 @@ impl<S: AsRawFd> Registered<S> {
             Pause::Wait(standing) => match self.listen(way, standing) {
                 Ok(source) => source.direction(way).wait(&mut waiting.place, cx.waker()),
                 Err(error) => {
-                    waiting.leaf.unpark();
+                    waiting.leaf.abandon();
                     return Err(error);
                 }
             },
@@ -301,6 +303,7 @@ where
 {
     type Output = Result<T>;
 
+    #[track_caller]
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
         let this = self.get_mut();

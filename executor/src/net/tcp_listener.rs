@@ -189,6 +189,7 @@ struct Accept<'a> {
 
 impl Accept<'_> {
     /// Waits until what was exhausted may be there again.
+    #[track_caller]
     #[cold]
     fn poll_pause(&mut self, cx: &mut Context<'_>, until: Instant) -> Poll<Result<()>> {
         if until <= Instant::now() {
@@ -218,6 +219,7 @@ impl Accept<'_> {
 impl Future for Accept<'_> {
     type Output = Result<(TcpStream, SocketAddr)>;
 
+    #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let listener = this.listener;
@@ -258,6 +260,7 @@ pub struct Incoming<'a> {
 impl Stream for Incoming<'_> {
     type Item = Result<(TcpStream, SocketAddr)>;
 
+    #[track_caller]
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         Pin::new(&mut self.accept).poll(cx).map(Some)
     }

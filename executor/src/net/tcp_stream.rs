@@ -372,6 +372,7 @@ impl TcpStream {
     }
 
     /// One poll of a read, for the traits.
+    #[track_caller]
     #[inline]
     fn poll_read_with(
         &self,
@@ -384,6 +385,7 @@ impl TcpStream {
     }
 
     /// One poll of a read into memory that need not be initialised: so many bytes at its beginning are afterwards.
+    #[track_caller]
     #[cfg(feature = "hyper")]
     pub(crate) fn poll_recv(
         &self,
@@ -394,6 +396,7 @@ impl TcpStream {
     }
 
     /// One poll of a write, for the traits.
+    #[track_caller]
     #[inline]
     fn poll_write_with(
         &self,
@@ -426,11 +429,13 @@ fn is_ready(io: &TcpIo, events: libc::c_short) -> io::Result<Tried<()>> {
 }
 
 impl AsyncRead for &TcpStream {
+    #[track_caller]
     #[inline]
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         self.poll_read_with(cx, buffer.len(), |mut io| io.read(buffer))
     }
 
+    #[track_caller]
     fn poll_read_vectored(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -442,11 +447,13 @@ impl AsyncRead for &TcpStream {
 }
 
 impl AsyncWrite for &TcpStream {
+    #[track_caller]
     #[inline]
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.poll_write_with(cx, bytes.len(), |mut io| io.write(bytes))
     }
 
+    #[track_caller]
     fn poll_write_vectored(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -472,11 +479,13 @@ impl AsyncWrite for &TcpStream {
 }
 
 impl AsyncRead for TcpStream {
+    #[track_caller]
     #[inline]
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut &*self).poll_read(cx, buffer)
     }
 
+    #[track_caller]
     fn poll_read_vectored(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -487,11 +496,13 @@ impl AsyncRead for TcpStream {
 }
 
 impl AsyncWrite for TcpStream {
+    #[track_caller]
     #[inline]
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut &*self).poll_write(cx, bytes)
     }
 
+    #[track_caller]
     fn poll_write_vectored(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

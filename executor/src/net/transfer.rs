@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 
 impl<S: AsRawFd> Registered<S> {
     /// As [`poll`](Registered::poll), for a call that moves up to `asked` bytes of a stream. To move none takes no call.
+    #[track_caller]
     #[inline]
     pub(super) fn poll_transfer(
         &self,
@@ -56,6 +57,7 @@ impl<S: AsRawFd, F> Unpin for Transfer<'_, S, F> {}
 impl<S: AsRawFd, F: FnMut(&S) -> io::Result<usize>> Future for Transfer<'_, S, F> {
     type Output = Result<usize>;
 
+    #[track_caller]
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<usize>> {
         let this = self.get_mut();
@@ -98,6 +100,7 @@ impl<'a> ReadExact<'a> {
 impl Future for ReadExact<'_> {
     type Output = Result<()>;
 
+    #[track_caller]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let this = self.get_mut();
         while this.filled < this.buffer.len() {
@@ -152,6 +155,7 @@ impl<'a> WriteAll<'a> {
 impl Future for WriteAll<'_> {
     type Output = Result<()>;
 
+    #[track_caller]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let this = self.get_mut();
         while this.written < this.bytes.len() {

@@ -15,6 +15,7 @@
 use super::owner::{Attention, Outcome, Owner};
 use super::reference::TaskRef;
 use super::row::Stage;
+use crate::cancel::ScopeId;
 use crate::error::{Error, Result};
 use crate::memory::Source;
 use std::alloc::Layout;
@@ -69,6 +70,8 @@ pub(crate) struct VTable {
     pub(crate) source: Source,
     /// The name of the future's type.
     pub(crate) type_name: fn() -> &'static str,
+    /// Asks the owner who waits for the task. For a task that has not ended.
+    pub(crate) waiter: unsafe fn(*const ()) -> Option<ScopeId>,
 }
 
 /// The same for its owner.
@@ -98,6 +101,7 @@ impl<F: Future<Output = Result<T>>, T, O: Owner> Tables<F, T, O> {
             owner: if O::IS_NOBODY { None } else { Some(Self::OWNER) },
             source,
             type_name: std::any::type_name::<F>,
+            waiter: waiter::<F, T, O>,
         }
     }
 }
@@ -180,6 +184,11 @@ unsafe fn error<F, T>(cell: *mut ()) -> Option<NonNull<Error>> {
 unsafe fn tell_owner<F, T, O: Owner>(cell: *const (), child: &TaskRef, outcome: Outcome<'_>) -> Attention {
     // SAFETY: see above.
     unsafe { (*cell.cast::<TaskCell<F, T, O>>()).owner.child_done(child, outcome) }
+}
+
+unsafe fn waiter<F, T, O: Owner>(cell: *const ()) -> Option<ScopeId> {
+    // SAFETY: see above; the owner is apart from the future, which may be being polled.
+    unsafe { (*ptr::addr_of!((*cell.cast::<TaskCell<F, T, O>>()).owner)).waiter() }
 }
 
 unsafe fn drop_owner<F, T, O>(cell: *mut ()) {

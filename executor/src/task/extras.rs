@@ -5,7 +5,8 @@
 //! reference and belongs to the runtime's thread, hence the cells.
 
 use super::reference::TaskRef;
-use crate::cancel::leaf::ForwardTo;
+use super::row::{AwaitKind, Row, Wait};
+use crate::cancel::leaf::AwaitedTasks;
 use crate::cancel::scope::ScopeEntry;
 use crate::error::Cancelled;
 use crate::locals;
@@ -24,7 +25,7 @@ pub(crate) struct Extras {
     pub(crate) causes: RefCell<Option<Cancelled>>,
     /// Why it was, as the last `Cancelled` said: for the other leaves that are bound to return the same.
     pub(crate) delivered: RefCell<Option<Cancelled>>,
-    /// Parked leaves that a cancel has to reach by itself.
+    /// Parked leaves, but for the one that is in the row's record.
     pub(crate) nodes: RefCell<Slab<Node>>,
     /// The cancel scopes that the task is in.
     pub(crate) scopes: RefCell<Vec<ScopeEntry>>,
@@ -56,22 +57,54 @@ pub(crate) struct Joiner {
     pub(crate) waker: Waker,
 }
 
-/// A parked leaf that is not simply found by polling its task again.
+/// A parked leaf that has no place in the row's record, or that is not simply found by polling its task again.
 pub(crate) struct Node {
-    /// The cancel scope it stands in.
-    pub(crate) scope: u32,
+    /// What it waits for.
+    pub(crate) wait: Wait,
     /// The poll of the task in which it parked.
     pub(crate) poll: u32,
     pub(crate) kind: NodeKind,
+    /// The tasks that it waits for, if these are several.
+    pub(crate) tasks: Option<AwaitedTasks>,
 }
 
+/// Who polls a parked leaf, and what becomes of a cancel.
 pub(crate) enum NodeKind {
+    /// It is polled with the task's own waker, and so stands here as long as every poll of the task polls it too.
+    Own,
+    /// The same, and it passes a cancel on to the tasks that it waits for.
+    OwnForwarding,
     /// It was polled with a waker that is not its task's, so a combinator will poll it only when that one is woken.
-    Leaf(Waker),
-    /// It awaits another task, to which a cancel is forwarded, and was polled with a waker that is not its task's.
-    Join(u64),
-    /// It awaits several. Polled with the task's own waker, it stands here as long as every poll of the task polls it too.
-    Joins { tasks: ForwardTo, own: bool },
+    Linked(Waker),
+    /// The same for one that passes a cancel on, and so need not be woken for it.
+    LinkedForwarding,
+}
+
+impl Node {
+    /// Whether it is parked, as far as one can know: it was not dropped; and what is polled in every poll of its task was
+    /// polled in the last one.
+    pub(crate) fn stands(&self, row: &Row) -> bool {
+        self.is_linked() || self.poll == row.polls.get()
+    }
+
+    /// Whether a combinator polls it when it sees fit.
+    pub(crate) fn is_linked(&self) -> bool {
+        matches!(self.kind, NodeKind::Linked(_) | NodeKind::LinkedForwarding)
+    }
+
+    /// Whether a cancel goes on from here to the awaited tasks.
+    pub(crate) fn forwards(&self) -> bool {
+        matches!(self.kind, NodeKind::OwnForwarding | NodeKind::LinkedForwarding)
+    }
+
+    /// Calls `f` with the id of each task that it waits for; some may have ended.
+    pub(crate) fn for_each_task(&self, f: impl FnMut(u64)) {
+        match (&self.tasks, self.wait.kind) {
+            (Some(tasks), _) => tasks.ids().for_each(f),
+            (None, AwaitKind::Task | AwaitKind::Shielded) => std::iter::once(self.wait.operand).for_each(f),
+            (None, _) => {}
+        }
+    }
 }
 
 /// One [`TaskRef::on_done`].

@@ -79,7 +79,7 @@ impl<T> Task<T> {
 
     /// Begins the await anew, as if it had never been polled.
     pub(crate) fn reset(&mut self) {
-        self.leaf.unpark();
+        self.leaf.leave_join();
     }
 }
 
@@ -128,6 +128,7 @@ pub(crate) enum Join {
 
 /// One poll of an await of a task, whoever holds its output. `register` sees to it that `cx`'s waker is woken.
 #[inline(always)]
+#[track_caller]
 pub(crate) fn poll_join(
     leaf: &mut Leaf,
     row: &'static Row,
@@ -250,7 +251,7 @@ impl<T> Task<T> {
     fn detach(&mut self, row: &Row) {
         if self.leaf.is_parked() {
             row.joiner.set(0);
-            self.leaf.leave_join(row.id());
+            self.leaf.leave_join();
         }
     }
 }

@@ -16,9 +16,9 @@ use super::options::{Start, TaskOptions};
 use super::owner::{Attention, Outcome, Owner};
 use super::pages::{self, row_of};
 use super::reference::TaskRef;
-use super::row::{Flag, Row, Stage};
+use super::row::{AWAITED, Flag, Row, Stage};
 use super::state::{State, Wake};
-use crate::cancel::{request, scope};
+use crate::cancel::{ScopeId, request, scope};
 use crate::error::{Asker, Cancelled, Cause, Error, Origin, Panicked, Result};
 use crate::hook::Unhandled;
 use crate::locals::in_force::{self, Slot};
@@ -91,7 +91,7 @@ impl Core {
 
     /// Makes a cell and a row for a task with this table, which is one for cells of this type.
     #[inline]
-    pub(crate) fn found_task<F, T, O>(
+    pub(crate) fn found_task<F, T, O: Owner>(
         &self,
         future: F,
         owner: O,
@@ -100,9 +100,14 @@ impl Core {
     ) -> &'static Row {
         let source = const { Source::of(Layout::new::<TaskCell<F, T, O>>()) };
         let cell = self.blocks.allocate(source);
+        let waiter = owner.waiter();
         // SAFETY: fresh memory of that layout.
         unsafe { cell.cast::<TaskCell<F, T, O>>().write(TaskCell::new(future, owner)) };
-        self.found_row(cell, vtable, place)
+        let row = self.found_row(cell, vtable, place);
+        if let Some(waiter) = waiter {
+            row.parent.set(waiter.task | AWAITED);
+        }
+        row
     }
 
     /// Takes a row and fills it in for the future in `cell`.
@@ -634,6 +639,13 @@ pub(crate) fn name(row: &Row) -> Cow<'static, str> {
 #[cold]
 pub(crate) fn told(row: &Row, cancelled: Error) -> Error {
     if cancelled.is_plain() { cancelled } else { cancelled.with_origin(origin(row)) }
+}
+
+/// Who waits for a task from its spawn to its end, if its owner says so. The task has not ended.
+pub(crate) fn waiter(row: &Row) -> Option<ScopeId> {
+    debug_assert!(row.state.get().is_alive());
+    // SAFETY: the owner is there until the task has ended.
+    unsafe { (vtable(row).waiter)(row.cell.get()) }
 }
 
 fn origin(row: &Row) -> Origin {

@@ -22,6 +22,7 @@ mod shared;
 mod spawn;
 pub(crate) mod state;
 pub(crate) mod types;
+pub(crate) mod waits;
 mod weak;
 
 pub use driven::{Drive, DrivenBuilder, Driver, ScopedTask};

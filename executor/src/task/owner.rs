@@ -1,6 +1,7 @@
 //! Who answers for a task: the hook by which a group learns of its children's ends.
 
 use super::reference::TaskRef;
+use crate::cancel::ScopeId;
 use crate::error::Error;
 
 /// How a task ended, as its [`Owner`] and its callbacks see it.
@@ -46,6 +47,14 @@ pub trait Owner: 'static {
     ///
     /// A panic in here is reported through the hook for unhandled errors.
     fn child_done(&self, child: &TaskRef, outcome: Outcome<'_>) -> Attention;
+
+    /// Who waits for the task from its spawn to its end, whatever else he does in between: for people who look at the two.
+    ///
+    /// Called when the task is spawned, and whenever somebody looks.
+    #[inline]
+    fn waiter(&self) -> Option<ScopeId> {
+        None
+    }
 
     /// Nobody answers for the task, so nobody need be told.
     #[doc(hidden)]

@@ -2,8 +2,9 @@
 
 use super::extras::Callback;
 use super::life;
-use super::row::{AwaitKind, Flag, Row};
+use super::row::{AWAITED, AwaitKind, Flag, Row};
 use super::state::State;
+use super::waits;
 use super::weak::WeakTaskRef;
 use crate::cancel::request;
 use crate::error::{Cancelled, Cause};
@@ -137,15 +138,21 @@ impl TaskRef {
         self.row()?.spawned_at.get()
     }
 
-    /// The task that spawned this one, if one did and it still has a record.
+    /// The task that spawned this one, or the one in whose group it is. `None` if there was none, or it has no record any
+    /// more.
     pub fn parent(&self) -> Option<TaskRef> {
-        Row::current(self.row()?.parent.get()).map(TaskRef::of)
+        Row::current(self.row()?.parent.get() & !AWAITED).map(TaskRef::of)
     }
 
     /// The task that this one is suspended on, and forwards a cancel to.
     pub fn awaited(&self) -> Option<TaskRef> {
-        let row = self.row().filter(|row| row.awaiting.kind() == AwaitKind::Task)?;
-        Row::current(row.awaiting.operand()).map(TaskRef::of)
+        let mut awaited = None;
+        waits::for_each(self.row()?, |wait, _| {
+            if wait.kind == AwaitKind::Task && awaited.is_none() {
+                awaited = Row::current(wait.operand).map(TaskRef::of);
+            }
+        });
+        awaited
     }
 
     /// The name of the type of the task's future, such as `my_app::fetch_user::{{closure}}`.

@@ -7,7 +7,7 @@
 //! ```text
 //!  line 1  word  owner  next  cell  vtable  extras  state·stage·flags  count  epoch  scope
 //!          └─ other threads   └──── the future ───┘                    └─ cancellation ─┘
-//!  line 2  joiner  number  parent  spawned_at  awaiting: kind·scope, operand, place  polls  refs
+//!  line 2  joiner  number  parent  spawned_at  awaiting: kind·joins·more·scope, operand, place  polls  refs
 //! ```
 //!
 //! Rows are `repr(C)` and never move, and a change of the second line is bracketed by [`Awaiting`]'s sequence number,
@@ -55,7 +55,7 @@ pub(crate) struct Row {
     pub(crate) joiner: Cell<u64>,
     /// The running number that a nameless task is shown with.
     pub(crate) number: Cell<u64>,
-    /// The task that spawned this one; 0 for none.
+    /// The task that spawned this one, or in whose group it is; 0 for none. With [`AWAITED`], if that one waits for its end.
     pub(crate) parent: Cell<u64>,
     pub(crate) spawned_at: Cell<Option<&'static Location<'static>>>,
     pub(crate) awaiting: Awaiting,
@@ -70,6 +70,9 @@ const _: () = assert!(size_of::<Row>() == 128);
 // SAFETY: the invariant (one-thread): whoever is on another thread uses the atomics `word` and `owner` only.
 unsafe impl Sync for Row {}
 
+/// Added to the id of a parent that waits for the task from its spawn to its end. (In ids themselves that bit is 0.)
+pub(crate) const AWAITED: u64 = 1;
+
 /// What is in the memory behind [`Row::cell`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -80,30 +83,50 @@ pub(crate) enum Stage {
     Output = 2,
 }
 
-/// What a task waits for, and where in the source: one leaf's word, for people who look at it from outside, and, if
-/// it is another task, for [`cancel`](crate::cancel), which forwards requests along it.
+/// One wait, as plain words: what for, and at which place in the source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub(crate) struct Wait {
+    pub(crate) kind: AwaitKind,
+    /// The cancel scope in which the leaf stands.
+    pub(crate) scope: u32,
+    /// What the kind says it is.
+    pub(crate) operand: u64,
+    pub(crate) place: Option<&'static Location<'static>>,
+}
+
+/// What a task waits for: the first leaf that parked in its last poll. For people who look at it, be it from outside of
+/// the process, and, if it is another task, for [`cancel`](crate::cancel), which forwards requests along it.
 ///
-/// Emptied when a poll begins, so it holds what was parked in the last poll, and nothing that was dropped since.
+/// Emptied when a poll begins, so it holds what was parked in the last poll, and nothing that was let go since. Leaves that
+/// park while it is taken (`join!`, `select!`), and those that a combinator polls with wakers of its own, have a
+/// [`Node`](super::extras::Node) each; `more` says how many, as far as they parked in the last poll. If they
+/// are very many, some are only counted.
 ///
-/// Invariant (first-join-stays): once a leaf that waits for a task is registered here, other leaves leave the record
-/// alone until the next poll. Otherwise the last one that parked is shown.
+/// Invariant (recorded-while-parked): the wait in here is that of a leaf which parked in the last poll with the task's own
+/// waker, has no node (unless it is for a list of tasks, which the node keeps alive), and has neither ended nor been
+/// dropped since.
 #[repr(C)]
 pub(crate) struct Awaiting {
     kind: Cell<AwaitKind>,
     joins: Cell<Joins>,
+    more: Cell<u8>,
     /// Odd while the record is being changed.
-    sequence: Cell<u16>,
+    sequence: Cell<u8>,
     scope: Cell<u32>,
     operand: Cell<u64>,
     place: Cell<Option<&'static Location<'static>>>,
 }
 
-/// What kind of thing [`Awaiting`] is about, and what its operand means.
+/// How many leaves that park in one poll get a node merely to be seen. It costs about as much as the parking itself.
+const SEEN_BESIDE: u8 = 3;
+
+/// What kind of thing a [`Wait`] is for, and what its operand means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum AwaitKind {
     Nothing = 0,
-    /// The id of another task.
+    /// The id of another task, to which a cancel is forwarded.
     Task = 1,
     /// A deadline, in nanoseconds of the runtime's clock.
     Timer = 2,
@@ -116,6 +139,30 @@ pub(crate) enum AwaitKind {
     Other = 6,
     /// Not waiting: it has been asked to cancel. The place is that of the caller of `cancel()`.
     Request = 7,
+    /// Several tasks: the address of a list of their ids, which begins with their number.
+    Tasks = 8,
+    /// The id of another task, to which a cancel is not forwarded.
+    Shielded = 9,
+    /// The next turn.
+    Turn = 10,
+    /// A future of another library.
+    Foreign = 11,
+    /// The address of such a thing, or of the line in which one waits for it.
+    Mutex = 12,
+    Semaphore = 13,
+    Event = 14,
+    Condition = 15,
+    Barrier = 16,
+    Queue = 17,
+    Channel = 18,
+    Oneshot = 19,
+}
+
+impl AwaitKind {
+    /// Whether it is a thing, that others may wait for as well, and the operand tells which.
+    pub(crate) fn is_thing(self) -> bool {
+        self == AwaitKind::Other || self as u8 >= AwaitKind::Mutex as u8
+    }
 }
 
 /// Whether the task is suspended on other tasks, as far as its last poll tells.
@@ -137,10 +184,6 @@ impl Awaiting {
         self.joins.get()
     }
 
-    pub(crate) fn is_for_task(&self, id: u64) -> bool {
-        self.kind.get() == AwaitKind::Task && self.operand.get() == id
-    }
-
     /// A leaf that waits for tasks parks.
     #[inline(always)]
     pub(crate) fn note_join(&self) {
@@ -150,55 +193,97 @@ impl Awaiting {
         });
     }
 
-    /// Another leaf parks, after one that waits for tasks.
-    pub(crate) fn cast_doubt(&self) {
-        self.joins.set(Joins::InDoubt);
+    /// A leaf that waits for tasks was dropped. If there was another one, it stays in doubt.
+    pub(crate) fn forget_join(&self) {
+        if self.joins.get() == Joins::Certain {
+            self.joins.set(Joins::None);
+        }
     }
 
+    /// Another leaf parks, perhaps after one that waits for tasks.
+    pub(crate) fn cast_doubt(&self) {
+        if self.joins.get() != Joins::None {
+            self.joins.set(Joins::InDoubt);
+        }
+    }
+
+    #[inline(always)]
     pub(crate) fn kind(&self) -> AwaitKind {
         self.kind.get()
     }
 
-    pub(crate) fn operand(&self) -> u64 {
-        self.operand.get()
+    /// Whether nothing at all has parked in this poll.
+    #[inline(always)]
+    pub(crate) fn is_vacant(&self) -> bool {
+        self.kind.get() == AwaitKind::Nothing && self.joins.get() == Joins::None
     }
 
-    pub(crate) fn place(&self) -> Option<&'static Location<'static>> {
-        self.place.get()
+    /// How many leaves have parked in the last poll beside the one that is recorded here; 255 stands for that or more.
+    pub(crate) fn more(&self) -> u8 {
+        self.more.get()
     }
 
-    /// The scope in which the recorded leaf stands.
-    pub(crate) fn scope(&self) -> u32 {
-        self.scope.get()
+    /// Whether so many have parked in this poll that the next one shall only be counted.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.more.get() >= SEEN_BESIDE && self.kind.get() != AwaitKind::Nothing
+    }
+
+    pub(crate) fn count_more(&self) {
+        self.more.set(self.more.get().saturating_add(1));
+    }
+
+    pub(crate) fn count_less(&self) {
+        if self.more.get() != u8::MAX {
+            self.more.set(self.more.get().saturating_sub(1));
+        }
+    }
+
+    /// What is recorded, be it a wait or a request.
+    pub(crate) fn get(&self) -> Wait {
+        Wait {
+            kind: self.kind.get(),
+            scope: self.scope.get(),
+            operand: self.operand.get(),
+            place: self.place.get(),
+        }
     }
 
     #[inline(always)]
-    pub(crate) fn set(
-        &self,
-        kind: AwaitKind,
-        scope: u32,
-        operand: u64,
-        place: Option<&'static Location<'static>>,
-    ) {
+    pub(crate) fn set(&self, wait: Wait) {
         let sequence = self.sequence.get();
         self.sequence.set(sequence.wrapping_add(1));
-        self.kind.set(kind);
-        self.scope.set(scope);
-        self.operand.set(operand);
-        self.place.set(place);
+        self.kind.set(wait.kind);
+        self.scope.set(wait.scope);
+        self.operand.set(wait.operand);
+        self.place.set(wait.place);
         self.sequence.set(sequence.wrapping_add(2));
     }
 
+    /// A new task, which waits for nothing.
     #[inline(always)]
     pub(crate) fn clear(&self) {
         self.kind.set(AwaitKind::Nothing);
         self.joins.set(Joins::None);
+        self.more.set(0);
+    }
+
+    /// The leaf that is recorded here has ended, or was dropped. A request that has come in its place stays.
+    pub(crate) fn forget_wait(&self) {
+        if self.kind.get() != AwaitKind::Request {
+            self.kind.set(AwaitKind::Nothing);
+        }
+    }
+
+    /// The request that is recorded here is delivered.
+    pub(crate) fn forget_request(&self) {
+        self.kind.set(AwaitKind::Nothing);
     }
 
     /// A poll begins. What the task waited for is over, or will be registered anew; who asked it to cancel is kept.
     #[inline(always)]
     pub(crate) fn begin_poll(&self) {
         self.joins.set(Joins::None);
+        self.more.set(0);
         if self.kind.get() != AwaitKind::Request {
             self.kind.set(AwaitKind::Nothing);
         }
@@ -343,6 +428,8 @@ impl std::fmt::Debug for Row {
             .field("id", &format_args!("{:#x}", self.id()))
             .field("state", &self.state.get())
             .field("number", &self.number.get())
+            .field("awaiting", &self.awaiting.get())
+            .field("more", &self.awaiting.more())
             .finish_non_exhaustive()
     }
 }

@@ -169,7 +169,7 @@ impl<T> Drop for SharedTask<T> {
     fn drop(&mut self) {
         self.leave_line();
         if self.leaf.is_parked() {
-            self.leaf.leave_join(self.inner.reference.id().as_u64());
+            self.leaf.leave_join();
         }
     }
 }

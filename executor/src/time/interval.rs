@@ -137,9 +137,17 @@ pub struct Tick<'a> {
     fresh: Option<Sleep>,
 }
 
+impl Drop for Tick<'_> {
+    fn drop(&mut self) {
+        // The wait is over, also if the interval stays. The next one is for the same tick.
+        self.interval.sleep = None;
+    }
+}
+
 impl Future for Tick<'_> {
     type Output = Result<Instant>;
 
+    #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Instant>> {
         let this = &mut *self;
         if let Some(sleep) = this.fresh.take() {

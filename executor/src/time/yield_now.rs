@@ -54,7 +54,7 @@ impl Future for YieldNow {
             this.leaf.unpark();
             return Poll::Ready(Ok(()));
         }
-        this.leaf.park(cx, Awaiting::Other(0))?;
+        this.leaf.park(cx, Awaiting::Turn)?;
         this.yielded = true;
         cx.waker().wake_by_ref();
         Poll::Pending

@@ -3,7 +3,7 @@
 use super::watch::{AsTask, Watch};
 use crate::waiter::Waiter;
 use futures_core::Stream;
-use homing_executor::cancel::{Awaiting, Leaf};
+use homing_executor::cancel::{AwaitedTasks, Leaf};
 use homing_executor::error::{Result, TimedOut};
 use homing_executor::task::TaskId;
 use homing_executor::time::{Instant, Timer};
@@ -63,7 +63,9 @@ where
         let arrivals = arrivals.clone();
         move |index, _| arrivals.push(index)
     });
+    let awaited = AwaitedTasks::new(tasks.iter().map(AsTask::as_task));
     AsCompleted {
+        awaited,
         left: tasks.len(),
         tasks: tasks.into_iter().map(Some).collect(),
         arrivals,
@@ -78,6 +80,8 @@ where
 #[must_use = "streams do nothing unless polled"]
 pub struct AsCompleted<H> {
     tasks: Vec<Option<H>>,
+    /// The same, for those who look at the consumer.
+    awaited: AwaitedTasks,
     /// How many have not been given.
     left: usize,
     arrivals: Rc<Arrivals>,
@@ -180,7 +184,7 @@ impl<H: AsTask> Stream for AsCompleted<H> {
             let timed_out = this.after.map_or(timed_out.clone(), |after| timed_out.with_after(after));
             return Poll::Ready(Some(Err(timed_out.into())));
         }
-        if let Err(cancelled) = this.leaf.park(cx, Awaiting::Other(this.left as u64)) {
+        if let Err(cancelled) = this.leaf.park_watching(cx, &this.awaited) {
             return Poll::Ready(Some(Err(cancelled.into())));
         }
         this.arrivals.waiter.register(cx.waker());

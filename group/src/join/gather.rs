@@ -10,7 +10,7 @@
 use super::child::Child;
 use super::watch::Watch;
 use crate::waiter::Waiter;
-use homing_executor::cancel::{ForwardTo, Leaf, Resumed};
+use homing_executor::cancel::{AwaitedTasks, Leaf, Resumed};
 use homing_executor::error::{Error, Result};
 use homing_executor::task::TaskRef;
 use std::cell::Cell;
@@ -108,7 +108,7 @@ struct State {
     running: Cell<usize>,
     /// The first child that failed or ended cancelled.
     first_failure: Cell<Option<usize>>,
-    forward_to: ForwardTo,
+    forward_to: AwaitedTasks,
     waiter: Waiter,
 }
 
@@ -137,7 +137,7 @@ impl<C: GatherChildren> Gather<C> {
             mode: Cell::new(mode),
             running: Cell::new(tasks.len()),
             first_failure: Cell::new(None),
-            forward_to: ForwardTo::new(&tasks),
+            forward_to: AwaitedTasks::new(&tasks),
             waiter: Waiter::default(),
         });
         // Those that have ended count at once, in order (GA-3).
@@ -158,6 +158,7 @@ impl<C: GatherChildren> Gather<C> {
     }
 
     /// Waits for the decision. The children are there then.
+    #[track_caller]
     fn poll_decided(&mut self, cx: &mut Context<'_>) -> Poll<Result<C>> {
         if self.leaf.resume_forwarding() == Resumed::Requested && self.state.is_decided() {
             // Decided, but not yet seen: the cancel wins (CX-7), and an error is kept beside it (KQ-13).

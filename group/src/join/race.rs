@@ -8,9 +8,9 @@
 //! ```
 
 use crate::waiter::Waiter;
-use homing_executor::cancel::{Awaiting, Leaf};
+use homing_executor::cancel::{Awaiting, Leaf, ScopeId};
 use homing_executor::error::{Cancelled, Error, ExceptionGroup, Result};
-use homing_executor::task::{Task, TaskRef, task};
+use homing_executor::task::{Attention, Outcome, Owner, Task, TaskRef, task};
 use homing_executor::time::{Instant, Timer};
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -151,6 +151,8 @@ struct Course<F, T> {
     /// Until the next attempt begins; `None` if only a failure will do.
     timer: Option<Timer>,
     ends: Rc<Ends>,
+    /// Who waits for the attempts.
+    racing: Option<ScopeId>,
     /// The first cancel of the racing task.
     interrupted: Option<Error>,
 }
@@ -176,6 +178,7 @@ where
             running: 0,
             timer: None,
             ends: Rc::default(),
+            racing: ScopeId::current(),
             interrupted: None,
         }
     }
@@ -205,7 +208,7 @@ where
                 leaf.unpark();
                 return Poll::Ready(());
             }
-            match leaf.park(cx, Awaiting::Other(self.running as u64)) {
+            match leaf.park_at(cx, Awaiting::Children(self.running as u64), self.race.place) {
                 Ok(()) => break,
                 Err(cancelled) => self.interrupt(cancelled),
             }
@@ -271,7 +274,7 @@ where
         self.outcome.errors.push(Some(Cancelled::new().into()));
         self.running += 1;
         // Not eagerly: an attempt must not end before it is known (ST-5).
-        let attempt = task(attempt).spawned_at(self.race.place).queued().spawn();
+        let attempt = task(attempt).owner(Racer(self.racing)).spawned_at(self.race.place).queued().spawn();
         let ends = self.ends.clone();
         attempt.on_done(move |_: &TaskRef| {
             ends.queue.borrow_mut().push_back(index);
@@ -279,6 +282,19 @@ where
         });
         self.started.push(attempt);
         self.timer = self.race.delay.map(|delay| Timer::new(Instant::now() + delay));
+    }
+}
+
+/// What an attempt tells of itself: who waits for it. How it ends is seen by the race.
+struct Racer(Option<ScopeId>);
+
+impl Owner for Racer {
+    fn child_done(&self, _attempt: &TaskRef, _outcome: Outcome<'_>) -> Attention {
+        Attention::Unseen
+    }
+
+    fn waiter(&self) -> Option<ScopeId> {
+        self.0
     }
 }
 

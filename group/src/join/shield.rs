@@ -102,6 +102,7 @@ pub(super) enum Seen<T> {
 }
 
 impl<T: 'static> Shield<T> {
+    #[track_caller]
     pub(super) fn poll_seen(&mut self, cx: &mut Context<'_>) -> Poll<Seen<T>> {
         if let Err(cancelled) = self.leaf.resume() {
             self.watch = None;
@@ -112,7 +113,7 @@ impl<T: 'static> Shield<T> {
             self.watch = None;
             return Poll::Ready(Seen::Outcome(self.child.outcome()));
         }
-        if let Err(cancelled) = self.leaf.park(cx, Awaiting::Other(self.child.task().id().as_u64())) {
+        if let Err(cancelled) = self.leaf.park(cx, Awaiting::Task(self.child.task().id())) {
             self.watch = None;
             return Poll::Ready(Seen::Interrupted(cancelled.into()));
         }

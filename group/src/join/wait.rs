@@ -2,7 +2,7 @@
 
 use super::watch::{AsTask, Watch};
 use crate::waiter::Waiter;
-use homing_executor::cancel::{Awaiting, Leaf};
+use homing_executor::cancel::{AwaitedTasks, Leaf};
 use homing_executor::error::Result;
 use homing_executor::task::TaskId;
 use homing_executor::time::{Instant, Timer};
@@ -60,7 +60,8 @@ where
         satisfied: Cell::new(false),
         waiter: Waiter::default(),
     });
-    Wait { tasks, state, watch: None, timeout: None, timer: None, leaf: Leaf::new() }
+    let awaited = AwaitedTasks::new(tasks.iter().map(AsTask::as_task));
+    Wait { tasks, awaited, state, watch: None, timeout: None, timer: None, leaf: Leaf::new() }
 }
 
 /// When [`wait`] is over.
@@ -99,6 +100,8 @@ pub struct Waited<H> {
 #[must_use = "futures do nothing unless awaited"]
 pub struct Wait<H> {
     tasks: Vec<H>,
+    /// The same, for those who look at the waiter.
+    awaited: AwaitedTasks,
     state: Rc<State>,
     watch: Option<Watch>,
     timeout: Option<Duration>,
@@ -176,7 +179,7 @@ impl<H: AsTask> Future for Wait<H> {
             let (done, pending) = tasks.into_iter().partition(|task| task.as_task().is_finished());
             return Poll::Ready(Ok(Waited { done, pending }));
         }
-        if let Err(cancelled) = this.leaf.park(cx, Awaiting::Other(this.state.running.get() as u64)) {
+        if let Err(cancelled) = this.leaf.park_watching(cx, &this.awaited) {
             this.end();
             return Poll::Ready(Err(cancelled.into()));
         }

@@ -19,9 +19,11 @@
 //! Places in a round are dealt when it is full, in the order of arrival: so they are unique, and all are dealt, whoever
 //! left in between (KQ-2).
 
-use super::turn::{Claim, Turn};
+use super::turn::{Claim, Turn, number_of};
 use super::wait_list::{Left, WaitList};
+use homing_executor::cancel::Awaiting;
 use homing_executor::error::Result;
+use homing_executor::introspect::{Awaitable, Target};
 use std::cell::Cell;
 use std::fmt;
 
@@ -192,6 +194,10 @@ impl Claim<Barrier> for Arrival {
         &barrier.line
     }
 
+    fn awaited(_: &Barrier, line: u64) -> Awaiting {
+        Awaiting::Barrier(line)
+    }
+
     fn note(&self) -> usize {
         0
     }
@@ -216,6 +222,12 @@ impl Claim<Barrier> for Arrival {
 
     fn left(&mut self, barrier: &Barrier, _: Left<usize>) {
         barrier.leave();
+    }
+}
+
+impl Awaitable for Barrier {
+    fn target(&self) -> Target {
+        Target::thing("Barrier", [number_of(&self.line)])
     }
 }
 

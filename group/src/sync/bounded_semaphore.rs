@@ -9,6 +9,7 @@
 use super::permit::{OwnedPermit, Permit};
 use super::semaphore::Semaphore;
 use homing_executor::error::Result;
+use homing_executor::introspect::{Awaitable, Target};
 use std::fmt;
 use std::rc::Rc;
 
@@ -133,6 +134,12 @@ impl BoundedSemaphore {
             permits <= bound,
             "{permits} permits were asked for, of a semaphore that has {bound} altogether"
         );
+    }
+}
+
+impl Awaitable for BoundedSemaphore {
+    fn target(&self) -> Target {
+        self.inner.target()
     }
 }
 

@@ -13,8 +13,10 @@
 use super::condition_wait::Wait;
 use super::mutex::Mutex;
 use super::mutex_guard::Guard;
+use super::turn::number_of;
 use super::wait_list::WaitList;
 use homing_executor::error::Result;
+use homing_executor::introspect::{Awaitable, Target};
 use std::cell::Cell;
 use std::fmt;
 
@@ -211,6 +213,12 @@ impl Condition {
 
 fn address<T>(mutex: &Mutex<T>) -> *const () {
     std::ptr::from_ref(mutex).cast()
+}
+
+impl Awaitable for Condition {
+    fn target(&self) -> Target {
+        Target::thing("Condition", [number_of(&self.line)])
+    }
 }
 
 impl Default for Condition {

@@ -15,6 +15,7 @@ use super::mutex::Lock;
 use super::mutex_guard::{Guard, HOLLOW};
 use super::turn::{Claim, Turn};
 use super::wait_list::{Left, WaitList};
+use homing_executor::cancel::Awaiting;
 use homing_executor::error::{Cancelled, Result};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -60,6 +61,7 @@ impl<'a, G: Guard> Wait<'a, G> {
         }
     }
 
+    #[track_caller]
     fn poll_relock(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let mut cancelled = None;
         let polled = self.relock.poll_stubbornly(cx, |again| cancelled = Some(again));
@@ -79,6 +81,7 @@ impl<'a, G: Guard> Wait<'a, G> {
 impl<G: Guard> Future for Wait<'_, G> {
     type Output = Result<()>;
 
+    #[track_caller]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let this = self.get_mut();
         match this.stage {
@@ -129,6 +132,10 @@ impl Claim<Condition> for Notification {
 
     fn line(condition: &Condition) -> &WaitList<()> {
         &condition.line
+    }
+
+    fn awaited(_: &Condition, line: u64) -> Awaiting {
+        Awaiting::Condition(line)
     }
 
     fn note(&self) {}

@@ -5,9 +5,11 @@
 //!   wait: stands in line  wait: goes on at once
 //! ```
 
-use super::turn::{Claim, Turn};
+use super::turn::{Claim, Turn, number_of};
 use super::wait_list::{Left, WaitList};
+use homing_executor::cancel::Awaiting;
 use homing_executor::error::Result;
+use homing_executor::introspect::{Awaitable, Target};
 use std::cell::Cell;
 use std::fmt;
 
@@ -102,6 +104,10 @@ impl Claim<Event> for Set {
         &event.line
     }
 
+    fn awaited(_: &Event, line: u64) -> Awaiting {
+        Awaiting::Event(line)
+    }
+
     fn note(&self) {}
 
     fn take_at_once(&mut self, event: &Event) -> Option<()> {
@@ -111,6 +117,12 @@ impl Claim<Event> for Set {
     fn collect(&mut self, _: &Event, (): ()) {}
 
     fn left(&mut self, _: &Event, _: Left<()>) {}
+}
+
+impl Awaitable for Event {
+    fn target(&self) -> Target {
+        Target::thing("Event", [number_of(&self.line)])
+    }
 }
 
 impl Default for Event {

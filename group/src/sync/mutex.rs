@@ -12,9 +12,11 @@
 //! `held` belongs to one guard, or to a wait that is about to make one.
 
 use super::mutex_guard::{MutexGuard, OwnedMutexGuard};
-use super::turn::{Claim, Turn};
+use super::turn::{Claim, Turn, number_of};
 use super::wait_list::{Left, WaitList};
+use homing_executor::cancel::Awaiting;
 use homing_executor::error::Result;
+use homing_executor::introspect::{Awaitable, Target};
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
@@ -166,6 +168,10 @@ impl<T> Claim<Mutex<T>> for Lock {
         &mutex.line
     }
 
+    fn awaited(_: &Mutex<T>, line: u64) -> Awaiting {
+        Awaiting::Mutex(line)
+    }
+
     fn note(&self) {}
 
     fn take_at_once(&mut self, mutex: &Mutex<T>) -> Option<()> {
@@ -179,6 +185,12 @@ impl<T> Claim<Mutex<T>> for Lock {
 
     fn left(&mut self, mutex: &Mutex<T>, _: Left<()>) {
         mutex.serve();
+    }
+}
+
+impl<T> Awaitable for Mutex<T> {
+    fn target(&self) -> Target {
+        Target::thing("Mutex", [number_of(&self.line)])
     }
 }
 

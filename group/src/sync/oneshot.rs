@@ -10,8 +10,10 @@
 //! A value that has been sent stays in the middle until an await of the receiver returns it. Cancelled, that await
 //! returns `Err`, and the next one the value, if the receiver is still there.
 
+use super::turn::number_of;
 use homing_executor::cancel::{Awaiting, Leaf};
 use homing_executor::error::Result;
+use homing_executor::introspect::{Awaitable, Target};
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::pin::Pin;
@@ -62,7 +64,7 @@ struct Middle<T> {
 impl<T> Middle<T> {
     /// Who looks at the task sees which channel it waits for.
     fn awaiting(&self) -> Awaiting {
-        Awaiting::Other(std::ptr::from_ref(self).addr() as u64)
+        Awaiting::Oneshot(number_of(self))
     }
 }
 
@@ -153,6 +155,7 @@ struct Closed<'a, T> {
 impl<T> Future for Closed<'_, T> {
     type Output = Result<()>;
 
+    #[track_caller]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let this = self.get_mut();
         this.leaf.resume()?;
@@ -231,6 +234,12 @@ impl<T> Drop for Receiver<T> {
         self.close();
         // The value goes with the receiver, not with a sender that may be kept for long.
         let _unread = self.middle.value.take();
+    }
+}
+
+impl<T> Awaitable for Receiver<T> {
+    fn target(&self) -> Target {
+        Target::thing("Oneshot", [number_of(&*self.middle)])
     }
 }
 

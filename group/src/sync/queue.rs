@@ -10,9 +10,11 @@
 use super::order::{Fifo, Lifo, Order, Smallest};
 use super::queue_error::{GetRefused, PutRefused, QueueShutDown, TaskDoneTooOften};
 use super::store::{ASlot, AnItem, NotNow, Shut, Store};
-use super::turn::{Claim, Turn};
+use super::turn::{Claim, Turn, number_of};
 use super::wait_list::{Left, WaitList};
+use homing_executor::cancel::Awaiting;
 use homing_executor::error::Result;
+use homing_executor::introspect::{Awaitable, Target};
 use std::cell::Cell;
 use std::fmt;
 
@@ -108,7 +110,11 @@ impl<O: Order> QueueIn<O> {
     /// A queue that holds at most so many items; 0 stands for any number.
     pub fn new(maxsize: usize) -> Self {
         let capacity = if maxsize == 0 { usize::MAX } else { maxsize };
-        QueueIn { store: Store::new(capacity), unfinished: Cell::new(0), joiners: WaitList::new() }
+        QueueIn {
+            store: Store::new(capacity, Awaiting::Queue),
+            unfinished: Cell::new(0),
+            joiners: WaitList::new(),
+        }
     }
 
     /// A queue that holds any number of items.
@@ -320,6 +326,10 @@ impl<O: Order> Claim<QueueIn<O>> for Put<O::Item> {
         ASlot::line(&queue.store)
     }
 
+    fn awaited(_: &QueueIn<O>, line: u64) -> Awaiting {
+        Awaiting::Queue(line)
+    }
+
     fn note(&self) -> Self::Note {
         Claim::<Store<O>>::note(&ASlot)
     }
@@ -349,6 +359,10 @@ impl<O: Order> Claim<QueueIn<O>> for AllDone {
         &queue.joiners
     }
 
+    fn awaited(_: &QueueIn<O>, line: u64) -> Awaiting {
+        Awaiting::Queue(line)
+    }
+
     fn note(&self) {}
 
     fn take_at_once(&mut self, queue: &QueueIn<O>) -> Option<()> {
@@ -358,6 +372,15 @@ impl<O: Order> Claim<QueueIn<O>> for AllDone {
     fn collect(&mut self, _: &QueueIn<O>, (): ()) {}
 
     fn left(&mut self, _: &QueueIn<O>, _: Left<()>) {}
+}
+
+impl<O: Order> Awaitable for QueueIn<O> {
+    fn target(&self) -> Target {
+        Target::thing(
+            "Queue",
+            [number_of(&self.store.getters), number_of(&self.store.putters), number_of(&self.joiners)],
+        )
+    }
 }
 
 impl<O: Order> Default for QueueIn<O> {

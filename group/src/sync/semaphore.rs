@@ -13,9 +13,11 @@
 //! granted his and has not run yet; when he runs, or leaves, the line is served (SE-5).
 
 use super::permit::{OwnedPermit, Permit};
-use super::turn::{Claim, Turn};
+use super::turn::{Claim, Turn, number_of};
 use super::wait_list::{Left, WaitList};
+use homing_executor::cancel::Awaiting;
 use homing_executor::error::Result;
+use homing_executor::introspect::{Awaitable, Target};
 use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
@@ -212,6 +214,10 @@ impl Claim<Semaphore> for Permits {
         &semaphore.line
     }
 
+    fn awaited(_: &Semaphore, line: u64) -> Awaiting {
+        Awaiting::Semaphore(line)
+    }
+
     fn note(&self) -> usize {
         self.0
     }
@@ -232,6 +238,12 @@ impl Claim<Semaphore> for Permits {
             // It may have wanted more than is free, and those behind it less.
             Left::Waiting => semaphore.serve(),
         }
+    }
+}
+
+impl Awaitable for Semaphore {
+    fn target(&self) -> Target {
+        Target::thing("Semaphore", [number_of(&self.line)])
     }
 }
 

@@ -21,11 +21,14 @@
 use super::order::Order;
 use super::turn::Claim;
 use super::wait_list::{Left, WaitList};
+use homing_executor::cancel::Awaiting;
 use std::cell::{Cell, RefCell};
 
 pub(super) struct Store<O> {
     items: RefCell<O>,
     capacity: usize,
+    /// What a wait for it is called.
+    awaited: fn(u64) -> Awaiting,
     shut: Cell<bool>,
     /// Items that are kept for getters whose turn has come.
     claimed: Cell<usize>,
@@ -58,10 +61,11 @@ pub(super) enum NotNow {
 }
 
 impl<O: Order> Store<O> {
-    pub(super) fn new(capacity: usize) -> Store<O> {
+    pub(super) fn new(capacity: usize, awaited: fn(u64) -> Awaiting) -> Store<O> {
         Store {
             items: RefCell::default(),
             capacity,
+            awaited,
             shut: Cell::new(false),
             claimed: Cell::new(0),
             reserved: Cell::new(0),
@@ -184,6 +188,10 @@ impl<O: Order> Claim<Store<O>> for AnItem {
         &store.getters
     }
 
+    fn awaited(store: &Store<O>, line: u64) -> Awaiting {
+        (store.awaited)(line)
+    }
+
     fn note(&self) -> Kept {
         Kept::Nothing
     }
@@ -223,6 +231,10 @@ impl<O: Order> Claim<Store<O>> for ASlot {
 
     fn line(store: &Store<O>) -> &WaitList<Kept> {
         &store.putters
+    }
+
+    fn awaited(store: &Store<O>, line: u64) -> Awaiting {
+        (store.awaited)(line)
     }
 
     fn note(&self) -> Kept {

@@ -30,6 +30,9 @@ pub(crate) trait Claim<S: ?Sized> {
     /// The line to stand in.
     fn line(source: &S) -> &WaitList<Self::Note>;
 
+    /// What is waited for, for people who look at the task; the number is the address of the line.
+    fn awaited(source: &S, line: u64) -> Awaiting;
+
     /// What to write on the place in line.
     fn note(&self) -> Self::Note;
 
@@ -75,6 +78,7 @@ impl<R: Deref, C: Claim<R::Target>, T> Turn<R, C, T> {
     }
 
     /// One poll, without the finish.
+    #[track_caller]
     #[inline]
     pub(crate) fn poll_claim(&mut self, cx: &mut Context<'_>) -> Poll<Result<C::Gain, Cancelled>> {
         match self.look() {
@@ -94,6 +98,7 @@ impl<R: Deref, C: Claim<R::Target>, T> Turn<R, C, T> {
     }
 
     /// One poll of a wait that a cancel does not end: it keeps its place. The latest goes to `cancelled` (CO-6).
+    #[track_caller]
     pub(crate) fn poll_stubbornly(
         &mut self,
         cx: &mut Context<'_>,
@@ -148,7 +153,7 @@ impl<R: Deref, C: Claim<R::Target>, T> Turn<R, C, T> {
 
     /// Who looks at the task sees which line it stands in.
     fn awaiting(&self) -> Awaiting {
-        Awaiting::Other(std::ptr::from_ref(C::line(&self.source)).addr() as u64)
+        C::awaited(&self.source, number_of(C::line(&self.source)))
     }
 
     fn leave(&mut self) {
@@ -157,6 +162,11 @@ impl<R: Deref, C: Claim<R::Target>, T> Turn<R, C, T> {
             self.claim.left(&self.source, left);
         }
     }
+}
+
+/// The number by which people tell one thing from another.
+pub(crate) fn number_of<T: ?Sized>(thing: &T) -> u64 {
+    std::ptr::from_ref(thing).addr() as u64
 }
 
 /// What a poll found.

@@ -16,9 +16,11 @@ mod room;
 
 use crate::sync::order::Fifo;
 use crate::sync::store::{AnItem, NotNow, Store};
-use crate::sync::turn::{Claim, Turn};
+use crate::sync::turn::{Claim, Turn, number_of};
 use crate::sync::wait_list::{Left, WaitList};
+use homing_executor::cancel::Awaiting;
 use homing_executor::error::Result;
+use homing_executor::introspect::{Awaitable, Target};
 use room::{Room, Send};
 use std::cell::Cell;
 use std::fmt;
@@ -75,7 +77,7 @@ pub fn unbounded<T>() -> (Sender<T>, Receiver<T>) {
 
 fn with_capacity<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     let channel = Rc::new(Channel {
-        store: Store::new(capacity),
+        store: Store::new(capacity, Awaiting::Channel),
         senders: Cell::new(1),
         receivers: Cell::new(1),
         watchers: WaitList::new(),
@@ -253,6 +255,10 @@ impl<T> Claim<Channel<T>> for NobodyReceives {
         &channel.watchers
     }
 
+    fn awaited(_: &Channel<T>, line: u64) -> Awaiting {
+        Awaiting::Channel(line)
+    }
+
     fn note(&self) {}
 
     fn take_at_once(&mut self, channel: &Channel<T>) -> Option<()> {
@@ -302,6 +308,24 @@ impl<T> Channel<T> {
     fn write_state(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (items, senders, receivers) = (self.store.len(), self.senders.get(), self.receivers.get());
         write!(f, " [items: {items}, senders: {senders}, receivers: {receivers}]")
+    }
+}
+
+impl<T> Channel<T> {
+    fn numbers(&self) -> [u64; 3] {
+        [number_of(&self.store.getters), number_of(&self.store.putters), number_of(&self.watchers)]
+    }
+}
+
+impl<T> Awaitable for Sender<T> {
+    fn target(&self) -> Target {
+        Target::thing("Channel", self.channel.numbers())
+    }
+}
+
+impl<T> Awaitable for Receiver<T> {
+    fn target(&self) -> Target {
+        Target::thing("Channel", self.channel.numbers())
     }
 }
 

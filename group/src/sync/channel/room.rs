@@ -11,6 +11,7 @@ use crate::sync::order::Fifo;
 use crate::sync::store::{ASlot, Store};
 use crate::sync::turn::Claim;
 use crate::sync::wait_list::{Left, WaitList};
+use homing_executor::cancel::Awaiting;
 use homing_executor::error::Result;
 use std::fmt;
 
@@ -55,6 +56,10 @@ impl<T> Claim<Channel<T>> for Room {
         ASlot::line(&channel.store)
     }
 
+    fn awaited(_: &Channel<T>, line: u64) -> Awaiting {
+        Awaiting::Channel(line)
+    }
+
     fn note(&self) -> Self::Note {
         Claim::<Store<Fifo<T>>>::note(&ASlot)
     }
@@ -89,6 +94,10 @@ impl<T> Claim<Channel<T>> for Send<T> {
 
     fn line(channel: &Channel<T>) -> &WaitList<Self::Note> {
         Room::line(channel)
+    }
+
+    fn awaited(_: &Channel<T>, line: u64) -> Awaiting {
+        Awaiting::Channel(line)
     }
 
     fn note(&self) -> Self::Note {

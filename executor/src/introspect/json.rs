@@ -1,0 +1,114 @@
+//! The table as JSON.
+//!
+//! Written by hand: a handful of structs, in one direction. A serialisation framework would be the only procedural macro
+//! among the dependencies, and the largest of them.
+//!
+//! Ids are strings, in hexadecimal as elsewhere: they use all of 64 bits, and many readers of JSON have 53.
+
+use super::frame::{Frame, FrameKind, Place};
+use super::table::{AwaitedBy, TaskEntry, TaskTable, ThreadTasks};
+use std::fmt::{self, Display, Write};
+
+impl TaskTable {
+    /// The table as JSON, in one line: an object with the member `threads`.
+    ///
+    /// ```text
+    /// { "threads": [ { "thread": 4711, "tasks": [
+    ///     { "id": "0x100000002", "name": "main", "state": "parked", "type": "app::main", "spawned_at": { "file": …,
+    ///       "line": 8, "column": 5 }, "polls": 2, "cancelling": 0,
+    ///       "stack": [ { "kind": "await", "name": "timer", "detail": "due in 2s", "place": … }, … ],
+    ///       "awaited_by": [ { "awaiter": "0x100000004", "stack": … }, … ] }, … ] }, … ] }
+    /// ```
+    ///
+    /// What is not known is `null`.
+    pub fn to_json(&self) -> String {
+        let mut json = String::new();
+        // Writing to a string cannot fail.
+        let _ = write!(json, "{{\"threads\":{}}}", List(&self.threads, thread));
+        json
+    }
+}
+
+type Writer<T> = fn(&T, &mut fmt::Formatter<'_>) -> fmt::Result;
+
+fn thread(thread: &ThreadTasks, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, "{{\"thread\":{},\"tasks\":{}}}", thread.thread, List(&thread.tasks, task))
+}
+
+fn task(task: &TaskEntry, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let TaskEntry { id, name, state, type_name, spawned_at, polls, cancelling, stack, awaited_by } = task;
+    write!(f, "{{\"id\":\"{id:#x}\",\"name\":{},\"state\":\"{state}\",", OrNull(name.as_deref(), text))?;
+    write!(f, "\"type\":{},\"spawned_at\":{},", Text(type_name), OrNull(spawned_at.as_ref(), place))?;
+    write!(f, "\"polls\":{polls},\"cancelling\":{cancelling},\"stack\":{},", List(stack, frame))?;
+    write!(f, "\"awaited_by\":{}}}", List(awaited_by, awaiter))
+}
+
+fn awaiter(by: &AwaitedBy, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, "{{\"awaiter\":\"{:#x}\",\"stack\":{}}}", by.awaiter, List(&by.stack, frame))
+}
+
+fn frame(frame: &Frame, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let kind = match frame.kind {
+        FrameKind::Running => "running",
+        FrameKind::Await => "await",
+        FrameKind::Scope => "scope",
+        FrameKind::Spawn => "spawn",
+        FrameKind::Function => "function",
+    };
+    let Frame { name, detail, place: at, .. } = frame;
+    write!(f, "{{\"kind\":\"{kind}\",\"name\":{},\"detail\":{},", Text(name), Text(detail))?;
+    write!(f, "\"place\":{}}}", OrNull(at.as_ref(), place))
+}
+
+fn place(place: &Place, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let Place { file, line, column } = place;
+    write!(f, "{{\"file\":{},\"line\":{line},\"column\":{column}}}", Text(file))
+}
+
+fn text(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    Text(text).fmt(f)
+}
+
+struct List<'a, T>(&'a [T], Writer<T>);
+
+impl<T> Display for List<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('[')?;
+        for (index, item) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_char(',')?;
+            }
+            (self.1)(item, f)?;
+        }
+        f.write_char(']')
+    }
+}
+
+struct OrNull<'a, T: ?Sized>(Option<&'a T>, Writer<T>);
+
+impl<T: ?Sized> Display for OrNull<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(value) => (self.1)(value, f),
+            None => f.write_str("null"),
+        }
+    }
+}
+
+/// A string, in quotes.
+struct Text<'a>(&'a str);
+
+impl Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('"')?;
+        for char in self.0.chars() {
+            match char {
+                '"' => f.write_str("\\\"")?,
+                '\\' => f.write_str("\\\\")?,
+                control if control < ' ' => write!(f, "\\u{:04x}", u32::from(control))?,
+                other => f.write_char(other)?,
+            }
+        }
+        f.write_char('"')
+    }
+}

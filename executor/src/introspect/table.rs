@@ -1,0 +1,193 @@
+//! The table: all tasks, as plain data, whoever has collected it.
+//!
+//! ```text
+//!   this process's rows ──┐                   ┌──► tree    who waits for whom
+//!                         ├──►  TaskTable  ───┼──► rows    a line for each task and awaiter
+//!   another process's ────┘                   └──► JSON, DOT
+//! ```
+//!
+//! What is made of it are functions of the data alone, so that they work on what was read out of another process, or a core
+//! file, as they do on one's own tasks.
+
+use super::capture::{Snapshot, state_of};
+use super::frame::{Frame, Place, TaskState, readable};
+use crate::task::life;
+use std::collections::HashMap;
+use std::fmt;
+
+/// All tasks of a process, or of a runtime: see [`capture_tasks`](super::capture_tasks).
+///
+/// Its [`Display`](fmt::Display) is the [rows](TaskTable::rows) in columns.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TaskTable {
+    /// A runtime each.
+    pub threads: Vec<ThreadTasks>,
+}
+
+/// The tasks of one thread's runtime.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ThreadTasks {
+    /// The operating system's number for the thread, if it has one.
+    pub thread: u64,
+    /// Its tasks, in the order of their places in the runtime's tables.
+    pub tasks: Vec<TaskEntry>,
+}
+
+/// One task.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TaskEntry {
+    /// Its id: unique in the process.
+    pub id: u64,
+    /// Its name, if it is known.
+    pub name: Option<String>,
+    /// What it is doing.
+    pub state: TaskState,
+    /// The name of its future's type, without what the compiler adds; empty if it is not known.
+    pub type_name: String,
+    /// Where it was spawned.
+    pub spawned_at: Option<Place>,
+    /// How often it was polled (from four billion on it begins anew).
+    pub polls: u32,
+    /// How many requests to cancel there are that were not taken back.
+    pub cancelling: u32,
+    /// Where it stands, the innermost first.
+    pub stack: Vec<Frame>,
+    /// Who awaits it.
+    pub awaited_by: Vec<AwaitedBy>,
+}
+
+/// A task that awaits another one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AwaitedBy {
+    /// Its id.
+    pub awaiter: u64,
+    /// The part of its stack that leads to the await, the innermost first.
+    pub stack: Vec<Frame>,
+}
+
+/// A line of the table: a task and one of those who await it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TableRow {
+    /// The thread.
+    pub thread: u64,
+    /// The task's id, in hexadecimal.
+    pub task_id: String,
+    /// Its name; `None` if that is not known.
+    pub task_name: String,
+    /// The names of its frames, the innermost first, joined by arrows.
+    pub stack: String,
+    /// The same of the awaiter, as far as they lead to the await. Empty if nobody awaits it.
+    pub awaiter_stack: String,
+    /// The awaiter's name: `Unknown` if the table does not have it, empty if nobody awaits the task.
+    pub awaiter_name: String,
+    /// The awaiter's id, in hexadecimal: `0x0` if nobody awaits the task.
+    pub awaiter_id: String,
+}
+
+impl TaskTable {
+    /// All tasks, whatever their thread.
+    pub fn tasks(&self) -> impl Iterator<Item = &TaskEntry> {
+        self.threads.iter().flat_map(|thread| &thread.tasks)
+    }
+
+    /// A line for each task and each of its awaiters; tasks that nobody awaits have one as well.
+    ///
+    /// # asyncio
+    ///
+    /// `asyncio.tools.build_task_table`, which `python -m asyncio ps` prints (CG-12).
+    pub fn rows(&self) -> Vec<TableRow> {
+        let names: HashMap<u64, &str> = self.tasks().map(|task| (task.id, task.shown_name())).collect();
+        let mut rows = Vec::new();
+        for thread in &self.threads {
+            for task in &thread.tasks {
+                let row = TableRow {
+                    thread: thread.thread,
+                    task_id: format!("{:#x}", task.id),
+                    task_name: task.shown_name().to_owned(),
+                    stack: chain(&task.stack),
+                    awaiter_id: "0x0".to_owned(),
+                    ..TableRow::default()
+                };
+                if task.awaited_by.is_empty() {
+                    rows.push(row);
+                    continue;
+                }
+                rows.extend(task.awaited_by.iter().map(|by| TableRow {
+                    awaiter_stack: chain(&by.stack),
+                    awaiter_name: names.get(&by.awaiter).copied().unwrap_or("Unknown").to_owned(),
+                    awaiter_id: format!("{:#x}", by.awaiter),
+                    ..row.clone()
+                }));
+            }
+        }
+        rows
+    }
+}
+
+impl TaskEntry {
+    /// The name to show.
+    pub(super) fn shown_name(&self) -> &str {
+        self.name.as_deref().unwrap_or("None")
+    }
+}
+
+/// `task -> group -> app::main`: names only.
+fn chain(stack: &[Frame]) -> String {
+    stack.iter().map(|frame| frame.name.as_str()).collect::<Vec<_>>().join(" -> ")
+}
+
+impl fmt::Display for TaskTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let head = ["thread", "task", "name", "stack", "awaiter stack", "awaiter", "awaiter id"];
+        let mut lines = vec![head.map(str::to_owned)];
+        lines.extend(self.rows().into_iter().map(|row| {
+            let TableRow { thread, task_id, task_name, stack, awaiter_stack, awaiter_name, awaiter_id } = row;
+            [thread.to_string(), task_id, task_name, stack, awaiter_stack, awaiter_name, awaiter_id]
+        }));
+        let width = |column: usize| {
+            let widths = lines.iter().map(|line| line[column].chars().count());
+            widths.max().unwrap_or_default()
+        };
+        let widths: Vec<usize> = (0..head.len()).map(width).collect();
+        for line in &lines {
+            let cells = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+            writeln!(f, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+impl Snapshot {
+    /// All tasks of the runtime.
+    pub(super) fn table(&self) -> TaskTable {
+        let entries = self.tasks().map(|row| TaskEntry {
+            id: row.id(),
+            name: Some(life::name(row).into_owned()),
+            state: state_of(row),
+            type_name: readable(row.vtable.get().map_or("", |vtable| (vtable.type_name)())),
+            spawned_at: row.spawned_at.get().map(Place::from),
+            polls: row.polls.get(),
+            cancelling: row.count.get(),
+            stack: self.stack(row),
+            awaited_by: self
+                .awaiters(row.id())
+                .iter()
+                .map(|edge| AwaitedBy { awaiter: edge.awaiter.id(), stack: self.path(*edge) })
+                .collect(),
+        });
+        TaskTable { threads: vec![ThreadTasks { thread: thread_id(), tasks: entries.collect() }] }
+    }
+}
+
+/// The operating system's number for this thread, which other tools show too.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn thread_id() -> u64 {
+    // SAFETY: it takes nothing, and cannot fail.
+    let id = unsafe { libc::gettid() };
+    u64::from(id.unsigned_abs())
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn thread_id() -> u64 {
+    0
+}
