@@ -28,6 +28,7 @@ use pin_project_lite::pin_project;
 use std::borrow::Borrow;
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::ops::Deref;
 use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -150,7 +151,7 @@ pin_project! {
     ///
     /// Written by hand, since an `async` block would keep room for the limited future twice: once for what it captures,
     /// once for what it pins; and timeouts within timeouts would double that again.
-    struct Block<F, D: Borrow<Deadline>> {
+    struct Block<F, D: AsDeadline> {
         // Gone when it has ended, or was given up. The first field, for it is to be dropped before its scope.
         #[pin]
         future: Option<F>,
@@ -159,13 +160,13 @@ pin_project! {
 }
 
 /// How far a limited future has come.
-enum Limit<D: Borrow<Deadline>> {
+enum Limit<D: AsDeadline> {
     NotPolled(D),
     Running(Running<D>),
     Over,
 }
 
-impl<F, D: Borrow<Deadline>> Block<F, D> {
+impl<F, D: AsDeadline> Block<F, D> {
     fn new(future: F, deadline: D) -> Block<F, D> {
         Block { future: Some(future), limit: Limit::NotPolled(deadline) }
     }
@@ -179,7 +180,7 @@ impl<F, D: Borrow<Deadline>> Block<F, D> {
     }
 }
 
-impl<F: Future<Output = Result<T>>, T, D: Borrow<Deadline>> Future for Block<F, D> {
+impl<F: Future<Output = Result<T>>, T, D: AsDeadline> Future for Block<F, D> {
     type Output = Result<T>;
 
     #[track_caller]
@@ -243,20 +244,22 @@ where
 /// A timeout's handle: to look at the deadline, and to move it, from any task.
 #[derive(Clone)]
 pub struct TimeoutScope {
-    deadline: Rc<Deadline>,
+    deadline: Rc<Handled>,
 }
 
 impl TimeoutScope {
     /// A timeout that is not entered yet. Its time is counted from here.
     #[track_caller]
     pub fn new(duration: impl Into<Option<Duration>>) -> TimeoutScope {
-        TimeoutScope { deadline: Rc::new(Deadline::after(duration.into(), Location::caller())) }
+        TimeoutScope { deadline: Rc::new(Handled::new(Deadline::after(duration.into(), Location::caller()))) }
     }
 
     /// The same, until a point in time.
     #[track_caller]
     pub fn at(deadline: impl Into<Option<Instant>>) -> TimeoutScope {
-        TimeoutScope { deadline: Rc::new(Deadline::new(deadline.into(), None, Location::caller())) }
+        TimeoutScope {
+            deadline: Rc::new(Handled::new(Deadline::new(deadline.into(), None, Location::caller()))),
+        }
     }
 
     /// Runs a body under the timeout.
@@ -302,7 +305,11 @@ impl TimeoutScope {
     pub fn reschedule(&self, deadline: impl Into<Option<Instant>>) -> Result<(), Reschedule> {
         match self.deadline.state.get() {
             State::Active if !self.deadline.has_fired() => {
-                self.deadline.move_to(deadline.into());
+                let when = deadline.into();
+                self.deadline.move_to(when);
+                if let Some(scope) = self.deadline.scope.get() {
+                    scope.set_deadline(when);
+                }
                 Ok(())
             }
             State::Created => Err(Reschedule::NotEntered),
@@ -369,11 +376,50 @@ struct Deadline {
     after: Option<Duration>,
     place: &'static Location<'static>,
     state: Cell<State>,
-    /// The block, while and after it runs.
-    scope: Cell<Option<ScopeId>>,
     timer: RefCell<Option<Timer>>,
     /// What polls the block: so that a deadline that is set later can wake it.
     waker: RefCell<Option<Waker>>,
+}
+
+/// A deadline that has handles, by which it can be moved.
+struct Handled {
+    deadline: Deadline,
+    /// The block, from when it is entered, for people who look at the task.
+    scope: Cell<Option<ScopeId>>,
+}
+
+impl Handled {
+    fn new(deadline: Deadline) -> Handled {
+        Handled { deadline, scope: Cell::new(None) }
+    }
+}
+
+impl Deref for Handled {
+    type Target = Deadline;
+
+    fn deref(&self) -> &Deadline {
+        &self.deadline
+    }
+}
+
+impl Borrow<Deadline> for Rc<Handled> {
+    fn borrow(&self) -> &Deadline {
+        &self.deadline
+    }
+}
+
+/// What a block has of its deadline: itself, or its share of it.
+trait AsDeadline: Borrow<Deadline> {
+    /// The block has been entered.
+    fn entered(&self, _scope: ScopeId) {}
+}
+
+impl AsDeadline for Deadline {}
+
+impl AsDeadline for Rc<Handled> {
+    fn entered(&self, scope: ScopeId) {
+        self.scope.set(Some(scope));
+    }
 }
 
 impl Deadline {
@@ -383,7 +429,6 @@ impl Deadline {
             after,
             place,
             state: Cell::new(State::Created),
-            scope: Cell::new(None),
             timer: RefCell::new(when.map(Timer::new)),
             waker: RefCell::new(None),
         }
@@ -408,9 +453,7 @@ impl Deadline {
 
     fn move_to(&self, when: Option<Instant>) {
         self.when.set(when);
-        if let Some(scope) = self.scope.get() {
-            scope.set_deadline(when);
-        }
+
         let replaced = self.timer.replace(when.map(Timer::new));
         // Outside of the borrow: a waker goes with it, which may be a foreign one.
         drop(replaced);
@@ -459,12 +502,12 @@ impl Deadline {
 /// A block while it is running. Dropped midway, it takes the timeout's own request back.
 ///
 /// It has its deadline, or shares it with the handles of a [`TimeoutScope`].
-struct Running<D: Borrow<Deadline>> {
+struct Running<D: AsDeadline> {
     deadline: D,
     scope: Scope,
 }
 
-impl<D: Borrow<Deadline>> Running<D> {
+impl<D: AsDeadline> Running<D> {
     /// The block begins.
     fn enter(deadline: D) -> Result<Running<D>, RuntimeError> {
         let state = &deadline.borrow().state;
@@ -473,7 +516,7 @@ impl<D: Borrow<Deadline>> Running<D> {
         }
         let note = ScopeNote { kind: "timeout", name: None, place: deadline.borrow().place };
         let scope = Scope::enter_as(note, deadline.borrow().when.get())?;
-        deadline.borrow().scope.set(Some(scope.id()));
+        deadline.entered(scope.id());
         state.set(State::Active);
         Ok(Running { deadline, scope })
     }
@@ -511,7 +554,7 @@ impl<D: Borrow<Deadline>> Running<D> {
     }
 }
 
-impl<D: Borrow<Deadline>> Drop for Running<D> {
+impl<D: AsDeadline> Drop for Running<D> {
     fn drop(&mut self) {
         let deadline = self.deadline.borrow();
         deadline.state.set(if deadline.has_expired() { State::Expired } else { State::Finished });
