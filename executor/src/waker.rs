@@ -45,6 +45,16 @@ fn wake(id: *const ()) {
     }
 }
 
+/// A task that is being polled wakes itself, or somebody else's waker is woken.
+#[inline]
+pub(crate) fn wake_self(waker: &Waker) {
+    match context::current_row() {
+        // That it is the running task need not be found out from the id: it goes back in line when its poll returns.
+        Some(row) if task_of(waker) == Some(row.id()) => row.state.set(row.state.get().rewake()),
+        _ => waker.wake_by_ref(),
+    }
+}
+
 #[cold]
 fn wake_from_elsewhere(row: &'static Row, id: u64) {
     let Some(outpost) = row.owner() else { return };

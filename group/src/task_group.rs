@@ -514,7 +514,7 @@ impl Group {
     }
 
     /// A place for a child that is about to be spawned.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn reserve(self: &Rc<Self>) -> Membership {
         let admission = self.options.limit.as_ref().map_or(Admission::Begins, Limit::admit);
         let key = self.children.borrow_mut().insert(Child { task: WeakTaskRef::default(), admission });

@@ -362,16 +362,26 @@ impl<T> TimerWheel<T> {
     /// ```
     #[inline]
     pub fn pop_due(&mut self, now: Tick) -> Option<T> {
-        if now <= self.now && self.is_quiet() {
-            return None;
-        }
-        self.pop_due_at(now.max(self.now))
+        if self.is_quiet_at(now) { None } else { self.pop_due_at(now.max(self.now)) }
     }
 
-    /// Whether nothing is due at the tick where the wheel stands, and the last round is over.
+    /// Whether [`pop_due`](Self::pop_due) would find nothing at `now`, and change nothing: the wheel stands there already,
+    /// nothing is due, and the last round is over.
+    ///
+    /// For loops that ask far more often than their clock moves.
+    ///
+    /// ```
+    /// use homing_timers::TimerWheel;
+    ///
+    /// let mut wheel = TimerWheel::new(0);
+    /// wheel.arm(10, ());
+    /// assert!(wheel.is_quiet_at(0));
+    /// assert!(!wheel.is_quiet_at(5)); // nothing is due, but the clock has moved
+    /// assert!(!wheel.is_quiet_at(10));
+    /// ```
     #[inline]
-    fn is_quiet(&self) -> bool {
-        self.now < self.next.bound && self.held.is_empty() && self.round == Round::Over
+    pub fn is_quiet_at(&self, now: Tick) -> bool {
+        now <= self.now && self.now < self.next.bound && self.held.is_empty() && self.round == Round::Over
     }
 
     fn pop_due_at(&mut self, now: Tick) -> Option<T> {

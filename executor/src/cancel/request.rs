@@ -8,12 +8,11 @@
 //! | created, ready, running  | count + 1, must: the next await that would suspend returns `Err` (CX-7) |
 
 use crate::cancel::scope;
-use crate::error::{Cancelled, Cause};
+use crate::error::Cancelled;
 use crate::task::extras::{Node, NodeKind};
 use crate::task::life;
 use crate::task::row::{AwaitKind, Flag, Joins, Row, Wait};
 use crate::task::state::State;
-use std::panic::Location;
 use std::task::Waker;
 
 /// The scope that stands for the task as a whole.
@@ -225,23 +224,13 @@ pub(crate) fn note_cause(row: &Row, why: &Cancelled) {
     };
     if is_free
         && !noted
-        && let Some(place) = only_a_place(why)
+        && let Some(place) = why.only_a_place()
     {
         row.awaiting.set(Wait { kind: AwaitKind::Request, scope: WHOLE_TASK, operand: 0, place });
         return;
     }
     let all = take_causes(row).and(why);
     *row.extras_or_new().causes.borrow_mut() = Some(all);
-}
-
-/// The place of a cancellation that has nothing else to tell.
-fn only_a_place(why: &Cancelled) -> Option<Option<&'static Location<'static>>> {
-    let mut causes = why.causes();
-    match (causes.next(), causes.next()) {
-        (None, _) => Some(None),
-        (Some(cause), None) if *cause == (Cause { at: cause.at, ..Cause::default() }) => Some(cause.at),
-        _ => None,
-    }
 }
 
 /// The `Cancelled` that stands for all requests which have been noted.

@@ -100,6 +100,15 @@ impl Cancelled {
         !others.is_empty() && own.len() > others.len() && own.starts_with(others)
     }
 
+    /// What a plain one, which stores nothing, has to tell: its place, if that.
+    pub(crate) fn only_a_place(&self) -> Option<Option<&'static Location<'static>>> {
+        match self.0.repr.read() {
+            Word::Bare => Some(None),
+            Word::At(place) => Some(Some(place)),
+            Word::Shared(_) => None,
+        }
+    }
+
     /// The causes, in the order in which they came about.
     ///
     /// They are borrowed, except that a plain one, which stores no [`Cause`], makes one up for its place.

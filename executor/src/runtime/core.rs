@@ -172,9 +172,16 @@ impl Core {
     }
 
     /// Wakes whoever's deadline has come, by the clock as it was last read.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn expire_timers(&self) {
         let now = self.clock.turn();
+        if !self.timers.borrow().is_quiet_at(now) {
+            self.fire_timers(now);
+        }
+    }
+
+    #[inline(never)]
+    fn fire_timers(&self, now: Nanos) {
         loop {
             // In a statement of its own: the wheel is let go before the waker runs.
             let due = self.timers.borrow_mut().pop_due(now);

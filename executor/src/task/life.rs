@@ -185,6 +185,16 @@ impl Core {
     /// Somebody on this thread wakes the task.
     #[inline(always)]
     pub(crate) fn wake(&self, row: &'static Row) {
+        // The usual case by itself: among all states it would be found by a jump that is hard to predict.
+        if row.state.get() == State::Parked {
+            row.state.set(State::Ready);
+            return self.ready.push(row);
+        }
+        self.wake_unparked(row);
+    }
+
+    #[inline(never)]
+    fn wake_unparked(&self, row: &'static Row) {
         let (state, wake) = row.state.get().wake();
         row.state.set(state);
         if wake == Wake::Enqueue {

@@ -67,6 +67,13 @@ impl State {
         }
     }
 
+    /// The task that is being polled wakes itself.
+    #[inline(always)]
+    pub(crate) fn rewake(self) -> State {
+        debug_assert!(self.on_cpu());
+        State::Rewoken
+    }
+
     /// Its poll returned pending.
     #[inline(always)]
     pub(crate) fn suspend(self) -> (State, Wake) {

@@ -2,6 +2,7 @@
 
 use crate::cancel::{Awaiting, Leaf};
 use crate::error::Result;
+use crate::waker;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -56,7 +57,7 @@ impl Future for YieldNow {
         }
         this.leaf.park(cx, Awaiting::Turn)?;
         this.yielded = true;
-        cx.waker().wake_by_ref();
+        waker::wake_self(cx.waker());
         Poll::Pending
     }
 }
