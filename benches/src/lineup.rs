@@ -20,6 +20,8 @@ pub struct Entry {
     pub about: &'static str,
     /// What is measured.
     pub metrics: &'static [Metric],
+    /// Where rounds are run.
+    pub place: Place,
     /// How many operations a round is at a scale, if its instructions can be counted.
     pub operations: fn(Scale) -> Option<u32>,
     /// In the order in which they are shown.
@@ -78,7 +80,14 @@ impl Entry {
         }));
         #[cfg(feature = "peers")]
         contestants.extend(crate::python::contestants(W::NAME));
-        Entry { name: W::NAME, about: W::ABOUT, metrics: W::METRICS, operations: W::operations, contestants }
+        Entry {
+            name: W::NAME,
+            about: W::ABOUT,
+            metrics: W::METRICS,
+            place: W::PLACE,
+            operations: W::operations,
+            contestants,
+        }
     }
 
     /// The contestant of that name.

@@ -15,7 +15,7 @@
 //! How many laps there are follows from how long the warm-up took and how much time there is.
 
 use crate::lineup::{Entry, Round};
-use crate::workload::{Figures, Scale};
+use crate::workload::{Figures, Place, Scale};
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::time::{Duration, Instant};
@@ -31,6 +31,8 @@ pub struct Plan {
     pub at_least: usize,
     /// At most so many laps.
     pub at_most: usize,
+    /// So many laps, if each round has a process of its own: those need no warm-up, and hardly differ.
+    pub apart: usize,
 }
 
 impl Plan {
@@ -38,7 +40,7 @@ impl Plan {
     pub fn of(scale: Scale) -> Plan {
         let millis = scale.pick(15_000, 1_500, 0);
         let (at_least, at_most) = (scale.pick(9, 3, 1), scale.pick(101, 41, 1));
-        Plan { scale, time: Duration::from_millis(millis), at_least, at_most }
+        Plan { scale, time: Duration::from_millis(millis), at_least, at_most, apart: scale.pick(5, 1, 1) }
     }
 
     fn laps(&self, one_took: Duration) -> usize {
@@ -61,10 +63,15 @@ pub fn take_turns(entry: &Entry, plan: Plan, mut progress: impl FnMut(usize, usi
         })
         .collect();
     let mut order: Vec<usize> = (0..seats.len()).collect();
-    let begin = Instant::now();
-    seats.iter_mut().for_each(Seat::play);
-    let laps = plan.laps(begin.elapsed());
-    seats.iter_mut().for_each(Seat::forget_the_warm_up);
+    let laps = match entry.place {
+        Place::Apart => plan.apart,
+        Place::Together => {
+            let begin = Instant::now();
+            seats.iter_mut().for_each(Seat::play);
+            seats.iter_mut().for_each(Seat::forget_the_warm_up);
+            plan.laps(begin.elapsed())
+        }
+    };
     let mut dice = Dice(0x5EED);
     for lap in 0..laps {
         dice.shuffle(&mut order);
@@ -96,8 +103,9 @@ impl Seat {
             Ok(these) => figures.push(these),
             Err(reason) => {
                 let failed = mem::replace(self, Seat::Empty(reason));
-                // What has panicked in the midst of something may well panic again when it is dropped.
-                mem::forget(failed);
+                // What has panicked in the midst of something may well panic again. That it is given up is
+                // enough.
+                let _ = catch(move || drop(failed));
             }
         }
     }
@@ -121,6 +129,8 @@ fn catch<T>(action: impl FnOnce() -> T) -> Result<T, String> {
     panic::catch_unwind(AssertUnwindSafe(action)).map_err(|payload| {
         let message = payload.downcast_ref::<String>().map(String::as_str);
         let message = message.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("it panicked");
+        // One that passes on another's panic quotes it, and so on.
+        let message: String = message.chars().take(160).collect();
         format!("it failed: {message}")
     })
 }
@@ -169,6 +179,7 @@ mod tests {
                 name: "some",
                 about: "",
                 metrics: &[],
+                place: Place::Together,
                 operations: |_| None,
                 contestants: contestants.collect(),
             },
@@ -177,7 +188,7 @@ mod tests {
     }
 
     fn laps(laps: usize) -> Plan {
-        Plan { scale: Scale::Smoke, time: Duration::ZERO, at_least: laps, at_most: laps }
+        Plan { scale: Scale::Smoke, time: Duration::ZERO, at_least: laps, at_most: laps, apart: laps }
     }
 
     #[test]
@@ -229,7 +240,8 @@ mod tests {
 
     #[test]
     fn the_number_of_laps_follows_from_the_time_there_is() {
-        let plan = Plan { scale: Scale::Full, time: Duration::from_secs(1), at_least: 3, at_most: 50 };
+        let plan =
+            Plan { scale: Scale::Full, time: Duration::from_secs(1), at_least: 3, at_most: 50, apart: 1 };
         assert_eq!(plan.laps(Duration::from_millis(100)), 10);
         assert_eq!(plan.laps(Duration::from_secs(10)), 3);
         assert_eq!(plan.laps(Duration::ZERO), 50);

@@ -55,6 +55,7 @@ fn draw(measurement: &Measurement, cells: &[&Cell], svg: &mut String) -> Result<
         .bold_line_style(BLACK.mix(0.12))
         .x_desc(&measurement.unit)
         .x_label_formatter(&|value| super::text::number(*value))
+        .label_style(("sans-serif", 13))
         .y_labels(cells.len())
         .y_label_formatter(&|segment| match segment {
             SegmentValue::CenterOf(line) | SegmentValue::Exact(line) => {

@@ -7,9 +7,10 @@
 
 use crate::proc::Noted;
 use crate::runtime::{Ability, Runtime};
+use crate::slot::Slot;
 use crate::workload::{Figures, Metric, Place, Scale, Workload};
 use futures_util::task::AtomicWaker;
-use std::future::{pending, poll_fn};
+use std::future::poll_fn;
 use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,7 +25,7 @@ pub(crate) struct Idle;
 const SETTLED: Duration = Duration::from_millis(100);
 
 fn watched(scale: Scale) -> Duration {
-    Duration::from_millis(scale.pick(2_000, 500, 5))
+    Duration::from_millis(scale.pick(2_000, 300, 5))
 }
 
 impl Workload for Idle {
@@ -55,7 +56,11 @@ impl Workload for Idle {
         let inside = runtime.clone();
         runtime.block_on(async move {
             for _ in 0..1_000 {
-                R::detach(inside.spawn(pending()));
+                // A channel's receiver: something that keeps the task's waker.
+                let slot = Slot::default();
+                R::detach(inside.spawn(async move {
+                    let _ = slot.receive().await;
+                }));
             }
             R::detach(inside.spawn(async { drop(R::sleep(Duration::from_secs(7_200)).await) }));
             poll_fn(|cx| {

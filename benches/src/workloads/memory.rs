@@ -12,7 +12,7 @@ use std::mem;
 use std::ops::Range;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 /// So many are spawned at once, lest the queues through which new tasks go count for more than the tasks.
 const AT_ONCE: usize = 1_000;
@@ -36,8 +36,7 @@ impl Workload for IdleTasks {
         round: |scale| {
             let parked = Rc::new(Arrivals::default());
             let before = resident_bytes();
-            let mut futures: Vec<_> =
-                (0..tasks(scale)).map(|_| boxed(Idle { parked: parked.clone(), _ballast: [0; 7] })).collect();
+            let mut futures: Vec<_> = (0..tasks(scale)).map(|_| boxed(Idle::new(&parked))).collect();
             futures.iter_mut().for_each(|future| assert!(!bare::poll(future)));
             let grown = resident_bytes() - before;
             mem::forget(futures);
@@ -64,17 +63,25 @@ fn spawn_idle<R: Runtime>(runtime: &R, tasks: Range<usize>, parked: &Rc<Arrivals
     runtime.block_on(async move {
         for already in tasks.step_by(AT_ONCE) {
             for _ in 0..AT_ONCE {
-                R::detach(inside.spawn(Idle { parked: parked.clone(), _ballast: [0; 7] }));
+                R::detach(inside.spawn(Idle::new(&parked)));
             }
             parked.reach(already + AT_ONCE).await;
         }
     });
 }
 
-/// A future of 64 bytes that never ends.
+/// A future of 64 bytes that never ends. It keeps its waker, as whoever waits for something does: a task that
+/// nothing can wake any more may be gone at once.
 struct Idle {
     parked: Rc<Arrivals>,
-    _ballast: [u64; 7],
+    waker: Option<Waker>,
+    _ballast: [u64; 5],
+}
+
+impl Idle {
+    fn new(parked: &Rc<Arrivals>) -> Idle {
+        Idle { parked: parked.clone(), waker: None, _ballast: [0; 5] }
+    }
 }
 
 const _: () = assert!(size_of::<Idle>() == 64);
@@ -82,7 +89,8 @@ const _: () = assert!(size_of::<Idle>() == 64);
 impl Future for Idle {
     type Output = ();
 
-    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.waker = Some(cx.waker().clone());
         self.parked.arrive();
         Poll::Pending
     }

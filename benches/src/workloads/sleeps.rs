@@ -4,7 +4,7 @@
 //! serves; where many fire, by the tasks that stand before one in the line. Lateness is of the moment when
 //! the task is polled, counted from the duration it asked for: never negative, or the round fails.
 
-use crate::clock::cpu_time;
+use crate::clock::{cpu_time, with_exact_sleeps};
 use crate::runtime::{Ability, Runtime};
 use crate::scatter::{scattered, within};
 use crate::statistics::percentile;
@@ -41,7 +41,7 @@ impl Workload for Fire {
         &[Metric::named("cpu", "ns/timer"), Metric::named("late-p50", "µs"), Metric::named("late-p99", "µs")];
     const NEEDS: &'static [Ability] = &[Ability::Spawn, Ability::Join, Ability::Sleep];
     const LIMIT: Option<Limit> = Some(Limit {
-        about: "the sorted deadlines, and thread::sleep until the next one",
+        about: "the sorted deadlines, and an exact thread::sleep until the next one",
         round: |scale| {
             let cpu_before = cpu_time();
             let begin = Instant::now();
@@ -55,7 +55,7 @@ impl Workload for Fire {
                 }
                 lateness(begin, duration)
             });
-            let late = late.collect();
+            let late = with_exact_sleeps(|| late.collect());
             fired(cpu_before, late)
         },
     });
@@ -112,14 +112,15 @@ impl<const MICROS: u64> Workload for Sequential<MICROS> {
     const METRICS: &'static [Metric] = &[Metric::named("late-p50", "µs")];
     const NEEDS: &'static [Ability] = &[Ability::Sleep];
     const LIMIT: Option<Limit> = Some(Limit {
-        about: "thread::sleep",
+        about: "an exact thread::sleep",
         round: |scale| {
             let late = (0..Self::sleeps(scale)).map(|number| {
                 let begin = Instant::now();
                 thread::sleep(Self::duration(number));
                 lateness(begin, Self::duration(number))
             });
-            vec![percentile(&mut late.collect::<Vec<_>>(), 0.5)]
+            let mut late: Vec<f64> = with_exact_sleeps(|| late.collect());
+            vec![percentile(&mut late, 0.5)]
         },
     });
 
