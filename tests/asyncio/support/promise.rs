@@ -1,9 +1,11 @@
 //! A result to come: what `asyncio.Future` is.
 
 use homing::cancel::{Awaiting, Leaf};
+use homing::introspect::{Awaitable, Target};
 use homing::{Cancelled, Error, Result};
 use std::cell::RefCell;
 use std::future::poll_fn;
+use std::panic::Location;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
@@ -61,9 +63,11 @@ impl<T: Clone> Promise<T> {
     }
 
     /// Waits for it.
-    pub(crate) async fn wait(self) -> Result<T> {
+    #[track_caller]
+    pub(crate) fn wait(self) -> impl Future<Output = Result<T>> {
+        let place = Location::caller();
         let mut leaf = Leaf::new();
-        poll_fn(|cx| {
+        poll_fn(move |cx| {
             if let Err(cancelled) = leaf.resume() {
                 self.cancel();
                 return Poll::Ready(Err(cancelled.into()));
@@ -72,7 +76,7 @@ impl<T: Clone> Promise<T> {
                 leaf.unpark();
                 return Poll::Ready(outcome.clone());
             }
-            if let Err(cancelled) = leaf.park(cx, Awaiting::Other(0)) {
+            if let Err(cancelled) = leaf.park_at(cx, Awaiting::Other(self.number()), place) {
                 self.cancel();
                 return Poll::Ready(Err(cancelled.into()));
             }
@@ -82,7 +86,19 @@ impl<T: Clone> Promise<T> {
             }
             Poll::Pending
         })
-        .await
+    }
+}
+
+impl<T> Promise<T> {
+    /// What tells it from others.
+    fn number(&self) -> u64 {
+        Rc::as_ptr(&self.0).addr() as u64
+    }
+}
+
+impl<T> Awaitable for Promise<T> {
+    fn target(&self) -> Target {
+        Target::thing("Future", [self.number()])
     }
 }
 
