@@ -35,6 +35,8 @@ struct Reading;
 struct Benchmarks;
 #[doc = include_str!("../docs/src/sync.md")]
 struct Sync;
+#[doc = include_str!("../docs/src/introspection.md")]
+struct Introspection;
 #[doc = include_str!("../docs/src/sockets.md")]
 #[cfg(all(unix, feature = "hyper"))]
 struct Sockets;
