@@ -24,3 +24,10 @@ pub(crate) fn poll(future: &mut Boxed) -> bool {
 pub(crate) fn poll_pinned<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
+
+/// One future of many that are pinned together.
+pub(crate) fn element<F>(futures: Pin<&mut [F]>, index: usize) -> Pin<&mut F> {
+    // SAFETY: the elements of a pinned slice are never moved: nothing here does, and the box drops them in
+    // place.
+    unsafe { futures.map_unchecked_mut(|futures| &mut futures[index]) }
+}

@@ -3,6 +3,7 @@
 use crate::runtime::{Ability, Runtime};
 use ::nio::{JoinHandle, LocalRuntime, RuntimeBuilder};
 use std::cell::RefCell;
+use std::panic::resume_unwind;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -33,7 +34,8 @@ impl Runtime for Nio {
     }
 
     async fn join(handle: Self::Handle) {
-        handle.await.expect("nothing fails");
+        // Said again, a panic's message is wrapped in another one.
+        handle.await.unwrap_or_else(|error| resume_unwind(error.into_panic()));
     }
 
     async fn cancel_all(handles: Vec<Self::Handle>) {

@@ -3,10 +3,11 @@
 //! Moved by: what a spawn costs and what the scope adds to it: entering and leaving the list of children,
 //! noticing the last one's end, and, where each child's end is collected one by one, that.
 
-use crate::bare::{self, boxed};
+use crate::bare::{element, poll_pinned};
 use crate::runtime::{Ability, Runtime, common_yield};
 use crate::workload::{Figures, Limit, Metric, Scale, Workload, in_a_task, nanos_each};
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use std::hint::black_box;
 use std::time::Instant;
 
 const CHILDREN: u32 = 100;
@@ -16,13 +17,17 @@ fn groups(scale: Scale) -> u32 {
 }
 
 const LIMIT: Limit = Limit {
-    about: "a vector of boxed futures, polled twice each, dropped",
+    about: "futures side by side in memory, polled twice each, dropped",
     round: |scale| {
         let begin = Instant::now();
         for _ in 0..groups(scale) {
-            let mut children: Vec<_> = (0..CHILDREN).map(|_| boxed(common_yield())).collect();
-            children.iter_mut().for_each(|child| assert!(!bare::poll(child)));
-            children.iter_mut().for_each(|child| assert!(bare::poll(child)));
+            let children: Box<[_]> = (0..CHILDREN).map(|_| common_yield()).collect();
+            let mut children = black_box(Box::into_pin(children));
+            for done in [false, true] {
+                for index in 0..children.len() {
+                    assert_eq!(poll_pinned(element(children.as_mut(), index)).is_ready(), done);
+                }
+            }
         }
         nanos_each(begin.elapsed(), groups(scale) * CHILDREN)
     },

@@ -4,6 +4,7 @@
 //! Not by: how exactly timers fire. The bulk touches a hundred megabytes: it measures the memory as much as
 //! the runtime.
 
+use crate::bare::element;
 use crate::runtime::{Ability, Runtime};
 use crate::scatter::hours_away;
 use crate::workload::{Figures, Limit, Metric, Scale, Workload, in_a_task, nanos_each};
@@ -123,11 +124,4 @@ async fn poll_once(mut future: Pin<&mut impl Future>) {
         Poll::Ready(())
     })
     .await;
-}
-
-/// One future of many that are pinned together.
-fn element<F>(futures: Pin<&mut [F]>, index: usize) -> Pin<&mut F> {
-    // SAFETY: the elements of a pinned slice are never moved: nothing here does, and the box drops them in
-    // place.
-    unsafe { futures.map_unchecked_mut(|futures| &mut futures[index]) }
 }
