@@ -2,7 +2,7 @@
 
 mod support;
 
-use futures_util::future::{pending, select, try_join_all};
+use futures_util::future::{LocalBoxFuture, pending, select, try_join_all};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use homing::cancel::{Outside, Scope};
@@ -1368,4 +1368,33 @@ fn a_cancelled_interval_loses_no_tick() {
         Ok(())
     })
     .unwrap();
+}
+
+#[test]
+fn a_leaf_beside_a_join_in_futures_unordered_hears_of_a_request_too() {
+    let (runtime, _reports) = runtime();
+    runtime
+        .block_on(async {
+            let task = homing::spawn(async {
+                let child = homing::spawn(async { forever().await });
+                let mut both: FuturesUnordered<LocalBoxFuture<'_, homing::Result<()>>> =
+                    FuturesUnordered::from_iter([
+                        child.boxed_local(),
+                        async { forever().await }.boxed_local(),
+                    ]);
+                let mut cancelled = 0;
+                while let Some(outcome) = both.next().await {
+                    assert!(outcome.unwrap_err().is_cancelled());
+                    cancelled += 1;
+                }
+                Ok(cancelled)
+            });
+            yields(2).await?;
+            task.cancel();
+            yields(5).await?;
+            assert!(task.is_finished());
+            assert_eq!(task.await?, 2);
+            Ok(())
+        })
+        .unwrap();
 }

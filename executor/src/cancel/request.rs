@@ -77,6 +77,8 @@ fn pass_on(row: &'static Row, scope: u32, why: &Cancelled, targets: &mut Vec<&'s
         note_forwarded(row, scope, why);
         scope::bump(row, scope);
         row.set(Flag::Forwarded);
+        // Beside those that wait for tasks there may be other leaves, which take it themselves.
+        wake_linked_leaves(row, scope);
         wake(row);
     }
 }
