@@ -23,6 +23,9 @@ struct Case {
     release: Box<dyn FnOnce()>,
 }
 
+/// Makes one, in the task that is to wait.
+type Make = fn() -> Case;
+
 fn case(future: impl Future<Output = Result<()>> + 'static, release: impl FnOnce() + 'static) -> Case {
     Case { future: future.boxed_local(), release: Box::new(release) }
 }
@@ -41,7 +44,7 @@ fn event() -> (Rc<Event>, impl FnOnce() + 'static) {
 }
 
 /// Every future of homing that can wait.
-fn catalogue() -> Vec<(&'static str, fn() -> Case)> {
+fn catalogue() -> Vec<(&'static str, Make)> {
     vec![
         ("event", || {
             let (event, set) = event();
@@ -172,7 +175,7 @@ fn catalogue() -> Vec<(&'static str, fn() -> Case)> {
         }),
         ("oneshot", || {
             let (sender, receiver) = oneshot::channel();
-            case(async move { receiver.await }, move || sender.send(()).expect("it waits"))
+            case(receiver, move || sender.send(()).expect("it waits"))
         }),
         ("foreign, cancellable", || {
             let (sender, receiver) = futures_util::future::abortable(pending::<()>());
@@ -191,7 +194,7 @@ fn in_virtual_time(main: impl AsyncFnOnce() -> Result<()>) {
 }
 
 /// A case's future, and in half an hour it is released.
-fn released_later(make: fn() -> Case) -> LocalBoxFuture<'static, Result<()>> {
+fn released_later(make: Make) -> LocalBoxFuture<'static, Result<()>> {
     let case = make();
     drop(spawn(async move {
         sleep(LONG / 2).await?;
@@ -273,7 +276,8 @@ fn each_gives_one_cancelled_in_a_join_and_so_does_its_neighbour() {
                 let (one, other) = join!(case.future, async { sleep(LONG).await });
                 count(&cancelled, name, one);
                 count(&cancelled, "sleep", other);
-                Ok(homing::current().expect("in a task").uncancel()).map(drop)
+                let _none_left = homing::current().expect("in a task").uncancel();
+                Ok(())
             })
             .await;
             assert_eq!(cancelled, 2, "{name}");
@@ -296,7 +300,8 @@ fn all_give_one_cancelled_each_in_one_futures_unordered() {
             while let Some((name, outcome)) = unordered.next().await {
                 count(&cancelled, name, outcome);
             }
-            Ok(homing::current().expect("in a task").uncancel()).map(drop)
+            let _none_left = homing::current().expect("in a task").uncancel();
+            Ok(())
         })
         .await;
         assert_eq!(cancelled, catalogue().len());
@@ -353,7 +358,8 @@ fn futures_of_others_are_children_like_any_and_go_with_their_group() {
                             _ => {
                                 let mut unordered: FuturesUnordered<_> =
                                     (0..3).map(|_| pending::<()>()).collect();
-                                Ok(unordered.next().await).map(drop)
+                                let _never = unordered.next().await;
+                                Ok(())
                             }
                         }
                     });
