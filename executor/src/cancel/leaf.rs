@@ -285,6 +285,15 @@ impl Leaf {
         operand: u64,
         place: &'static Location<'static>,
     ) {
+        if self.node == UNSEEN && self.poll != row.polls.get() {
+            // That was in another poll.
+            self.node = 0;
+            if row.awaiting.is_vacant() && is_own(row, cx) {
+                self.enter(row, row.id());
+                row.awaiting.set(Wait { kind, scope: self.scope, operand, place: Some(place) });
+                return;
+            }
+        }
         let recorded = self.node == 0 && self.poll == row.polls.get() && self.task == row.id();
         let unseen = self.node == UNSEEN || self.node == 0 && !recorded;
         if unseen && row.awaiting.is_crowded() && is_own(row, cx) {
@@ -343,8 +352,10 @@ impl Leaf {
     /// [`abandon`](Leaf::abandon).
     #[inline]
     pub fn unpark(&mut self) {
-        if self.node != 0 {
-            self.unlink();
+        match self.node {
+            0 => {}
+            UNSEEN => self.node = 0,
+            _ => self.unlink(),
         }
         self.task = 0;
     }
@@ -395,9 +406,6 @@ impl Leaf {
     fn unlink(&mut self) {
         // A leaf may be sent to another thread, which must not touch the row. Its node then goes when the task does.
         let Some(row) = self.own_row() else { return self.node = 0 };
-        if self.node == UNSEEN {
-            self.leave_record(row);
-        }
         let key = match std::mem::take(&mut self.node) {
             0 | UNSEEN => return,
             node => node - 1,
@@ -418,8 +426,9 @@ impl Leaf {
     /// poll in which it parked. (recorded-while-parked)
     #[cold]
     fn withdraw(&mut self, row: &Row) {
-        if self.task == row.id() && self.poll == row.polls.get() && self.node == 0 {
-            row.awaiting.forget_wait();
+        if self.task == row.id() && self.poll == row.polls.get() && matches!(self.node, 0 | UNSEEN) {
+            self.leave_record(row);
+            self.node = 0;
             // As if it had been parked since the poll before, so that this happens once.
             self.poll = self.poll.wrapping_sub(1);
         }
