@@ -7,6 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::LazyLock;
 use std::task::Poll;
 use support::{
     DropGuard, Drops, Log, OnDrop, blow_up, forever, in_virtual_time, panic_text, poll_once, runtime, yields,
@@ -67,8 +68,9 @@ fn keys_that_look_the_same_are_two() {
 
 #[test]
 fn a_key_may_also_be_made_while_the_program_runs() {
-    let keys: Vec<&'static TaskLocal<usize>> =
-        (0..40).map(|_| &*Box::leak(Box::new(TaskLocal::inherited()))).collect();
+    static KEYS: LazyLock<Vec<TaskLocal<usize>>> =
+        LazyLock::new(|| (0..40).map(|_| TaskLocal::inherited()).collect());
+    let keys: &'static [TaskLocal<usize>] = &KEYS;
     in_virtual_time(async {
         for (index, key) in keys.iter().enumerate() {
             key.set(index);
