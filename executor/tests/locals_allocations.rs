@@ -1,4 +1,7 @@
 //! What task-locals cost: nothing those who have none, and a spawn the same however many are inherited.
+//!
+//! Counted with the pool of blocks: without it every task's memory is an allocation of its own.
+#![cfg(not(homing_unpooled))]
 
 use homing::{Builder, Result, TaskLocal, spawn, yield_now};
 use std::alloc::{GlobalAlloc, Layout, System};
