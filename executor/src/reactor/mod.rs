@@ -79,8 +79,13 @@ impl Reactor {
 
     /// Whether there is anything but the bell and the alarm to listen to.
     pub(crate) fn has_sources(&mut self) -> bool {
+        self.source_count() > 0
+    }
+
+    /// How many things there are to listen to, beside the bell and the alarm.
+    pub(crate) fn source_count(&mut self) -> usize {
         self.forget_departed();
-        !self.sources.is_empty()
+        self.sources.len()
     }
 
     /// Waits, at most as long as told, and hands out the wakers of the sources that have become ready.

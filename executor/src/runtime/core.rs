@@ -14,6 +14,7 @@
 //! kernel, and nothing ticks.
 
 use super::Calls;
+use super::settle::Settling;
 use super::tenancy::{Guest, Tenancy};
 use crate::clock::{Clock, ClockKind, Nanos};
 use crate::context;
@@ -65,6 +66,8 @@ pub(crate) struct Core {
     /// Room for the wakers that a look at the events brings, kept from one look to the next.
     woken: Cell<Vec<Waker>>,
     calls: OnceCell<Arc<Calls>>,
+    /// Tasks that wait until nothing else can run.
+    pub(super) settling: Settling,
     /// How many tasks there are that have not ended.
     pub(crate) alive: Cell<usize>,
     pub(crate) eager_depth: Cell<u32>,
@@ -119,6 +122,7 @@ impl Core {
             io_share: IoShare::default(),
             woken: Cell::default(),
             calls: OnceCell::new(),
+            settling: Settling::default(),
             alive: Cell::new(0),
             eager_depth: Cell::new(0),
             default_start: settings.default_start,
@@ -255,6 +259,9 @@ impl Core {
     #[cold]
     fn sleep(&self) -> io::Result<()> {
         self.until_look.set(LOOK_EVERY);
+        if !self.settling.is_empty() {
+            return self.come_to_rest();
+        }
         let deadline = self.next_deadline();
         if self.clock.is_virtual()
             && let Some(deadline) = deadline
@@ -284,6 +291,11 @@ impl Core {
         Ok(())
     }
 
+    /// Takes in what has happened, without waiting.
+    pub(super) fn look_at_events(&self) -> io::Result<()> {
+        self.listen(Patience::Look)
+    }
+
     /// Waits for events, and wakes whom they concern. Does nothing if nobody ever needed a reactor.
     fn listen(&self, patience: Patience) -> io::Result<()> {
         let mut woken = {
@@ -302,6 +314,11 @@ impl Core {
         woken.drain(..).for_each(life::wake_foreign);
         self.woken.set(woken);
         Ok(())
+    }
+
+    /// How many sources the reactor listens to.
+    pub(crate) fn source_count(&self) -> usize {
+        self.reactor.borrow_mut().as_mut().map_or(0, Reactor::source_count)
     }
 
     /// The reactor, made if it is not there yet.
@@ -327,7 +344,9 @@ impl Core {
         }
         self.admit_injected();
         self.expire_timers();
-        if self.ready.is_empty()
+        if self.ready.is_empty() && !self.settling.is_empty() {
+            self.settling.settled();
+        } else if self.ready.is_empty()
             && self.clock.is_virtual()
             && let Some(deadline) = self.next_deadline()
         {
@@ -339,8 +358,13 @@ impl Core {
 
     /// Whether another turn would find something to do, by the clock as it was last read.
     pub(crate) fn has_work(&self) -> bool {
+        !self.is_at_rest() || !self.settling.is_empty()
+    }
+
+    /// Whether nothing can run, by the clock as it was last read.
+    pub(super) fn is_at_rest(&self) -> bool {
         let is_due = |deadline| deadline <= self.clock.turn();
-        !self.ready.is_empty() || !self.outpost.is_empty() || self.next_deadline().is_some_and(is_due)
+        self.ready.is_empty() && self.outpost.is_empty() && !self.next_deadline().is_some_and(is_due)
     }
 
     /// A host takes over the waiting: the descriptor is to turn readable as soon as a turn would make progress.
@@ -356,7 +380,7 @@ impl Core {
         let deadline = self.next_deadline();
         // A virtual clock need not be waited for: the next turn makes it jump.
         let jumps = self.clock.is_virtual() && deadline.is_some();
-        if self.ready.is_empty() && self.outpost.is_empty() && !jumps {
+        if self.ready.is_empty() && self.outpost.is_empty() && self.settling.is_empty() && !jumps {
             let deadline = deadline.map(|deadline| (deadline, self.clock.read()));
             return self.with_reactor(|reactor| reactor.set_alarm(deadline));
         }

@@ -13,7 +13,9 @@ mod builder;
 pub(crate) mod core;
 mod handle;
 mod interrupt;
+mod resources;
 mod runner;
+mod settle;
 mod tenancy;
 
 use self::core::{Core, Phase};
@@ -33,7 +35,9 @@ use std::time::Duration;
 
 pub use builder::Builder;
 pub use handle::{Handle, RemoteTask};
+pub use resources::Resources;
 pub use runner::{Runner, run};
+pub use settle::{Settle, settle};
 
 pub(crate) use handle::Calls;
 use interrupt::Interrupts;
