@@ -140,6 +140,12 @@ pub enum Awaiting {
     Channel(u64),
     /// A value that is sent once.
     Oneshot(u64),
+    /// The end of a [blocking job](crate::blocking): its number.
+    Job(u64),
+    /// A signal of the operating system: its number.
+    Signal(u64),
+    /// The end of another process: its id.
+    Process(u64),
     /// Something else: a number of the leaf author's choice.
     Other(u64),
 }
@@ -710,6 +716,9 @@ impl Awaiting {
             Awaiting::Queue(address) => (AwaitKind::Queue, address),
             Awaiting::Channel(address) => (AwaitKind::Channel, address),
             Awaiting::Oneshot(address) => (AwaitKind::Oneshot, address),
+            Awaiting::Job(number) => (AwaitKind::Job, number),
+            Awaiting::Signal(number) => (AwaitKind::Signal, number),
+            Awaiting::Process(id) => (AwaitKind::Process, id),
             Awaiting::Other(number) => (AwaitKind::Other, number),
         }
     }

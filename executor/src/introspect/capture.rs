@@ -247,6 +247,9 @@ impl Snapshot {
             AwaitKind::Queue => ("queue", thing()),
             AwaitKind::Channel => ("channel", thing()),
             AwaitKind::Oneshot => ("oneshot", thing()),
+            AwaitKind::Job => ("job", wait.operand.to_string()),
+            AwaitKind::Signal => ("signal", wait.operand.to_string()),
+            AwaitKind::Process => ("process", wait.operand.to_string()),
             AwaitKind::Other => ("other", thing()),
         };
         Frame::new(FrameKind::Await, name, detail, wait.place)

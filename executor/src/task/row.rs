@@ -156,12 +156,19 @@ pub(crate) enum AwaitKind {
     Queue = 17,
     Channel = 18,
     Oneshot = 19,
+    /// A job on a thread for what blocks: its number.
+    Job = 20,
+    /// A signal of the operating system: its number.
+    Signal = 21,
+    /// The end of another process: its id.
+    Process = 22,
 }
 
 impl AwaitKind {
     /// Whether it is a thing, that others may wait for as well, and the operand tells which.
     pub(crate) fn is_thing(self) -> bool {
-        self == AwaitKind::Other || self as u8 >= AwaitKind::Mutex as u8
+        let things = AwaitKind::Mutex as u8..=AwaitKind::Oneshot as u8;
+        self == AwaitKind::Other || things.contains(&(self as u8))
     }
 }
 
