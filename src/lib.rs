@@ -36,6 +36,7 @@
 //! | run a program | [`run`], [`Runner`], [`Runtime`], [`Builder`], [`Handle`] |
 //! | spawn tasks, hold on to them | [`spawn`], [`task()`], [`Task`], [`TaskRef`], [`SharedTask`] |
 //! | wait for them together | [`task_group`], [`TaskGroup`], [`scope()`]; [`gather()`], [`wait()`], [`as_completed`], [`race()`], [`shield()`] |
+//! | run what blocks a thread | [`spawn_blocking`], [`blocking`] |
 //! | have values that belong to a task | [`TaskLocal`], [`Context`] |
 //! | limit time, pass time | [`timeout`], [`timeout_scope`], [`wait_for`], [`sleep`], [`time`] |
 //! | share things among tasks | [`sync`] |
@@ -53,6 +54,7 @@
 #[cfg(doctest)]
 mod book;
 
+pub use homing_executor::blocking::spawn_blocking;
 pub use homing_executor::error::{
     Cancelled, Error, Except, ExceptionGroup, Interrupted, Panicked, Result, RuntimeError, TimedOut,
 };
@@ -66,7 +68,7 @@ pub use homing_executor::task::{
     ScopedTask, SharedTask, Task, TaskId, TaskRef, all_tasks, current, spawn, task,
 };
 pub use homing_executor::time::{Instant, sleep, sleep_until, yield_now};
-pub use homing_executor::{Unhandled, cancel, error, introspect, locals, runtime, task, time};
+pub use homing_executor::{Unhandled, blocking, cancel, error, introspect, locals, runtime, task, time};
 pub use homing_group::sync;
 pub use homing_group::{
     AsCompleted, AsTask, EmptyWait, Gather, GatherChildren, GatherOutcomes, Gatherable, Next, Race,

@@ -32,7 +32,7 @@ pub enum Unhandled {
         /// Its [`Panicked`](crate::error::Panicked).
         error: Error,
     },
-    /// A callback, a foreign waker or a destructor panicked.
+    /// A callback, a blocking job, a foreign waker or a destructor panicked.
     CallbackPanicked {
         /// The [`Panicked`](crate::error::Panicked).
         error: Error,
@@ -51,6 +51,13 @@ pub enum Unhandled {
     NotCleanedUp {
         /// Where it was put off.
         place: &'static Location<'static>,
+    },
+    /// A blocking job ended in an error, and nobody awaits it any more.
+    JobFailed {
+        /// Where it was begun.
+        place: &'static Location<'static>,
+        /// Its error.
+        error: Error,
     },
     /// In debug mode: the task was asked to cancel, and ended with a value all the same, without an `uncancel`.
     SwallowedCancellation {
@@ -88,6 +95,9 @@ impl fmt::Display for Unhandled {
             Unhandled::Displaced { error } => write!(f, "an error made way for another one: {error:#}"),
             Unhandled::NotCleanedUp { place } => {
                 write!(f, "the clean-up deferred at {place} was not run: there is no runtime for it any more")
+            }
+            Unhandled::JobFailed { place, error } => {
+                write!(f, "the blocking job begun at {place} failed, and nobody awaits it: {error:#}")
             }
             Unhandled::SwallowedCancellation { task } => write!(
                 f,

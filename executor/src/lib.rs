@@ -23,6 +23,7 @@ mod remote;
 mod sync;
 mod waker;
 
+pub mod blocking;
 pub mod cancel;
 pub mod error;
 #[cfg(all(unix, feature = "hyper"))]

@@ -2,6 +2,7 @@
 
 use super::Runtime;
 use super::core::{Core, Settings};
+use crate::blocking::BlockingOptions;
 use crate::clock::ClockKind;
 use crate::hook::Unhandled;
 use crate::task::options::Start;
@@ -30,6 +31,7 @@ impl Builder {
                 default_start: Start::Queued,
                 debug: cfg!(debug_assertions),
                 hook: None,
+                blocking: BlockingOptions::new(),
             },
         }
     }
@@ -67,6 +69,16 @@ impl Builder {
     /// `asyncio.run(…, debug=True)` (RU-1).
     pub fn debug(mut self, debug: bool) -> Self {
         self.settings.debug = debug;
+        self
+    }
+
+    /// The threads for [blocking jobs](crate::blocking::spawn_blocking): how many, how long they stay, what they are called.
+    ///
+    /// # asyncio
+    ///
+    /// `loop.set_default_executor`.
+    pub fn blocking(mut self, options: BlockingOptions) -> Self {
+        self.settings.blocking = options;
         self
     }
 

@@ -16,6 +16,7 @@
 use super::Calls;
 use super::settle::Settling;
 use super::tenancy::{Guest, Tenancy};
+use crate::blocking::{BlockingOptions, Pool};
 use crate::clock::{Clock, ClockKind, Nanos};
 use crate::context;
 use crate::hook::{self, Hook, Unhandled};
@@ -66,6 +67,9 @@ pub(crate) struct Core {
     /// Room for the wakers that a look at the events brings, kept from one look to the next.
     woken: Cell<Vec<Waker>>,
     calls: OnceCell<Arc<Calls>>,
+    /// The threads for what blocks, from the first such job on.
+    blocking: OnceCell<Pool>,
+    blocking_options: BlockingOptions,
     /// Tasks that wait until nothing else can run.
     pub(super) settling: Settling,
     /// How many tasks there are that have not ended.
@@ -102,6 +106,7 @@ pub(crate) struct Settings {
     pub(crate) default_start: Start,
     pub(crate) debug: bool,
     pub(crate) hook: Option<Hook>,
+    pub(crate) blocking: BlockingOptions,
 }
 
 impl Core {
@@ -122,6 +127,8 @@ impl Core {
             io_share: IoShare::default(),
             woken: Cell::default(),
             calls: OnceCell::new(),
+            blocking: OnceCell::new(),
+            blocking_options: settings.blocking,
             settling: Settling::default(),
             alive: Cell::new(0),
             eager_depth: Cell::new(0),
@@ -262,12 +269,10 @@ impl Core {
         if !self.settling.is_empty() {
             return self.come_to_rest();
         }
-        let deadline = self.next_deadline();
-        if self.clock.is_virtual()
-            && let Some(deadline) = deadline
-        {
+        if let Some(deadline) = self.next_jump() {
             return self.sleep_virtually(deadline);
         }
+        let deadline = self.next_real_deadline();
         let now = self.clock.read();
         let patience = match deadline {
             Some(deadline) if deadline <= now => return Ok(()),
@@ -347,8 +352,7 @@ impl Core {
         if self.ready.is_empty() && !self.settling.is_empty() {
             self.settling.settled();
         } else if self.ready.is_empty()
-            && self.clock.is_virtual()
-            && let Some(deadline) = self.next_deadline()
+            && let Some(deadline) = self.next_jump()
         {
             self.clock.jump(deadline);
             self.expire_timers();
@@ -377,9 +381,9 @@ impl Core {
             self.listen(Patience::Look)?;
         }
         self.outpost.fall_asleep();
-        let deadline = self.next_deadline();
+        let deadline = self.next_real_deadline();
         // A virtual clock need not be waited for: the next turn makes it jump.
-        let jumps = self.clock.is_virtual() && deadline.is_some();
+        let jumps = self.next_jump().is_some();
         if self.ready.is_empty() && self.outpost.is_empty() && self.settling.is_empty() && !jumps {
             let deadline = deadline.map(|deadline| (deadline, self.clock.read()));
             return self.with_reactor(|reactor| reactor.set_alarm(deadline));
@@ -426,6 +430,31 @@ impl Core {
     /// What [`Handle`](super::Handle)s send their calls through.
     pub(crate) fn calls(&self) -> Arc<Calls> {
         self.calls.get_or_init(|| Arc::new(Calls::new(self.outpost))).clone()
+    }
+
+    /// The threads for what blocks.
+    pub(crate) fn blocking(&self) -> &Pool {
+        self.blocking.get_or_init(|| Pool::new(self.blocking_options.clone(), self.calls()))
+    }
+
+    /// How many blocking jobs are in line or running.
+    pub(crate) fn blocking_jobs(&self) -> usize {
+        self.blocking.get().map_or(0, Pool::jobs)
+    }
+
+    /// Whether somebody awaits such a job: its end is sure to come, so a virtual clock does not jump over it.
+    fn awaits_jobs(&self) -> bool {
+        self.blocking.get().is_some_and(Pool::is_awaited)
+    }
+
+    /// Where a virtual clock would jump to, if nothing can run.
+    pub(super) fn next_jump(&self) -> Option<Nanos> {
+        if self.clock.is_virtual() && !self.awaits_jobs() { self.next_deadline() } else { None }
+    }
+
+    /// Until when a clock that is not virtual has to be waited for.
+    fn next_real_deadline(&self) -> Option<Nanos> {
+        if self.clock.is_virtual() { None } else { self.next_deadline() }
     }
 
     /// Queues a callback: it takes its turn like a task, but is none. Its context is a copy of the one in force.
@@ -527,6 +556,8 @@ impl Drop for Core {
             let _entered = context::enter(self);
             self.calls.get().into_iter().for_each(|calls| calls.close());
             self.drop_all_tasks();
+            // Jobs that are still running are waited for; those that somebody has awaited are not, unless they run.
+            self.blocking.get().into_iter().for_each(|pool| pool.close(|unhandled| self.report(unhandled)));
             // Wakers of others that the tasks have left behind. Taken out first: their destructors may do anything.
             let timers = self.timers.replace(TimerWheel::new(self.clock.turn()));
             self.contain(|| drop(timers));

@@ -41,7 +41,7 @@ impl Calls {
         }
     }
 
-    fn send(&self, call: Call) -> Result<(), RuntimeError> {
+    pub(crate) fn send(&self, call: Call) -> Result<(), RuntimeError> {
         if self.closed.load(Ordering::Acquire) {
             return Err(RuntimeError::RuntimeGone);
         }

@@ -196,7 +196,11 @@ impl Runtime {
         self.core.hand_over()?;
         Ok(Turn {
             more_ready: self.core.has_work(),
-            is_virtual: self.core.clock.is_virtual(),
+            clock: match self.core.next_jump() {
+                Some(_) => NextClock::Jumps,
+                None if self.core.clock.is_virtual() => NextClock::StandsStill,
+                None => NextClock::Runs,
+            },
             next_deadline: self.core.next_deadline().map(Instant::from_nanos),
         })
     }
@@ -356,8 +360,17 @@ pub struct Turn {
     pub more_ready: bool,
     /// When the earliest timer is due, by the runtime's clock.
     pub next_deadline: Option<Instant>,
-    /// The next turn makes the clock jump there.
-    is_virtual: bool,
+    clock: NextClock,
+}
+
+/// What the clock does until the next turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum NextClock {
+    Runs,
+    /// It is virtual, and the next turn makes it jump to the deadline.
+    Jumps,
+    /// It is virtual, and a blocking job is awaited, if anything.
+    StandsStill,
 }
 
 impl Turn {
@@ -368,7 +381,11 @@ impl Turn {
             return Some(Duration::ZERO);
         }
         let until = |deadline: Instant| deadline.saturating_duration_since(Instant::now());
-        self.next_deadline.map(|deadline| if self.is_virtual { Duration::ZERO } else { until(deadline) })
+        match self.clock {
+            NextClock::Runs => self.next_deadline.map(until),
+            NextClock::Jumps => Some(Duration::ZERO),
+            NextClock::StandsStill => None,
+        }
     }
 }
 

@@ -12,6 +12,8 @@ pub struct Resources {
     pub timers: usize,
     /// Descriptors that it listens to: sockets, and whatever else has once had to wait.
     pub descriptors: usize,
+    /// [Blocking jobs](crate::blocking::spawn_blocking) that are in line or running.
+    pub jobs: usize,
 }
 
 impl Runtime {
@@ -33,6 +35,7 @@ impl Runtime {
             tasks: self.core.alive.get(),
             timers: self.core.timers.borrow().len(),
             descriptors: self.core.source_count(),
+            jobs: self.core.blocking_jobs(),
         }
     }
 }
