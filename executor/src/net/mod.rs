@@ -33,14 +33,17 @@
 //! | `transfer.rs`     | how are bytes moved, and what remains of it when it is stopped? |
 //! | `tcp_stream.rs`   | a connection                                                    |
 //! | `connect.rs`      | how is one made?                                                |
+//! | `lookup.rs`       | which addresses does a name have?                               |
 //! | `tcp_listener.rs` | where do they come in, and what if there is no room for them?   |
 
 mod connect;
+mod lookup;
 mod registered;
 mod tcp_listener;
 mod tcp_stream;
 mod transfer;
 
+pub use lookup::{Destination, LookupHost, Target, lookup_host};
 pub use tcp_listener::{Incoming, TcpListener};
 pub use tcp_stream::TcpStream;
 pub use transfer::{ReadExact, WriteAll};
