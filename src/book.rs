@@ -40,5 +40,8 @@ struct Introspection;
 #[doc = include_str!("../docs/src/sockets.md")]
 #[cfg(all(unix, feature = "hyper"))]
 struct Sockets;
+#[doc = include_str!("../docs/src/testing.md")]
+#[cfg(feature = "testing")]
+struct Testing;
 #[doc = include_str!("../README.md")]
 struct Readme;

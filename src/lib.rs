@@ -43,6 +43,7 @@
 //! | talk to others | `net`: sockets, on Unix; with the feature `hyper`, `hyper`'s traits on them |
 //! | handle errors | [`Error`], [`ExceptionGroup`], [`Except`], [`Cancelled`], [`TimedOut`], [`Panicked`], [`Interrupted`] |
 //! | hear of what nobody has handled, or was used wrongly | [`Unhandled`], [`Builder::on_unhandled`]; [`RuntimeError`] |
+//! | test, in virtual time, on a network in memory | with the feature `testing`: `testing` |
 //! | see which task waits for what, and where | [`introspect`]: call graphs, and a table of all tasks |
 //! | write a future that can be cancelled | [`cancel`] |
 //!
@@ -80,3 +81,5 @@ pub use homing_group::{
     Start, StartWithTask, Started, TaskGroup, Timeout, TimeoutScope, scope, task_group, timeout, timeout_at,
     timeout_scope,
 };
+#[cfg(feature = "testing")]
+pub use homing_testing as testing;

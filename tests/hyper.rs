@@ -251,6 +251,45 @@ fn a_timer_that_could_never_fire_panics() {
 }
 
 #[test]
+fn a_server_in_memory_that_hangs_up_after_any_byte_of_its_answer_is_an_error_of_the_client() {
+    use homing::testing::{Trial, net::duplex};
+
+    let mut answered = 0;
+    for bytes in (20..220).step_by(20) {
+        answered += Trial::new().run(async || {
+            let (client, server) = duplex(1024);
+            server.link().reset_after(bytes);
+            let serving = spawn(async move {
+                let answer = service_fn(async |_: Request<Incoming>| {
+                    Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"here you are"))))
+                });
+                Ok(server::conn::http1::Builder::new().serve_connection(Io::new(server), answer).await?)
+            });
+            let (mut sender, connection) = client::conn::http1::handshake(Io::new(client)).await?;
+            let connection = spawn(async move { Ok(connection.await?) });
+            let answer = async {
+                let body = sender.send_request(get("/")).await?.into_body();
+                Ok::<_, Error>(body.collect().await?.to_bytes())
+            };
+            let answer = answer.await;
+            drop(sender);
+            let (connected, served) = (connection.await, serving.await);
+            Ok(match answer {
+                Ok(body) => {
+                    assert_eq!(body, "here you are", "after {bytes} bytes");
+                    1
+                }
+                Err(_) => {
+                    assert!(connected.is_err() || served.is_err(), "after {bytes} bytes somebody is told");
+                    0
+                }
+            })
+        });
+    }
+    assert!((1..10).contains(&answered), "some exchanges are cut short, and some are not: {answered}");
+}
+
+#[test]
 fn what_hyper_wants_to_have_run_is_a_task_with_a_name() {
     in_runtime(async {
         let name = Rc::new(Cell::new(None));
