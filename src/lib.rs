@@ -41,6 +41,7 @@
 //! | limit time, pass time | [`timeout`], [`timeout_scope`], [`wait_for`], [`sleep`], [`time`] |
 //! | share things among tasks | [`sync`] |
 //! | talk to others | `net`: sockets, on Unix; with the feature `hyper`, `hyper`'s traits on them |
+//! | hear signals | `signal`, on Unix |
 //! | handle errors | [`Error`], [`ExceptionGroup`], [`Except`], [`Cancelled`], [`TimedOut`], [`Panicked`], [`Interrupted`] |
 //! | hear of what nobody has handled, or was used wrongly | [`Unhandled`], [`Builder::on_unhandled`]; [`RuntimeError`] |
 //! | test, in virtual time, on a network in memory | with the feature `testing`: `testing` |
@@ -62,14 +63,14 @@ pub use homing_executor::error::{
 #[cfg(all(unix, feature = "hyper"))]
 pub use homing_executor::hyper;
 pub use homing_executor::locals::{Context, LocalError, TaskLocal};
-#[cfg(unix)]
-pub use homing_executor::net;
 pub use homing_executor::runtime::{Builder, Handle, RemoteTask, Runner, Runtime, call_soon, run};
 pub use homing_executor::task::{
     ScopedTask, SharedTask, Task, TaskId, TaskRef, all_tasks, current, spawn, task,
 };
 pub use homing_executor::time::{Instant, sleep, sleep_until, yield_now};
 pub use homing_executor::{Unhandled, blocking, cancel, error, introspect, locals, runtime, task, time};
+#[cfg(unix)]
+pub use homing_executor::{net, signal};
 pub use homing_group::sync;
 pub use homing_group::{
     AsCompleted, AsTask, EmptyWait, Gather, GatherChildren, GatherOutcomes, Gatherable, Next, Race,

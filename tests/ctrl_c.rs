@@ -19,7 +19,7 @@ fn main() {}
 
 #[cfg(target_os = "linux")]
 fn main() {
-    let tests: [(&str, fn()); 15] = [
+    let tests: [(&str, fn()); 17] = [
         ("an_interrupt_cancels_main_which_cleans_up", an_interrupt_cancels_main_which_cleans_up),
         ("an_interrupt_begins_the_chain_of_causes", an_interrupt_begins_the_chain_of_causes),
         (
@@ -59,6 +59,8 @@ fn main() {
         ),
         ("one_runtime_after_the_other_hears_of_interrupts", one_runtime_after_the_other_hears_of_interrupts),
         ("the_former_handler_is_put_back", the_former_handler_is_put_back),
+        ("who_listens_to_interrupts_has_them_for_himself", who_listens_to_interrupts_has_them_for_himself),
+        ("a_listener_that_outlives_the_run_still_hears", a_listener_that_outlives_the_run_still_hears),
     ];
     // Whoever started this process may have it ignore interrupts, as shells do with what runs in the background.
     // SAFETY: puts the default in place.
@@ -311,4 +313,36 @@ fn interrupt_action() -> libc::sighandler_t {
         assert_eq!(libc::sigaction(libc::SIGINT, std::ptr::null(), present.as_mut_ptr()), 0);
         present.assume_init().sa_sigaction
     }
+}
+
+#[cfg(target_os = "linux")]
+fn who_listens_to_interrupts_has_them_for_himself() {
+    let outcome = homing::run(async {
+        let mut listening = homing::signal::ctrl_c();
+        for _ in 0..4 {
+            interrupt();
+            (&mut listening).await?;
+        }
+        drop(listening);
+        // From here on they cancel main again, and the first one is the first.
+        interrupt();
+        let error = sleep(Duration::from_secs(20)).await.unwrap_err();
+        assert!(error.is_cancelled());
+        Err::<(), _>(error)
+    });
+    assert!(outcome.unwrap_err().is::<Interrupted>());
+}
+
+#[cfg(target_os = "linux")]
+fn a_listener_that_outlives_the_run_still_hears() {
+    let runner = Runner::new();
+    let mut listening = runner.run(async { Ok(homing::signal::ctrl_c()) }).unwrap();
+    interrupt();
+    runner.run(async { (&mut listening).await }).unwrap();
+    drop(listening);
+    let outcome = runner.run(async {
+        interrupt();
+        sleep(Duration::from_secs(20)).await
+    });
+    assert!(outcome.unwrap_err().is::<Interrupted>());
 }

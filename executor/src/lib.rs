@@ -33,6 +33,8 @@ pub mod locals;
 #[cfg(unix)]
 pub mod net;
 pub mod runtime;
+#[cfg(unix)]
+pub mod signal;
 pub mod task;
 pub mod time;
 

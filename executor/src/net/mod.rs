@@ -38,7 +38,7 @@
 
 mod connect;
 mod lookup;
-mod registered;
+pub(crate) mod registered;
 mod tcp_listener;
 mod tcp_stream;
 mod transfer;

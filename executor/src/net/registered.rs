@@ -88,6 +88,20 @@ impl<S: AsRawFd> Registered<S> {
         waiting: &mut Waiting,
         try_io: impl FnMut(&S) -> io::Result<Tried<T>>,
     ) -> Poll<Result<T>> {
+        self.poll_as(cx, way, waiting, || self.awaiting(way), try_io)
+    }
+
+    /// The same, for a descriptor that stands for something else, which is what people are to see.
+    #[track_caller]
+    #[inline]
+    pub(crate) fn poll_as<T>(
+        &self,
+        cx: &mut Context<'_>,
+        way: Way,
+        waiting: &mut Waiting,
+        awaiting: impl FnOnce() -> Awaiting,
+        try_io: impl FnMut(&S) -> io::Result<Tried<T>>,
+    ) -> Poll<Result<T>> {
         // Before the system call: a cancelled operation has not happened.
         if let Err(cancelled) = waiting.leaf.resume() {
             self.leave(way, waiting);
@@ -98,7 +112,7 @@ impl<S: AsRawFd> Registered<S> {
                 waiting.leaf.unpark();
                 Poll::Ready(result)
             }
-            ControlFlow::Continue(pause) => match self.suspend(cx, way, waiting, pause) {
+            ControlFlow::Continue(pause) => match self.suspend(cx, way, waiting, awaiting(), pause) {
                 Ok(()) => Poll::Pending,
                 Err(error) => Poll::Ready(Err(error)),
             },
@@ -150,8 +164,15 @@ impl<S: AsRawFd> Registered<S> {
 
     /// Parks the leaf and stands in line.
     #[track_caller]
-    fn suspend(&self, cx: &mut Context<'_>, way: Way, waiting: &mut Waiting, pause: Pause) -> Result<()> {
-        if let Err(cancelled) = waiting.leaf.park(cx, self.awaiting(way)) {
+    fn suspend(
+        &self,
+        cx: &mut Context<'_>,
+        way: Way,
+        waiting: &mut Waiting,
+        awaiting: Awaiting,
+        pause: Pause,
+    ) -> Result<()> {
+        if let Err(cancelled) = waiting.leaf.park(cx, awaiting) {
             self.leave(way, waiting);
             return Err(cancelled.into());
         }

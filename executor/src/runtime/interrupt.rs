@@ -11,6 +11,7 @@
 //!
 //! Installed by [`run`](super::run), and by a [`Runner`](super::Runner), while the main task runs, on the process's main
 //! thread, and only where nobody else has a handler; the former one is put back afterwards. Elsewhere they work without.
+//! While a task listens to the signal itself ([`signal`](crate::signal)), it is that task's affair, and main is left alone.
 
 use super::core::Core;
 use crate::error::{Asker, Cancelled, Cause};
@@ -79,13 +80,15 @@ impl<'a> Interrupts<'a> {
 }
 
 #[cfg(target_os = "linux")]
+pub(crate) use os::on_interrupt;
+
+#[cfg(target_os = "linux")]
 mod os {
     use super::Core;
+    use crate::signal::handler::Claim;
     use std::io::Read;
-    use std::mem::MaybeUninit;
     use std::os::fd::AsRawFd;
     use std::os::unix::net::UnixStream;
-    use std::ptr;
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
@@ -116,28 +119,26 @@ mod os {
         CAME.load(Ordering::Relaxed)
     }
 
-    extern "C" fn on_interrupt(_signal: libc::c_int) {
+    /// In the handler, for an interrupt that nobody listens to.
+    pub(crate) fn on_interrupt() {
         let came = CAME.fetch_add(1, Ordering::Relaxed) + 1;
         let wake = WAKE.load(Ordering::Relaxed);
         // SAFETY: all of these may be called in a handler. The byte is there; the descriptor is the pipe's, which is never
-        // closed. If the pipe is full, nobody needs another byte. `errno` is put back for the code that was interrupted.
+        // closed. If the pipe is full, nobody needs another byte.
         unsafe {
-            let errno = libc::__errno_location();
-            let before = *errno;
             libc::write(wake, [0u8].as_ptr().cast(), 1);
             if came > 2 {
                 libc::signal(libc::SIGINT, libc::SIG_DFL);
                 libc::raise(libc::SIGINT);
             }
-            *errno = before;
         }
     }
 
-    /// The handler, and the loop that it wakes.
+    /// The hold on the handler, and the loop that it wakes.
     pub(super) struct Installed<'a> {
-        former: libc::sigaction,
         pipe: &'static Pipe,
         core: &'a Core,
+        _claim: Claim,
     }
 
     impl<'a> Installed<'a> {
@@ -146,37 +147,17 @@ mod os {
             if unsafe { libc::getpid() != libc::gettid() } {
                 return None;
             }
-            let mut former = MaybeUninit::<libc::sigaction>::uninit();
-            // SAFETY: asks for the present setting, which is written to `former`.
-            if unsafe { libc::sigaction(libc::SIGINT, ptr::null(), former.as_mut_ptr()) } != 0 {
-                return None;
-            }
-            // SAFETY: the call has succeeded.
-            let former = unsafe { former.assume_init() };
-            if former.sa_sigaction != libc::SIG_DFL {
-                return None;
-            }
             let pipe = pipe()?;
-            core.with_reactor(|reactor| reactor.listen_for_interrupts(pipe.heard.as_raw_fd())).ok()?;
-            // From here on dropping it undoes what has been done.
-            let installed = Installed { former, pipe, core };
+            // Before the loop can hear of any.
             CAME.store(0, Ordering::Relaxed);
-            let handler: extern "C" fn(libc::c_int) = on_interrupt;
-            // SAFETY: all zero is a valid setting: no flags, an empty mask.
-            let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-            action.sa_sigaction = handler as libc::sighandler_t;
-            // Blocking calls elsewhere in the program go on as if nothing had happened. The reactor's wakes all the same.
-            action.sa_flags = libc::SA_RESTART;
-            // SAFETY: the handler only does what a handler may do, for as long as the process lives.
-            let set = unsafe { libc::sigaction(libc::SIGINT, &action, ptr::null_mut()) };
-            (set == 0).then_some(installed)
+            let claim = Claim::on_interrupts()?;
+            core.with_reactor(|reactor| reactor.listen_for_interrupts(pipe.heard.as_raw_fd())).ok()?;
+            Some(Installed { pipe, core, _claim: claim })
         }
     }
 
     impl Drop for Installed<'_> {
         fn drop(&mut self) {
-            // SAFETY: puts back what `new` has found.
-            unsafe { libc::sigaction(libc::SIGINT, &self.former, ptr::null_mut()) };
             let heard = self.pipe.heard.as_raw_fd();
             // It is registered, and there is nothing to be done about it if that were not so.
             let _ = self.core.with_reactor(|reactor| reactor.forget_interrupts(heard));

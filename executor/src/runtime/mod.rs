@@ -41,6 +41,8 @@ pub use settle::{Settle, settle};
 
 pub(crate) use handle::Calls;
 use interrupt::Interrupts;
+#[cfg(target_os = "linux")]
+pub(crate) use interrupt::on_interrupt;
 use tenancy::OwnedCore;
 
 /// A single-threaded runtime.

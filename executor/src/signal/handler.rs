@@ -1,0 +1,321 @@
+//! The handler: what happens when a signal comes, and who has it.
+//!
+//! A handler may interrupt any thread at any point, so it takes no lock and no memory, and frees none. What it looks at are
+//! *ears*, in a list that only grows; an ear is recycled, never freed. What an ear leads to, a pipe, is closed only when
+//! no handler is running any more that might have seen it.
+//!
+//! ```text
+//!   open    ear: pipe, then signal      handler installed, if this is its first listener: the former one is remembered
+//!   close   ear: signal = 0             wait until no handler runs ─► the pipe may be closed
+//!                                       the last listener: the former handler is put back
+//! ```
+//!
+//! Invariant (counted): `Registry::users[s]` is the number of ears that listen to `s`, and one more while `run` listens
+//! for Ctrl-C; the handler is in place exactly while that is not zero, unless somebody else has put another one over it.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::ptr;
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard};
+
+/// One more than the largest number of a signal.
+const SIGNALS: usize = 128;
+
+/// A listener, as the handler knows it.
+struct Ear {
+    /// What it listens to; 0 for nothing: then it can be had.
+    signal: AtomicI32,
+    came: AtomicU32,
+    /// The pipe's end for the handler.
+    wake: AtomicI32,
+    next: AtomicPtr<Ear>,
+}
+
+/// All ears there ever were.
+static EARS: AtomicPtr<Ear> = AtomicPtr::new(ptr::null_mut());
+/// How many handlers are running now, on any thread.
+static RUNNING: AtomicUsize = AtomicUsize::new(0);
+/// Whose handler there was before ours.
+static FORMER: [AtomicPtr<libc::sigaction>; SIGNALS] = [const { AtomicPtr::new(ptr::null_mut()) }; SIGNALS];
+
+/// Who may change all that.
+static REGISTRY: Mutex<Registry> = Mutex::new(Registry { users: [0; SIGNALS] });
+
+struct Registry {
+    users: [usize; SIGNALS],
+}
+
+fn registry() -> MutexGuard<'static, Registry> {
+    REGISTRY.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// Listens to one signal, as long as it lives.
+pub(crate) struct Listener {
+    ear: &'static Ear,
+    signal: i32,
+    _wake: UnixStream,
+}
+
+impl Listener {
+    /// Returns it with the end of the pipe that turns readable when the signal has come.
+    ///
+    /// # Errors
+    ///
+    /// Of kind `InvalidInput` for what is no signal, or none that can be listened to.
+    pub(crate) fn open(signal: i32) -> io::Result<(Listener, UnixStream)> {
+        check(signal)?;
+        let (heard, wake) = UnixStream::pair()?;
+        heard.set_nonblocking(true)?;
+        wake.set_nonblocking(true)?;
+        let mut registry = registry();
+        registry.join(signal, Terms::Any)?;
+        let ear = free_ear();
+        ear.came.store(0, Ordering::Relaxed);
+        ear.wake.store(wake.as_raw_fd(), Ordering::Relaxed);
+        ear.signal.store(signal, Ordering::Release);
+        Ok((Listener { ear, signal, _wake: wake }, heard))
+    }
+
+    /// How often the signal has come, modulo 2³².
+    pub(crate) fn came(&self) -> u32 {
+        self.ear.came.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let mut registry = registry();
+        self.ear.signal.store(0, Ordering::SeqCst);
+        wait_for_handlers();
+        registry.leave(self.signal);
+    }
+}
+
+/// The hold that `run` has on Ctrl-C while main runs.
+#[cfg(target_os = "linux")]
+pub(crate) struct Claim(());
+
+#[cfg(target_os = "linux")]
+impl Claim {
+    /// `None` if somebody else has a handler for it.
+    pub(crate) fn on_interrupts() -> Option<Claim> {
+        registry().join(libc::SIGINT, Terms::OnlyOverTheDefault).ok().map(|()| Claim(()))
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for Claim {
+    fn drop(&mut self) {
+        registry().leave(libc::SIGINT);
+    }
+}
+
+/// Over which former handler ours may be put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Terms {
+    Any,
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code))]
+    OnlyOverTheDefault,
+}
+
+impl Registry {
+    /// One more uses the handler of this signal. (counted)
+    fn join(&mut self, signal: i32, terms: Terms) -> io::Result<()> {
+        let place = signal as usize;
+        let former = match self.users[place] {
+            0 => setting(signal)?,
+            // SAFETY: it was set when the first user came, and is freed when the last one leaves, which takes this lock.
+            _ => unsafe { *FORMER[place].load(Ordering::Relaxed) },
+        };
+        if terms == Terms::OnlyOverTheDefault && former.sa_sigaction != libc::SIG_DFL {
+            return Err(io::ErrorKind::ResourceBusy.into());
+        }
+        if self.users[place] == 0 {
+            // Before our handler, which looks there.
+            FORMER[place].store(Box::into_raw(Box::new(former)), Ordering::Release);
+            if let Err(error) = install(signal) {
+                forget_former(place);
+                return Err(error);
+            }
+        }
+        self.users[place] += 1;
+        Ok(())
+    }
+
+    fn leave(&mut self, signal: i32) {
+        let place = signal as usize;
+        self.users[place] -= 1;
+        if self.users[place] > 0 {
+            return;
+        }
+        // If somebody has put another handler over ours, that one stays.
+        if setting(signal).is_ok_and(|present| present.sa_sigaction == ours()) {
+            // SAFETY: set when the first user came; the setting is one that was in force before.
+            unsafe { libc::sigaction(signal, FORMER[place].load(Ordering::Relaxed), ptr::null_mut()) };
+        }
+        forget_former(place);
+    }
+}
+
+fn forget_former(place: usize) {
+    let former = FORMER[place].swap(ptr::null_mut(), Ordering::SeqCst);
+    wait_for_handlers();
+    // SAFETY: it comes from a box, and no handler knows it any more.
+    drop(unsafe { Box::from_raw(former) });
+}
+
+/// Waits until no handler is running that has begun before this call.
+///
+/// Such a one looks at a list and writes a few bytes. One that runs on this very thread has ended by the time this goes on.
+fn wait_for_handlers() {
+    while RUNNING.load(Ordering::SeqCst) > 0 {
+        std::thread::yield_now();
+    }
+}
+
+fn check(signal: i32) -> io::Result<()> {
+    let why = match signal {
+        libc::SIGKILL | libc::SIGSTOP => "cannot be listened to",
+        // The instruction that has caused it would be run again, and again.
+        libc::SIGSEGV | libc::SIGILL | libc::SIGFPE | libc::SIGBUS => {
+            "must not be listened to: it tells of a fault"
+        }
+        1.. if (signal as usize) < SIGNALS => return Ok(()),
+        _ => "is no signal",
+    };
+    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("signal {signal} {why}")))
+}
+
+/// An ear that nobody uses. Under the registry's lock.
+fn free_ear() -> &'static Ear {
+    let mut next = EARS.load(Ordering::Relaxed);
+    // SAFETY: ears are never freed.
+    while let Some(ear) = unsafe { next.as_ref() } {
+        if ear.signal.load(Ordering::Relaxed) == 0 {
+            return ear;
+        }
+        next = ear.next.load(Ordering::Relaxed);
+    }
+    let ear = Box::leak(Box::new(Ear {
+        signal: AtomicI32::new(0),
+        came: AtomicU32::new(0),
+        wake: AtomicI32::new(-1),
+        next: AtomicPtr::new(EARS.load(Ordering::Relaxed)),
+    }));
+    EARS.store(ear, Ordering::Release);
+    ear
+}
+
+/// What is set for a signal now.
+fn setting(signal: i32) -> io::Result<libc::sigaction> {
+    let mut present = MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: asks only; the answer is written to `present`.
+    if unsafe { libc::sigaction(signal, ptr::null(), present.as_mut_ptr()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call has succeeded.
+    Ok(unsafe { present.assume_init() })
+}
+
+fn ours() -> libc::sighandler_t {
+    let handler: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void) = on_signal;
+    handler as libc::sighandler_t
+}
+
+fn install(signal: i32) -> io::Result<()> {
+    // SAFETY: all zero is a valid setting: no flags, an empty mask.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = ours();
+    // Blocking calls elsewhere in the program go on as if nothing had happened. The reactor's wakes all the same.
+    action.sa_flags = libc::SA_RESTART | libc::SA_SIGINFO | libc::SA_ONSTACK;
+    // SAFETY: the handler only does what a handler may do, for as long as the process lives.
+    if unsafe { libc::sigaction(signal, &action, ptr::null_mut()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// The handler. All that it does may be done in one.
+extern "C" fn on_signal(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    let errno = errno();
+    // SAFETY: the thread's own `errno`, which is put back for the code that was interrupted.
+    let before = unsafe { *errno };
+    RUNNING.fetch_add(1, Ordering::SeqCst);
+    let is_heard = tell_ears(signal);
+    let former = FORMER.get(signal as usize).map_or(ptr::null_mut(), |former| former.load(Ordering::SeqCst));
+    // SAFETY: while we are counted as running, nobody frees it.
+    let former = unsafe { former.as_ref() }.map(|former| (former.sa_sigaction, former.sa_flags));
+    RUNNING.fetch_sub(1, Ordering::SeqCst);
+    #[cfg(target_os = "linux")]
+    if signal == libc::SIGINT && !is_heard {
+        crate::runtime::on_interrupt();
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = is_heard;
+    if let Some((handler, flags)) = former
+        && handler != libc::SIG_DFL
+        && handler != libc::SIG_IGN
+    {
+        call(handler, flags, signal, info, context);
+    }
+    // SAFETY: as above.
+    unsafe { *errno = before };
+}
+
+/// In the handler: says whether anybody listens.
+fn tell_ears(signal: i32) -> bool {
+    let mut is_heard = false;
+    let mut next = EARS.load(Ordering::Acquire);
+    // SAFETY: ears are never freed.
+    while let Some(ear) = unsafe { next.as_ref() } {
+        if ear.signal.load(Ordering::SeqCst) == signal {
+            ear.came.fetch_add(1, Ordering::Release);
+            let wake = ear.wake.load(Ordering::Relaxed);
+            // SAFETY: the byte is there, and the pipe is open as long as handlers are running that have seen the ear in
+            // use. If it is full, nobody needs another byte.
+            unsafe { libc::write(wake, [0u8].as_ptr().cast(), 1) };
+            is_heard = true;
+        }
+        next = ear.next.load(Ordering::Acquire);
+    }
+    is_heard
+}
+
+/// In the handler: calls the one that was there before.
+fn call(
+    handler: libc::sighandler_t,
+    flags: libc::c_int,
+    signal: libc::c_int,
+    info: *mut libc::siginfo_t,
+    context: *mut libc::c_void,
+) {
+    if flags & libc::SA_SIGINFO != 0 {
+        // SAFETY: whoever has set it has said that it is such a function, neither the default nor to be ignored.
+        let handler: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void) =
+            unsafe { std::mem::transmute(handler) };
+        handler(signal, info, context);
+    } else {
+        // SAFETY: as above.
+        let handler: extern "C" fn(libc::c_int) = unsafe { std::mem::transmute(handler) };
+        handler(signal);
+    }
+}
+
+fn errno() -> *mut libc::c_int {
+    // SAFETY: gives the address of the thread's own `errno`.
+    unsafe {
+        #[cfg(any(target_os = "linux", target_os = "emscripten", target_os = "hurd", target_os = "redox"))]
+        return libc::__errno_location();
+        #[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
+        return libc::__error();
+        #[cfg(any(target_os = "android", target_os = "netbsd", target_os = "openbsd"))]
+        return libc::__errno();
+        #[cfg(target_os = "dragonfly")]
+        return libc::__errno_location();
+        #[cfg(any(target_os = "solaris", target_os = "illumos"))]
+        return libc::___errno();
+    }
+}
