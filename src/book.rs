@@ -37,6 +37,8 @@ struct Benchmarks;
 struct Sync;
 #[doc = include_str!("../docs/src/introspection.md")]
 struct Introspection;
+#[doc = include_str!("../docs/src/troubleshooting.md")]
+struct Troubleshooting;
 #[doc = include_str!("../docs/src/sockets.md")]
 #[cfg(all(unix, feature = "hyper"))]
 struct Sockets;

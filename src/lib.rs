@@ -46,6 +46,7 @@
 //! | hear of what nobody has handled, or was used wrongly | [`Unhandled`], [`Builder::on_unhandled`]; [`RuntimeError`] |
 //! | test, in virtual time, on a network in memory | with the feature `testing`: `testing` |
 //! | see which task waits for what, and where | [`introspect`]: call graphs, and a table of all tasks |
+//! | be told of spawns, polls, wakes, cancels; count them | [`observe`], [`Builder::observe`], [`Runtime::metrics`] |
 //! | write a future that can be cancelled | [`cancel`] |
 //!
 //! If you come from asyncio, the book has a chapter with [its situations in both languages], side by side.
@@ -68,7 +69,9 @@ pub use homing_executor::task::{
     ScopedTask, SharedTask, Task, TaskId, TaskRef, all_tasks, current, spawn, task,
 };
 pub use homing_executor::time::{Instant, sleep, sleep_until, yield_now};
-pub use homing_executor::{Unhandled, blocking, cancel, error, introspect, locals, runtime, task, time};
+pub use homing_executor::{
+    Unhandled, blocking, cancel, error, introspect, locals, observe, runtime, task, time,
+};
 #[cfg(unix)]
 pub use homing_executor::{net, signal};
 pub use homing_group::sync;

@@ -8,7 +8,7 @@
 //!   ├ reactor  how it sleeps       ├ pages    where rows live         time     sleep, interval
 //!   ├ clock    what time it is     └ cell     where futures live      net      sockets
 //!   └ outpost  other threads ◄──── remote, waker: the way back        hook     what nobody else has seen
-//!     introspect  who waits for whom                                  locals   values that belong to a task
+//!     introspect  who waits for whom    observe  who is told of it    locals   values that belong to a task
 //! ```
 #![allow(unsafe_code)]
 
@@ -32,6 +32,7 @@ pub mod introspect;
 pub mod locals;
 #[cfg(unix)]
 pub mod net;
+pub mod observe;
 pub mod runtime;
 #[cfg(unix)]
 pub mod signal;

@@ -698,6 +698,34 @@ impl Leaf {
 }
 
 impl Awaiting {
+    /// What is recorded of it, the other way round. The end of a task is that, whether a cancel goes on to it or not; lists of
+    /// tasks, and requests, are nothing of the kind.
+    pub(crate) fn of(wait: Wait) -> Option<Awaiting> {
+        let operand = wait.operand;
+        Some(match wait.kind {
+            AwaitKind::Nothing | AwaitKind::Request | AwaitKind::Tasks => return None,
+            AwaitKind::Task | AwaitKind::Shielded => Awaiting::Task(TaskId(operand)),
+            AwaitKind::Timer => Awaiting::Timer(operand),
+            AwaitKind::Readable => Awaiting::Readable(operand),
+            AwaitKind::Writable => Awaiting::Writable(operand),
+            AwaitKind::Children => Awaiting::Children(operand),
+            AwaitKind::Turn => Awaiting::Turn,
+            AwaitKind::Foreign => Awaiting::Foreign,
+            AwaitKind::Mutex => Awaiting::Mutex(operand),
+            AwaitKind::Semaphore => Awaiting::Semaphore(operand),
+            AwaitKind::Event => Awaiting::Event(operand),
+            AwaitKind::Condition => Awaiting::Condition(operand),
+            AwaitKind::Barrier => Awaiting::Barrier(operand),
+            AwaitKind::Queue => Awaiting::Queue(operand),
+            AwaitKind::Channel => Awaiting::Channel(operand),
+            AwaitKind::Oneshot => Awaiting::Oneshot(operand),
+            AwaitKind::Job => Awaiting::Job(operand),
+            AwaitKind::Signal => Awaiting::Signal(operand),
+            AwaitKind::Process => Awaiting::Process(operand),
+            AwaitKind::Other => Awaiting::Other(operand),
+        })
+    }
+
     #[inline]
     pub(crate) fn recorded(self) -> (AwaitKind, u64) {
         match self {

@@ -9,6 +9,7 @@
 
 use crate::cancel::scope;
 use crate::error::Cancelled;
+use crate::observe::{self, Forwarded};
 use crate::task::extras::{Node, NodeKind};
 use crate::task::life;
 use crate::task::row::{AwaitKind, Flag, Joins, Row, Wait};
@@ -34,6 +35,7 @@ pub(crate) fn cancel(row: &'static Row, why: &Cancelled) -> bool {
 ///
 /// Iterative, because a chain of tasks may be longer than the stack is deep.
 pub(crate) fn aim(row: &'static Row, scope: u32, why: &Cancelled) {
+    observe::tell_request(row, scope, why, Forwarded::No);
     let mut targets = Vec::new();
     pass_on(row, scope, why, &mut targets);
     if targets.is_empty() {
@@ -45,6 +47,7 @@ pub(crate) fn aim(row: &'static Row, scope: u32, why: &Cancelled) {
     while let Some(target) = targets.get(next).copied() {
         next += 1;
         target.count.set(target.count.get() + 1);
+        observe::tell_request(target, WHOLE_TASK, why, Forwarded::Yes);
         if target.is(Flag::Forwarding) {
             // A circle of tasks that await one another: the request has come round, and is delivered right here, which
             // breaks the circle.
@@ -139,7 +142,7 @@ fn deliver(row: &'static Row, scope: u32, why: &Cancelled, accepted: Accepted) {
     scope::set_must(row, scope);
     row.clear(Flag::Forwarded);
     match row.state.get() {
-        State::Parked => {
+        State::Parked | State::Watched => {
             if accepted == Accepted::ByLeaves {
                 scope::bump(row, scope);
             }

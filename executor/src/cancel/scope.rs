@@ -18,6 +18,7 @@
 use crate::cancel::request::{self, WHOLE_TASK};
 use crate::context;
 use crate::error::{Cancelled, RuntimeError, ScopeNote};
+use crate::observe;
 use crate::task::extras::NodeKind;
 use crate::task::row::{Flag, Row};
 use crate::task::state::State;
@@ -157,6 +158,7 @@ impl Scope {
             note,
             deadline,
         });
+        observe::tell_scope_entered(row, extras);
         Ok(Scope {
             task: row.id(),
             id,
@@ -319,12 +321,15 @@ impl Scope {
 impl Drop for Scope {
     fn drop(&mut self) {
         let _ = self.take_back();
-        if let Some(extras) = Row::current(self.task).and_then(Row::extras) {
+        if let Some(row) = Row::current(self.task)
+            && let Some(extras) = row.extras()
+        {
             let mut scopes = extras.scopes.borrow_mut();
             let own = scopes.iter().position(|entry| entry.id == self.id);
             let left = own.map(|index| scopes.remove(index));
             drop(scopes);
             drop(left);
+            observe::tell_scope_left(row, extras, self.id);
         }
     }
 }

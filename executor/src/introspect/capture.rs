@@ -186,7 +186,7 @@ impl Snapshot {
         }
         let mut waits = Vec::new();
         waits::for_each(row, |wait, tasks| waits.push((wait.scope, self.await_frame(wait, tasks))));
-        if waits.is_empty() && row.state.get() == State::Parked && !is_asked(row) {
+        if waits.is_empty() && row.state.get().is_parked() && !is_asked(row) {
             waits.push((0, Frame::new(FrameKind::Await, "foreign", "", None)));
         }
         match waits::unseen(row) {
@@ -360,7 +360,7 @@ pub(super) fn state_of(row: &Row) -> TaskState {
         State::Created => TaskState::Created,
         State::Ready => TaskState::Ready,
         State::Running | State::Rewoken => TaskState::Running,
-        State::Parked => TaskState::Parked,
+        State::Parked | State::Watched => TaskState::Parked,
         State::Done | State::Free => TaskState::Done,
     }
 }

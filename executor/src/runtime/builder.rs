@@ -5,6 +5,7 @@ use super::core::{Core, Settings};
 use crate::blocking::BlockingOptions;
 use crate::clock::ClockKind;
 use crate::hook::Unhandled;
+use crate::observe::Observer;
 use crate::task::options::Start;
 use std::fmt;
 
@@ -32,6 +33,8 @@ impl Builder {
                 debug: cfg!(debug_assertions),
                 hook: None,
                 blocking: BlockingOptions::new(),
+                observers: Vec::new(),
+                count_polls: false,
             },
         }
     }
@@ -91,6 +94,22 @@ impl Builder {
     /// `loop.set_exception_handler`.
     pub fn on_unhandled(mut self, hook: impl Fn(&Unhandled) + 'static) -> Self {
         self.settings.hook = Some(Box::new(hook));
+        self
+    }
+
+    /// Has an observer told of what becomes of the tasks. Several are told one after the other, in the order in which they
+    /// were added.
+    ///
+    /// Without one, there is nearly nothing to pay; see [`observe`](crate::observe), also for an example.
+    pub fn observe(mut self, observer: impl Observer + 'static) -> Self {
+        self.settings.observers.push(Box::new(observer));
+        self
+    }
+
+    /// Whether polls and wakes are counted, for [`metrics`](Runtime::metrics): two readings of the clock for each poll. Where
+    /// there is an observer, they are anyway.
+    pub fn count_polls(mut self, count: bool) -> Self {
+        self.settings.count_polls = count;
         self
     }
 

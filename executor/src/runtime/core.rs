@@ -22,6 +22,7 @@ use crate::context;
 use crate::hook::{self, Hook, Unhandled};
 use crate::locals;
 use crate::memory::BlockPool;
+use crate::observe::{self, Cause, Counts, Observer, Watch};
 use crate::outpost::{self, RuntimeOutpost};
 use crate::reactor::{IoShare, Patience, Reactor, Share};
 use crate::ready::ReadyQueue;
@@ -83,6 +84,9 @@ pub(crate) struct Core {
     /// The bell has been rung by the runtime itself, for its host, and nobody has looked yet.
     rung: Cell<bool>,
     hook: Hook,
+    /// There if anybody is told of what the runtime does. See [`observe`](crate::observe).
+    pub(crate) watch: Option<Box<Watch>>,
+    pub(crate) counts: Counts,
     pub(crate) tenancy: Tenancy,
 }
 
@@ -107,12 +111,23 @@ pub(crate) struct Settings {
     pub(crate) debug: bool,
     pub(crate) hook: Option<Hook>,
     pub(crate) blocking: BlockingOptions,
+    pub(crate) observers: Vec<Box<dyn Observer>>,
+    pub(crate) count_polls: bool,
+}
+
+impl Settings {
+    /// What is needed for all that is to be seen.
+    fn watch(&mut self) -> Option<Box<Watch>> {
+        let observers = std::mem::take(&mut self.observers);
+        (self.count_polls || !observers.is_empty()).then(|| Box::new(Watch::new(observers)))
+    }
 }
 
 impl Core {
-    pub(crate) fn new(settings: Settings) -> Box<Core> {
+    pub(crate) fn new(mut settings: Settings) -> Box<Core> {
         static SERIALS: AtomicU64 = AtomicU64::new(1);
         let clock = Clock::new(settings.clock);
+        let watch = settings.watch();
         let core = Box::new(Core {
             serial: SERIALS.fetch_add(1, Ordering::Relaxed),
             outpost: outpost::check_out(),
@@ -138,6 +153,8 @@ impl Core {
             until_look: Cell::new(LOOK_EVERY),
             phase: Cell::new(Phase::Idle),
             rung: Cell::new(false),
+            watch,
+            counts: Counts::default(),
             hook: settings.hook.unwrap_or_else(|| Box::new(hook::print)),
             tenancy: Tenancy::default(),
         });
@@ -174,10 +191,11 @@ impl Core {
     fn admit_all(&self) {
         for _ in 0..ADMIT_AT_MOST {
             let Some(id) = self.outpost.receive() else { return };
+            observe::add(&self.counts.injected, 1);
             if id == CALLS_WAITING {
                 self.calls.get().into_iter().for_each(|calls| calls.run_all());
             } else if row_of(id).word.unmark(id) {
-                self.wake(row_of(id));
+                self.because(Cause::Thread, || self.wake(row_of(id)));
             }
         }
     }
@@ -197,7 +215,8 @@ impl Core {
             // In a statement of its own: the wheel is let go before the waker runs.
             let due = self.timers.borrow_mut().pop_due(now);
             let Some(waker) = due else { break };
-            life::wake_foreign(waker);
+            observe::add(&self.counts.timers_fired, 1);
+            self.because(Cause::Timer, || life::wake_foreign(waker));
         }
     }
 
@@ -205,12 +224,26 @@ impl Core {
     #[inline]
     pub(crate) fn poll_batch(&self, limit: u32) -> u32 {
         self.ready.begin_batch();
+        match &self.watch {
+            None => self.poll_each(limit, |row| self.poll(row)),
+            Some(watch) => self.poll_each_watched(watch, limit),
+        }
+    }
+
+    #[cold]
+    fn poll_each_watched(&self, watch: &Watch, limit: u32) -> u32 {
+        watch.counters.note_turn();
+        self.poll_each(limit, |row| self.poll_special(row))
+    }
+
+    #[inline(always)]
+    fn poll_each(&self, limit: u32, poll: impl Fn(&'static Row)) -> u32 {
         let mut polled = 0;
         while polled < limit
             && let Some(row) = self.ready.next()
         {
             self.io_share.renew();
-            self.poll(row);
+            poll(row);
             polled += 1;
             self.until_look.set(self.until_look.get() - 1);
             if self.until_look.get() == 0 {
@@ -224,6 +257,7 @@ impl Core {
     #[cold]
     fn look(&self) {
         self.until_look.set(LOOK_EVERY);
+        observe::add(&self.counts.looks, 1);
         self.clock.read();
         self.admit_injected();
         if let Err(error) = self.listen(Patience::Look) {
@@ -280,10 +314,13 @@ impl Core {
             None => Patience::Forever,
         };
         self.open_reactor()?;
+        let asleep = self.watch.as_ref().map(|_| std::time::Instant::now());
         self.outpost.fall_asleep();
         let result = if self.outpost.is_empty() { self.listen(patience) } else { Ok(()) };
         self.outpost.wake_up();
-        self.clock.read();
+        observe::add(&self.counts.sleeps, 1);
+        observe::add(&self.counts.slept, self.clock.read().saturating_sub(now));
+        asleep.into_iter().for_each(|from| self.tell_slept(from));
         result
     }
 
@@ -316,7 +353,8 @@ impl Core {
             reactor.wait(patience, &mut woken)?;
             woken
         };
-        woken.drain(..).for_each(life::wake_foreign);
+        observe::add(&self.counts.io_wakes, woken.len() as u64);
+        self.because(Cause::Io, || woken.drain(..).for_each(life::wake_foreign));
         self.woken.set(woken);
         Ok(())
     }
@@ -507,6 +545,11 @@ impl Core {
             self.tell_host();
         }
         row
+    }
+
+    /// How many tasks there have been.
+    pub(crate) fn spawned(&self) -> u64 {
+        self.numbers.get()
     }
 
     pub(crate) fn next_number(&self) -> u64 {

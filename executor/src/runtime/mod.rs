@@ -60,7 +60,7 @@ use tenancy::OwnedCore;
 /// ```
 #[derive(Debug)]
 pub struct Runtime {
-    core: OwnedCore,
+    pub(crate) core: OwnedCore,
 }
 
 impl Runtime {
@@ -130,6 +130,7 @@ impl Runtime {
         }
         // Its drop guard, too: on every way out the future is gone before its memory is.
         let mut main = Main { task: Task::<T>::adopt(Some(row)) };
+        core.tell_spawned(row);
         core.start(row, Some(crate::task::options::Start::Queued));
         let interrupts = match role {
             Role::Program => Interrupts::install(core),

@@ -251,7 +251,7 @@ where
     // Not taken, if it is spawned from elsewhere in the drive's frame, between two polls.
     if seat.is_taken() && core.starts_eagerly(options.start) {
         core.one_deeper(|| core.poll_driven(row));
-    } else if options.start == Some(Start::Held) {
+    } else if options.start == Some(Start::Held) && life::may_be_held(row) {
         row.state.set(State::Held);
     } else {
         seat.call(row).into_iter().for_each(life::wake_foreign);

@@ -39,6 +39,8 @@ pub(crate) struct Extras {
     /// What to call after the task's end.
     pub(crate) callbacks: RefCell<Vec<Callback>>,
     pub(crate) callbacks_made: Cell<u64>,
+    /// Observers were told of its spawn, and so are of all that becomes of it.
+    pub(crate) told: Cell<bool>,
     /// It cleans up after others: the final sweep waits for it, and does not cancel it.
     pub(crate) spared: Cell<bool>,
     /// The values of its task-locals, until it ends.

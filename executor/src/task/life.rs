@@ -86,6 +86,9 @@ impl Core {
         }
         if self.current.get().is_none_or(|spawner| spawner.is(Flag::Locals)) {
             in_force::pass_on(self, row);
+            if self.watch.is_some() {
+                self.tell_spawned(row);
+            }
         }
     }
 
@@ -145,8 +148,8 @@ impl Core {
     #[inline]
     pub(crate) fn start(&self, row: &'static Row, start: Option<Start>) {
         if self.starts_eagerly(start) {
-            self.one_deeper(|| self.poll(row));
-        } else if start == Some(Start::Held) {
+            self.one_deeper(|| self.poll_for(row));
+        } else if start == Some(Start::Held) && may_be_held(row) {
             row.state.set(State::Held);
         } else {
             self.ready.push(row);
@@ -157,7 +160,9 @@ impl Core {
     /// than a call.
     #[inline(always)]
     fn start_eager<F: Future<Output = Result<T>>, T>(&self, row: &'static Row) {
-        if self.starts_eagerly(Some(Start::Eager)) {
+        if self.watch.is_some() {
+            self.start(row, Some(Start::Eager));
+        } else if self.starts_eagerly(Some(Start::Eager)) {
             self.one_deeper(|| {
                 // SAFETY: as in `poll_future`; the cell was made for this type.
                 self.poll_with(row, false, |cx| unsafe {
@@ -195,10 +200,14 @@ impl Core {
 
     #[inline(never)]
     fn wake_unparked(&self, row: &'static Row) {
-        let (state, wake) = row.state.get().wake();
+        let before = row.state.get();
+        let (state, wake) = before.wake();
         row.state.set(state);
         if wake == Wake::Enqueue {
             self.ready.push(row);
+        }
+        if self.watch.is_some() && state != before {
+            self.tell_woken(row);
         }
     }
 
@@ -212,8 +221,13 @@ impl Core {
         }
     }
 
+    /// As `poll`, or in the way of a runtime that is watched.
+    fn poll_for(&self, row: &'static Row) {
+        if self.watch.is_none() { self.poll(row) } else { self.poll_special(row) }
+    }
+
     #[cold]
-    fn poll_special(&self, row: &'static Row) {
+    pub(crate) fn poll_special(&self, row: &'static Row) {
         match row.state.get() {
             State::Done => self.leave_line(row),
             State::Created | State::Ready if row.is(Flag::Driven) => driven::call(row),
@@ -236,7 +250,7 @@ impl Core {
         }
     }
 
-    /// Polls a task of which it may have been asked to cancel.
+    /// Polls a task that may have been asked to cancel, or is watched.
     #[inline(never)]
     fn poll_requested(&self, row: &'static Row) {
         let requested = row.is(Flag::Must);
@@ -244,16 +258,35 @@ impl Core {
             // Cancelled before its first poll: the body never runs (CX-8).
             return self.end_early(row, scope::take(row).into());
         }
-        self.poll_future(row, requested);
+        if self.watch.is_some() {
+            self.poll_watched(row, requested)
+        } else {
+            self.poll_future(row, requested)
+        }
     }
 
     /// Polls the future. `requested`: a cancel request has been pending since before.
     #[inline(always)]
     fn poll_future(&self, row: &'static Row, requested: bool) {
+        self.poll_future_within(row, requested, |poll| poll());
+    }
+
+    /// The same, with something before and after the poll.
+    #[inline(always)]
+    pub(crate) fn poll_future_within(
+        &self,
+        row: &'static Row,
+        requested: bool,
+        around: impl FnOnce(&mut dyn FnMut() -> Poll<Ended>) -> Poll<Ended>,
+    ) {
         let vtable = vtable(row);
-        // SAFETY: the stage of a task that is not done is `Future`, and only this function and `start_eager` poll it; its
-        // state says that it is not being polled further up on the stack.
-        self.poll_with(row, requested, |cx| unsafe { (vtable.poll)(row.cell.get(), &row.stage, cx) });
+        self.poll_with(row, requested, |cx| {
+            around(&mut || {
+                // SAFETY: the stage of a task that is not done is `Future`, and only this function and `start_eager` poll
+                // it; its state says that it is not being polled further up on the stack.
+                unsafe { (vtable.poll)(row.cell.get(), &row.stage, cx) }
+            })
+        });
     }
 
     #[inline(always)]
@@ -341,7 +374,7 @@ impl Core {
                 return true;
             }
             State::Created | State::Ready => row.set(Flag::Linked),
-            State::Parked | State::Held => {}
+            State::Parked | State::Watched | State::Held => {}
         }
         // Called from outside, the destructors must find the runtime all the same: their timers are in it.
         self.inside(|| self.end_early(row, why.clone().into()));
@@ -399,6 +432,9 @@ impl Core {
             self.note_failure(row);
         } else if row.count.get() > 0 {
             self.note_swallowed(row);
+        }
+        if self.watch.is_some() {
+            self.tell_done(row);
         }
         if let Some(owner) = &vtable(row).owner {
             self.tell_owner(row, owner);
@@ -491,6 +527,7 @@ impl Core {
             let task = TaskRef::of(row);
             self.call_soon_in(callback.context, move || (callback.call)(&task));
         }
+        self.told_end(row);
     }
 
     /// Reports the task's error, if it is one and nobody has seen it. The stage is `Output`.
@@ -608,6 +645,11 @@ impl Core {
     }
 }
 
+/// Whether a task that was just made can be held back: not, if an observer has cancelled or ended it before it began.
+pub(super) fn may_be_held(row: &Row) -> bool {
+    row.state.get() == State::Created && !row.is(Flag::Must)
+}
+
 #[inline]
 fn vtable(row: &Row) -> &'static VTable {
     row.vtable.get().expect("a row with a task has a table")
@@ -624,7 +666,7 @@ pub(crate) fn error_of(row: &Row) -> Option<Error> {
 
 /// Calls `f` with the outcome of a task that is done. `f` may do anything, also drop the last handle of the task.
 #[inline]
-fn with_outcome<R>(row: &Row, f: impl FnOnce(Outcome<'_>) -> R) -> R {
+pub(crate) fn with_outcome<R>(row: &Row, f: impl FnOnce(Outcome<'_>) -> R) -> R {
     if !row.is(Flag::Failed) {
         return f(Outcome::Value);
     }

@@ -13,7 +13,8 @@
 //! | Running            | wake                      | Rewoken | nothing until the poll returns      |
 //! | Running            | the poll returns pending  | Parked  | nothing                             |
 //! | Rewoken            | the poll returns pending  | Ready   | push on the ready queue             |
-//! | Parked             | wake                      | Ready   | push on the ready queue             |
+//! | Parked or Watched  | wake                      | Ready   | push on the ready queue             |
+//! | Parked             | its poll was watched      | Watched | nothing                             |
 //! | any but Free, Done | end (ready, panic, abort) | Done    | store the outcome, wake the joiners |
 //! | Done               | the last handle is gone   | Free    | recycle the row                     |
 //!
@@ -41,6 +42,9 @@ pub(crate) enum State {
     Done = 6,
     /// Spawned, and not even in line before somebody starts it. (There is no waker of it yet, so a wake is a start.)
     Held = 7,
+    /// As `Parked`, where somebody wants to hear of the wake: so that this takes the long way, and others pay nothing. See
+    /// [`observe`](crate::observe).
+    Watched = 8,
 }
 
 /// What a wake amounts to.
@@ -58,7 +62,7 @@ impl State {
     #[inline(always)]
     pub(crate) fn wake(self) -> (State, Wake) {
         match self {
-            State::Parked => (State::Ready, Wake::Enqueue),
+            State::Parked | State::Watched => (State::Ready, Wake::Enqueue),
             State::Held => (State::Created, Wake::Enqueue),
             State::Running => (State::Rewoken, Wake::Nothing),
             State::Created | State::Ready | State::Rewoken | State::Done | State::Free => {
@@ -95,6 +99,11 @@ impl State {
     /// Whether it is being polled at this moment.
     pub(crate) fn on_cpu(self) -> bool {
         matches!(self, State::Running | State::Rewoken)
+    }
+
+    /// Whether it waits for somebody to wake it.
+    pub(crate) fn is_parked(self) -> bool {
+        matches!(self, State::Parked | State::Watched)
     }
 
     /// Whether there is a task that has not ended.
