@@ -43,7 +43,7 @@
 //! # .unwrap();
 //! ```
 
-use crate::net::TcpStream;
+use crate::net::{Connections, Stream};
 use crate::task::task;
 use crate::time::{Instant, Timer};
 use futures_io::{AsyncRead, AsyncWrite};
@@ -53,7 +53,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{self, Duration};
 
-impl Read for TcpStream {
+impl<P: Connections> Read for Stream<P> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -69,7 +69,7 @@ impl Read for TcpStream {
     }
 }
 
-impl Write for TcpStream {
+impl<P: Connections> Write for Stream<P> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         AsyncWrite::poll_write(self, cx, bytes)
     }
@@ -97,7 +97,7 @@ impl Write for TcpStream {
 
 /// Anything that reads and writes as futures-io does, such as a TLS stream, for hyper; and the other way round.
 ///
-/// A [`TcpStream`] needs no wrapper.
+/// A [`Stream`] needs no wrapper.
 #[derive(Clone, Debug)]
 pub struct Io<T> {
     inner: T,

@@ -6,7 +6,7 @@
 //!  runtime    the loop            task       rows, cells, handles     cancel   requests, leaves, scopes
 //!   ├ ready    who is next         ├ state    a task's life           error    what comes out of an await
 //!   ├ reactor  how it sleeps       ├ pages    where rows live         time     sleep, interval
-//!   ├ clock    what time it is     └ cell     where futures live      net      sockets
+//!   ├ clock    what time it is     └ cell     where futures live      net, io  sockets, and others
 //!   └ outpost  other threads ◄──── remote, waker: the way back        hook     what nobody else has seen
 //!     introspect  who waits for whom    observe  who is told of it    locals   values that belong to a task
 //! ```
@@ -29,6 +29,8 @@ pub mod error;
 #[cfg(all(unix, feature = "hyper"))]
 pub mod hyper;
 pub mod introspect;
+#[cfg(unix)]
+pub mod io;
 pub mod locals;
 #[cfg(unix)]
 pub mod net;

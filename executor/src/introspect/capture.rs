@@ -235,8 +235,8 @@ impl Snapshot {
             AwaitKind::Tasks => ("tasks", names_of(tasks)),
             AwaitKind::Children => ("children", format!("({} left)", wait.operand)),
             AwaitKind::Timer => ("timer", self.due(Instant::from_nanos(wait.operand))),
-            AwaitKind::Readable => ("readable", format!("descriptor {}", wait.operand)),
-            AwaitKind::Writable => ("writable", format!("descriptor {}", wait.operand)),
+            AwaitKind::Readable => ("readable", descriptor(wait.operand)),
+            AwaitKind::Writable => ("writable", descriptor(wait.operand)),
             AwaitKind::Turn => ("turn", String::new()),
             AwaitKind::Foreign => ("foreign", String::new()),
             AwaitKind::Mutex => ("mutex", thing()),
@@ -326,6 +326,14 @@ fn for_each_task(wait: Wait, tasks: Option<&AwaitedTasks>, mut f: impl FnMut(u64
         (Some(tasks), _) => tasks.ids().filter(alive).for_each(f),
         (None, AwaitKind::Task | AwaitKind::Shielded) if alive(&wait.operand) => f(wait.operand),
         (None, _) => {}
+    }
+}
+
+/// A descriptor as people know it. A source that is not known by one is recorded as the number -1.
+fn descriptor(operand: u64) -> String {
+    match operand {
+        u64::MAX => "a source".to_owned(),
+        operand => format!("descriptor {operand}"),
     }
 }
 

@@ -11,6 +11,7 @@ use std::cell::{Cell, OnceCell};
 use std::io;
 use std::ops::ControlFlow;
 use std::os::fd::{AsRawFd, RawFd};
+use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -25,8 +26,17 @@ pub(crate) struct Registered<S> {
 /// The registration with the runtime that listens.
 struct Home {
     source: Arc<Source>,
-    descriptor: RawFd,
     interest: Cell<Interest>,
+    registered: By,
+}
+
+/// Who has registered it, and so can change that and take it out again.
+#[derive(Clone, Copy, Debug)]
+enum By {
+    /// We have, by its descriptor.
+    Us(RawFd),
+    /// Its owner, who knows how: see [`Registered::at_home`].
+    Owner,
 }
 
 /// What a try of a system call has come to, if it was not `WouldBlock`.
@@ -51,6 +61,10 @@ impl Waiting {
     pub(crate) fn new() -> Waiting {
         Waiting { leaf: Leaf::new(), place: None }
     }
+
+    pub(crate) fn made_at(place: &'static Location<'static>) -> Waiting {
+        Waiting { leaf: Leaf::made_at(place), place: None }
+    }
 }
 
 /// Why an operation is not over yet.
@@ -65,6 +79,15 @@ impl<S: AsRawFd> Registered<S> {
     /// Takes charge of something that has been set not to block.
     pub(crate) fn new(io: S) -> Registered<S> {
         Registered { home: OnceCell::new(), io }
+    }
+
+    /// Takes charge of something that its owner has registered, and will take out again.
+    pub(crate) fn at_home(io: S, source: Arc<Source>, interest: Interest) -> Registered<S> {
+        // What is true already is reported as the first edge.
+        source.direction(Way::Read).exhausted();
+        source.direction(Way::Write).exhausted();
+        let home = Home { source, interest: Cell::new(interest), registered: By::Owner };
+        Registered { home: OnceCell::from(home), io }
     }
 
     pub(crate) fn get(&self) -> &S {
@@ -194,12 +217,11 @@ impl<S: AsRawFd> Registered<S> {
         if standing == Standing::Outside {
             return Err(RuntimeError::NoRuntime.into());
         }
-        let descriptor = self.io.as_raw_fd();
         let Some(home) = self.home.get() else {
-            let home = Home::found(descriptor, way)?;
+            let home = Home::found(self.io.as_raw_fd(), way)?;
             return Ok(&self.home.get_or_init(|| home).source);
         };
-        home.listen_also(way).map_err(|error| could_not_listen(error, descriptor))?;
+        home.listen_also(way)?;
         Ok(&home.source)
     }
 
@@ -253,24 +275,43 @@ impl Home {
         let source = registered?;
         // The kernel reports what is true already as the first edge, also what came since the last try.
         source.direction(way).exhausted();
-        Ok(Home { source, descriptor, interest: Cell::new(interest) })
+        Ok(Home { source, interest: Cell::new(interest), registered: By::Us(descriptor) })
     }
 
-    fn listen_also(&self, way: Way) -> io::Result<()> {
-        if way == Way::Write && !self.interest.get().is_writable() {
-            let interest = self.interest.get() | Interest::WRITABLE;
-            let registrar = self.source.registrar();
-            registrar.reregister(&mut SourceFd(&self.descriptor), &self.source, interest)?;
-            self.interest.set(interest);
+    fn listen_also(&self, way: Way) -> Result<()> {
+        let (listens, wanted) = match way {
+            Way::Read => (self.interest.get().is_readable(), Interest::READABLE),
+            Way::Write => (self.interest.get().is_writable(), Interest::WRITABLE),
+        };
+        if listens {
+            return Ok(());
         }
+        let By::Us(descriptor) = self.registered else { return Err(not_interested(way)) };
+        let interest = self.interest.get() | wanted;
+        let registrar = self.source.registrar();
+        registrar
+            .reregister(&mut SourceFd(&descriptor), &self.source, interest)
+            .map_err(|error| could_not_listen(error, descriptor))?;
+        self.interest.set(interest);
         Ok(())
     }
 }
 
 impl Drop for Home {
     fn drop(&mut self) {
-        self.source.registrar().deregister(&mut SourceFd(&self.descriptor), &self.source);
+        if let By::Us(descriptor) = self.registered {
+            self.source.registrar().deregister(&mut SourceFd(&descriptor), &self.source);
+        }
     }
+}
+
+#[cold]
+fn not_interested(way: Way) -> Error {
+    let told = match way {
+        Way::Read => "this source was registered for writing only: nobody would hear that it is readable",
+        Way::Write => "this source was registered for reading only: nobody would hear that it is writable",
+    };
+    io::Error::new(io::ErrorKind::InvalidInput, told).into()
 }
 
 #[cold]

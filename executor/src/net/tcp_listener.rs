@@ -1,74 +1,19 @@
-//! `TcpListener`: where connections come in.
+//! What only TCP listeners have: how they come to listen at an address with a port.
 
-use super::TcpStream;
-use super::registered::{Registered, Tried, Waiting};
-use crate::cancel::Awaiting;
-use crate::error::Result;
-use crate::reactor::Way;
-use crate::time::{Instant, Timer};
-use futures_core::Stream;
-use std::cell::Cell;
-use std::fmt;
+use super::bind;
+use super::listener::{Listener, TcpListener};
+use socket2::{SockRef, Type};
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::net::ToSocketAddrs;
 
-type TcpIo = mio::net::TcpListener;
-
-/// A socket that accepts TCP connections.
-///
-/// Like a [`TcpStream`] it may be sent to another thread until it has waited for something.
-///
-/// # asyncio
-///
-/// The server that `asyncio.start_server` returns. That one starts a task for each connection by itself; here the loop
-/// is the program's, which thereby says whose tasks they are.
-///
-/// ```
-/// use homing::net::{TcpListener, TcpStream};
-///
-/// homing::run(async {
-///     let listener = TcpListener::bind("127.0.0.1:0")?;
-///     let address = listener.local_addr()?;
-///     let server = homing::spawn(async move {
-///         loop {
-///             let (stream, peer) = listener.accept().await?;
-///             homing::task(async move { stream.write_all(peer.to_string().as_bytes()).await }).name("greeter").spawn();
-///         }
-///         # #[allow(unreachable_code)] Ok(())
-///     });
-///
-///     let stream = TcpStream::connect(address).await?;
-///     let mut greeting = [0; 30];
-///     let length = stream.read(&mut greeting).await?;
-///     assert_eq!(greeting[..length], *stream.local_addr()?.to_string().as_bytes());
-///     server.cancel();
-///     Ok(())
-/// })
-/// # .unwrap();
-/// ```
-pub struct TcpListener {
-    socket: Registered<TcpIo>,
-    exhaustion: Cell<Option<Exhaustion>>,
-}
-
-/// The system has run out of descriptors or memory for connections: when to ask again.
-#[derive(Clone, Copy, Debug)]
-struct Exhaustion {
-    until: Instant,
-    pause: Duration,
-}
-
-const FIRST_PAUSE: Duration = Duration::from_millis(10);
-const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+/// As many connections may wait to be accepted as the system allows.
+const BACKLOG: i32 = if cfg!(target_os = "linux") { -1 } else { libc::SOMAXCONN };
 
 impl TcpListener {
     /// Listens at an address; at the first that can be had, if there are several. Port 0 lets the system choose.
     ///
-    /// On Unix the address can be used again at once after a former listener has gone (`SO_REUSEADDR`).
+    /// The address can be used again at once after a former listener has gone (`SO_REUSEADDR`). As many connections may
+    /// wait to be accepted as the system allows.
     ///
     /// # Errors
     ///
@@ -79,18 +24,40 @@ impl TcpListener {
     /// `asyncio.start_server(handler, host, port)`, which listens at all of the addresses.
     #[track_caller]
     pub fn bind(address: impl ToSocketAddrs) -> io::Result<TcpListener> {
-        let mut last = io::Error::new(io::ErrorKind::InvalidInput, "there is no address to listen at");
-        for address in address.to_socket_addrs()? {
-            match TcpIo::bind(address) {
-                Ok(io) => return Ok(TcpListener::from_io(io)),
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
+        TcpListener::bind_with(address, |_| Ok(()))
     }
 
-    fn from_io(io: TcpIo) -> TcpListener {
-        TcpListener { socket: Registered::new(io), exhaustion: Cell::new(None) }
+    /// The same, with options that have to be set before: `prepare` gets the socket when it has no address yet.
+    ///
+    /// # Errors
+    ///
+    /// As [`bind`](TcpListener::bind), and those of `prepare`.
+    ///
+    /// # asyncio
+    ///
+    /// `asyncio.start_server(…, reuse_port=True)`.
+    ///
+    /// ```
+    /// use homing::net::TcpListener;
+    ///
+    /// // One listener for each of several threads; the system deals out the connections.
+    /// let first = TcpListener::bind_with("127.0.0.1:0", |socket| socket.set_reuse_port(true))?;
+    /// let second = TcpListener::bind_with(first.local_addr()?, |socket| socket.set_reuse_port(true))?;
+    /// assert_eq!(first.local_addr()?, second.local_addr()?);
+    /// # std::io::Result::Ok(())
+    /// ```
+    #[track_caller]
+    pub fn bind_with(
+        address: impl ToSocketAddrs,
+        mut prepare: impl FnMut(&SockRef<'_>) -> io::Result<()>,
+    ) -> io::Result<TcpListener> {
+        bind::first(address, Type::STREAM, |socket, address| {
+            socket.set_reuse_address(true)?;
+            prepare(&SockRef::from(&socket))?;
+            socket.bind(&address.into())?;
+            socket.listen(BACKLOG)?;
+            TcpListener::from_std(socket.into())
+        })
     }
 
     /// Takes over a listener of the standard library, and sets it not to block.
@@ -100,51 +67,12 @@ impl TcpListener {
     /// When the operating system refuses that.
     pub fn from_std(listener: std::net::TcpListener) -> io::Result<TcpListener> {
         listener.set_nonblocking(true)?;
-        Ok(TcpListener::from_io(TcpIo::from_std(listener)))
+        Ok(Listener::from_io(mio::net::TcpListener::from_std(listener)))
     }
 
     /// The listener for the standard library. It is still set not to block.
     pub fn into_std(self) -> std::net::TcpListener {
-        self.socket.into_inner().into()
-    }
-
-    /// Waits for the next connection.
-    ///
-    /// One that has been broken off before it was accepted is passed over.
-    ///
-    /// # Errors
-    ///
-    /// Those of every operation, see [`TcpStream`]. When the program has run out of descriptors (or the system out of
-    /// descriptors or memory), the caller is told at once, so that it can close something. The connection is still
-    /// there, and so would the error be: therefore the next `accept` first waits for 10 ms, and for twice as long after
-    /// each further such error, up to 100 ms. So a loop that ignores errors neither spins nor keeps other tasks from
-    /// running. Descriptors that are freed in the meantime are noticed after the wait.
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancelled or dropped, it has accepted nothing: the connection waits for the next `accept`.
-    ///
-    /// # asyncio
-    ///
-    /// `loop.sock_accept`. There, a server that has run out of descriptors stops listening for a second.
-    #[track_caller]
-    pub fn accept(&self) -> impl Future<Output = Result<(TcpStream, SocketAddr)>> {
-        Accept { listener: self, waiting: Waiting::new(), timer: None }
-    }
-
-    /// The connections as a stream that has no end. After an error it may be asked for the next.
-    #[track_caller]
-    pub fn incoming(&self) -> Incoming<'_> {
-        Incoming { accept: Accept { listener: self, waiting: Waiting::new(), timer: None } }
-    }
-
-    /// The address at which it listens.
-    ///
-    /// # Errors
-    ///
-    /// When the operating system refuses.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.get().local_addr()
+        self.into_io().into()
     }
 
     /// How many hops a packet may take (`IP_TTL`).
@@ -153,7 +81,7 @@ impl TcpListener {
     ///
     /// When the operating system refuses.
     pub fn ttl(&self) -> io::Result<u32> {
-        self.socket.get().ttl()
+        self.io().ttl()
     }
 
     /// Sets how many hops a packet may take, for the connections that it accepts too.
@@ -162,134 +90,6 @@ impl TcpListener {
     ///
     /// When the operating system refuses.
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
-        self.socket.get().set_ttl(ttl)
-    }
-
-    /// The system has run out of something: the next accept is to wait.
-    #[cold]
-    fn exhausted(&self) {
-        let before = self.exhaustion.get();
-        let pause = before.map_or(FIRST_PAUSE, |before| (before.pause * 2).min(LONGEST_PAUSE));
-        self.exhaustion.set(Some(Exhaustion { until: Instant::now() + pause, pause }));
-    }
-}
-
-fn is_exhaustion(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
-}
-
-/// The future of `accept`.
-#[must_use = "futures do nothing unless awaited"]
-struct Accept<'a> {
-    listener: &'a TcpListener,
-    waiting: Waiting,
-    /// Armed while it waits because of an earlier exhaustion.
-    timer: Option<Timer>,
-}
-
-impl Accept<'_> {
-    /// Waits until what was exhausted may be there again.
-    #[track_caller]
-    #[cold]
-    fn poll_pause(&mut self, cx: &mut Context<'_>, until: Instant) -> Poll<Result<()>> {
-        if until <= Instant::now() {
-            self.timer = None;
-            return Poll::Ready(Ok(()));
-        }
-        if let Err(cancelled) = self.waiting.leaf.resume() {
-            self.timer = None;
-            return Poll::Ready(Err(cancelled.into()));
-        }
-        let timer = self.timer.get_or_insert_with(|| Timer::new(until));
-        if timer.deadline() != until {
-            timer.reset(until);
-        }
-        if let Poll::Ready(result) = timer.poll(cx.waker()) {
-            self.timer = None;
-            return Poll::Ready(result.map_err(Into::into));
-        }
-        if let Err(cancelled) = self.waiting.leaf.park(cx, Awaiting::Timer(until.nanos())) {
-            self.timer = None;
-            return Poll::Ready(Err(cancelled.into()));
-        }
-        Poll::Pending
-    }
-}
-
-impl Future for Accept<'_> {
-    type Output = Result<(TcpStream, SocketAddr)>;
-
-    #[track_caller]
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        let listener = this.listener;
-        if let Some(exhaustion) = listener.exhaustion.get() {
-            ready!(this.poll_pause(cx, exhaustion.until))?;
-        }
-        let polled = listener.socket.poll(cx, Way::Read, &mut this.waiting, |io| {
-            loop {
-                match io.accept() {
-                    Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                    // One after the other until there is none: batches of connections cost one edge.
-                    result => break result.map(Tried::Ready),
-                }
-            }
-        });
-        let result = ready!(polled);
-        match &result {
-            Ok(_) => listener.exhaustion.set(None),
-            Err(error) if error.downcast_ref().is_some_and(is_exhaustion) => listener.exhausted(),
-            Err(_) => {}
-        }
-        Poll::Ready(result.map(|(io, peer)| (TcpStream::from_io(io), peer)))
-    }
-}
-
-impl Drop for Accept<'_> {
-    fn drop(&mut self) {
-        self.listener.socket.leave(Way::Read, &mut self.waiting);
-    }
-}
-
-/// See [`TcpListener::incoming`].
-#[must_use = "streams do nothing unless polled"]
-pub struct Incoming<'a> {
-    accept: Accept<'a>,
-}
-
-impl Stream for Incoming<'_> {
-    type Item = Result<(TcpStream, SocketAddr)>;
-
-    #[track_caller]
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        Pin::new(&mut self.accept).poll(cx).map(Some)
-    }
-}
-
-impl AsFd for TcpListener {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.get().as_fd()
-    }
-}
-
-impl AsRawFd for TcpListener {
-    fn as_raw_fd(&self) -> RawFd {
-        self.socket.get().as_raw_fd()
-    }
-}
-
-impl fmt::Debug for TcpListener {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = f.debug_struct("TcpListener");
-        if let Ok(address) = self.local_addr() {
-            shown.field("local", &address);
-        }
-        shown.field("descriptor", &self.as_raw_fd()).finish()
-    }
-}
-
-impl fmt::Debug for Incoming<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Incoming").field("listener", self.accept.listener).finish()
+        self.io().set_ttl(ttl)
     }
 }

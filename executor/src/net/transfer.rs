@@ -1,11 +1,12 @@
 //! Moving bytes: what reading and writing a stream have in common.
 
+use super::call;
 use super::registered::{Registered, Tried, Waiting};
 use crate::error::{Error, Result};
 use crate::reactor::Way;
 use std::fmt;
-use std::io::{self, Read, Write};
-use std::os::fd::AsRawFd;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -72,22 +73,20 @@ impl<S: AsRawFd, F> Drop for Transfer<'_, S, F> {
     }
 }
 
-type TcpIo = mio::net::TcpStream;
-
-/// The future of [`TcpStream::read_exact`](super::TcpStream::read_exact).
+/// The future of [`Stream::read_exact`](super::Stream::read_exact).
 ///
 /// When it has failed, it still knows how far it came; awaited once more (by `&mut`), it goes on from there.
 #[must_use = "futures do nothing unless awaited"]
-pub struct ReadExact<'a> {
-    socket: &'a Registered<TcpIo>,
+pub struct ReadExact<'a, S: AsRawFd> {
+    socket: &'a Registered<S>,
     waiting: Waiting,
     buffer: &'a mut [u8],
     filled: usize,
 }
 
-impl<'a> ReadExact<'a> {
+impl<'a, S: AsRawFd> ReadExact<'a, S> {
     #[track_caller]
-    pub(super) fn new(socket: &'a Registered<TcpIo>, buffer: &'a mut [u8]) -> Self {
+    pub(super) fn new(socket: &'a Registered<S>, buffer: &'a mut [u8]) -> Self {
         ReadExact { socket, waiting: Waiting::new(), buffer, filled: 0 }
     }
 
@@ -97,7 +96,7 @@ impl<'a> ReadExact<'a> {
     }
 }
 
-impl Future for ReadExact<'_> {
+impl<S: AsRawFd + AsFd> Future for ReadExact<'_, S> {
     type Output = Result<()>;
 
     #[track_caller]
@@ -107,7 +106,7 @@ impl Future for ReadExact<'_> {
             let rest = &mut this.buffer[this.filled..];
             let asked = rest.len();
             let polled =
-                this.socket.poll_transfer(cx, Way::Read, &mut this.waiting, asked, |mut io| io.read(rest));
+                this.socket.poll_transfer(cx, Way::Read, &mut this.waiting, asked, |io| call::recv(io, rest));
             let end = match polled {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(0)) => io::Error::from(io::ErrorKind::UnexpectedEof).into(),
@@ -123,26 +122,26 @@ impl Future for ReadExact<'_> {
     }
 }
 
-impl Drop for ReadExact<'_> {
+impl<S: AsRawFd> Drop for ReadExact<'_, S> {
     fn drop(&mut self) {
         self.socket.leave(Way::Read, &mut self.waiting);
     }
 }
 
-/// The future of [`TcpStream::write_all`](super::TcpStream::write_all).
+/// The future of [`Stream::write_all`](super::Stream::write_all).
 ///
 /// When it has failed, it still knows how far it came; awaited once more (by `&mut`), it goes on from there.
 #[must_use = "futures do nothing unless awaited"]
-pub struct WriteAll<'a> {
-    socket: &'a Registered<TcpIo>,
+pub struct WriteAll<'a, S: AsRawFd> {
+    socket: &'a Registered<S>,
     waiting: Waiting,
     bytes: &'a [u8],
     written: usize,
 }
 
-impl<'a> WriteAll<'a> {
+impl<'a, S: AsRawFd> WriteAll<'a, S> {
     #[track_caller]
-    pub(super) fn new(socket: &'a Registered<TcpIo>, bytes: &'a [u8]) -> Self {
+    pub(super) fn new(socket: &'a Registered<S>, bytes: &'a [u8]) -> Self {
         WriteAll { socket, waiting: Waiting::new(), bytes, written: 0 }
     }
 
@@ -152,7 +151,7 @@ impl<'a> WriteAll<'a> {
     }
 }
 
-impl Future for WriteAll<'_> {
+impl<S: AsRawFd + AsFd> Future for WriteAll<'_, S> {
     type Output = Result<()>;
 
     #[track_caller]
@@ -160,9 +159,9 @@ impl Future for WriteAll<'_> {
         let this = self.get_mut();
         while this.written < this.bytes.len() {
             let rest = &this.bytes[this.written..];
-            let polled =
-                this.socket
-                    .poll_transfer(cx, Way::Write, &mut this.waiting, rest.len(), |mut io| io.write(rest));
+            let polled = this
+                .socket
+                .poll_transfer(cx, Way::Write, &mut this.waiting, rest.len(), |io| call::send(io, rest));
             let end = match polled {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(0)) => io::Error::from(io::ErrorKind::WriteZero).into(),
@@ -178,7 +177,7 @@ impl Future for WriteAll<'_> {
     }
 }
 
-impl Drop for WriteAll<'_> {
+impl<S: AsRawFd> Drop for WriteAll<'_, S> {
     fn drop(&mut self) {
         self.socket.leave(Way::Write, &mut self.waiting);
     }
@@ -193,13 +192,13 @@ fn progress(error: Error, done: &str, moved: usize, asked: usize) -> Error {
     error.with_note(format!("{moved} of {asked} bytes had been {done} by then"))
 }
 
-impl fmt::Debug for ReadExact<'_> {
+impl<S: AsRawFd> fmt::Debug for ReadExact<'_, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReadExact").field("filled", &self.filled).field("of", &self.buffer.len()).finish()
     }
 }
 
-impl fmt::Debug for WriteAll<'_> {
+impl<S: AsRawFd> fmt::Debug for WriteAll<'_, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WriteAll").field("written", &self.written).field("of", &self.bytes.len()).finish()
     }

@@ -4,7 +4,7 @@
 use homing::net::{TcpListener, TcpStream};
 use homing::{Error, Result};
 use std::io;
-use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Runs a test in a runtime. Nothing in these tests takes long, so what does has got stuck.
@@ -45,17 +45,26 @@ pub(crate) async fn read_to_end(stream: &TcpStream) -> Result<Vec<u8>> {
 
 /// Closes a connection the hard way: the peer is told of a reset.
 pub(crate) fn reset(stream: TcpStream) {
-    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
-    let size = size_of_val(&linger) as libc::socklen_t;
-    // SAFETY: the option takes a `linger`, which this is.
-    let set = unsafe {
-        libc::setsockopt(
-            stream.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_LINGER,
-            std::ptr::from_ref(&linger).cast(),
-            size,
-        )
-    };
-    assert_eq!(set, 0);
+    stream.set_linger(Some(Duration::ZERO)).unwrap();
+}
+
+/// A path of this test's own, where nothing is. What is made there goes with it.
+pub(crate) fn scratch(name: &str) -> Scratch {
+    let path = std::env::temp_dir().join(format!("homing-{}-{name}", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    Scratch(path)
+}
+
+pub(crate) struct Scratch(PathBuf);
+
+impl Scratch {
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
 }

@@ -1,0 +1,47 @@
+//! The system calls that move bytes, by descriptor: the same for every kind of socket.
+//!
+//! Not through `Read` and `Write`, for two reasons. A program in another language, into which homing is built, may not
+//! ignore `SIGPIPE` as Rust's do; so each send says that it wants none. And a Unix socket of the standard library cannot
+//! be peeked into.
+
+use socket2::SockRef;
+use std::io::{self, IoSlice, IoSliceMut, Read};
+use std::mem::MaybeUninit;
+use std::os::fd::AsFd;
+
+/// No signal if the other side has gone, but an error. Apple's systems have an option of the socket for that, which is
+/// set where it is made.
+const QUIETLY: libc::c_int = if cfg!(target_vendor = "apple") { 0 } else { libc::MSG_NOSIGNAL };
+
+/// As many buffers as one call takes, on every system. What is beyond is for the next call.
+const BUFFERS: usize = 1024;
+
+#[inline]
+pub(crate) fn recv(io: &impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
+    (&*SockRef::from(io)).read(buffer)
+}
+
+pub(crate) fn recv_vectored(io: &impl AsFd, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+    let number = buffers.len().min(BUFFERS);
+    (&*SockRef::from(io)).read_vectored(&mut buffers[..number])
+}
+
+pub(crate) fn peek(io: &impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
+    // SAFETY: the layout is the same, and who gets it, the kernel, never makes a byte uninitialised.
+    let room = unsafe { &mut *(std::ptr::from_mut(buffer) as *mut [MaybeUninit<u8>]) };
+    SockRef::from(io).peek(room)
+}
+
+#[inline]
+pub(crate) fn send(io: &impl AsFd, bytes: &[u8]) -> io::Result<usize> {
+    SockRef::from(io).send_with_flags(bytes, QUIETLY)
+}
+
+pub(crate) fn send_vectored(io: &impl AsFd, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+    SockRef::from(io).send_vectored_with_flags(&buffers[..buffers.len().min(BUFFERS)], QUIETLY)
+}
+
+/// How many bytes one such call moves at most.
+pub(crate) fn length<B: std::ops::Deref<Target = [u8]>>(buffers: &[B]) -> usize {
+    buffers.iter().take(BUFFERS).map(|buffer| buffer.len()).sum()
+}
