@@ -37,6 +37,12 @@ impl<T> TimerWheel<T> {
                 self.check_bank(bank, level, &mut tally);
             }
         }
+        let filed = tally.earliest;
+        self.check_line(&self.tray, &mut tally, |deadline, place| {
+            assert_eq!(place, Place::TRAY, "an entry that believes to be elsewhere");
+            assert!(deadline >= hierarchy.cursor, "never-behind: {deadline}");
+        });
+        // A filed one comes before an equal one in the tray.
         let first = tally.earliest;
         self.check_line(&self.held, &mut tally, |deadline, place| {
             assert_eq!((deadline, place), (self.now(), Place::HELD), "held-at-now");
@@ -49,6 +55,7 @@ impl<T> TimerWheel<T> {
                 assert!(self.next.bound <= first.0, "bound-holds: {first:?} is before it");
                 let known = self.next.entry != NIL;
                 assert!(!known || (self.next.bound, self.next.entry) == first, "bound-holds: {first:?}");
+                assert!(!known || filed == Some(first), "bound-holds: {first:?} is not filed");
             }
             None => assert_eq!(self.next.entry, NIL, "bound-holds: there is no first of none"),
         }
@@ -59,6 +66,13 @@ impl<T> TimerWheel<T> {
     #[doc(hidden)]
     pub fn moves(&self) -> u64 {
         self.hierarchy.moves
+    }
+
+    /// How many timers lie in the tray. For tests of the claim that they are not filed too early.
+    #[doc(hidden)]
+    pub fn unfiled(&self) -> usize {
+        let after = |index: u32| (index != NIL).then_some(index);
+        std::iter::successors(after(self.tray.head), |&index| after(self.entries[index].next)).count()
     }
 
     fn check_bank(&self, index: u32, level: usize, tally: &mut Tally) {

@@ -32,6 +32,8 @@ pub(crate) struct Place(u32);
 impl Place {
     /// In no slot: the timer is held back.
     pub(crate) const HELD: Place = Place(u32::MAX);
+    /// In no slot: the timer is not filed yet.
+    pub(crate) const TRAY: Place = Place(u32::MAX - 1);
     /// Off no slot: the bank is that of a level.
     pub(crate) const LEVEL: Place = Place(u32::MAX);
 
@@ -151,7 +153,7 @@ pub(crate) struct Banks {
 }
 
 impl Banks {
-    /// As many as leave room for the slot in a [`Place`], whose last number is taken.
+    /// As many as leave room for the slot in a [`Place`], whose last numbers are taken.
     const MAX: usize = u32::MAX as usize / SLOTS;
 
     pub(crate) const fn new() -> Self {

@@ -35,7 +35,7 @@ use crate::list::List;
 /// apart never opens anything.
 const FEW: usize = 4;
 
-/// The place of every timer that is not held back.
+/// The place of every timer that is filed.
 ///
 /// Invariant (placed-by-cursor): a timer is on the level of the highest digit in which its deadline differs
 /// from the cursor, in the slot of that digit; if that slot is opened, in there in the slot of the next

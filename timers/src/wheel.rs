@@ -3,11 +3,17 @@
 //! Where the timers are is the business of `hierarchy.rs`. Here is what the wheel promises about time: what
 //! is due fires in order, exactly once, and what is armed while others fire waits for its turn.
 //! ```text
-//!             arm ──> deadline after now ──────────> [ hierarchy ] ──due──> fired
-//!              │                                           ^
-//!              └────> already due ──> [ held back ] ───────┘
+//!                                     somebody asks for the first of all
+//!             arm ──> deadline after now ──> [ tray ] ──> [ hierarchy ] ──due──> fired
+//!              │                                                ^
+//!              └────> already due ──> [ held back ] ────────────┘
 //!                                             the next round begins
 //! ```
+//! A timer that was just armed lies in the *tray*, unsorted. It is filed into the hierarchy when the first
+//! deadline of all is asked for and it might be that one, and not before. Many a timeout is disarmed by then:
+//! what it was set on was ready at once, or came about within the same turn of a loop. It has cost a step
+//! into a line and a step out of it.
+//!
 //! A *round* is the firing of everything that is due at one tick. A timer armed in a round with a deadline
 //! that is already due is held back until the next one: were it fired in the same round, a task that arms
 //! such a timer whenever one fires would keep its executor in the round for ever.
@@ -55,6 +61,8 @@ pub struct TimerWheel<T> {
     ///
     /// Invariant (held-at-now): the deadline of each is `now`, for each new tick begins a round.
     pub(crate) held: List,
+    /// Armed, and not filed yet, in the order of arming: after all in the hierarchy that have the same deadline.
+    pub(crate) tray: List,
     pub(crate) entries: Entries<T>,
     pub(crate) hierarchy: Hierarchy,
     pub(crate) next: Next,
@@ -68,17 +76,17 @@ enum Round {
     Over,
 }
 
-/// What is known about the first timer in the hierarchy, so that it need not be looked for.
+/// What is known about the first timer in the hierarchy and the tray, so that it need not be looked for.
 ///
-/// Invariant (bound-holds): no deadline in the hierarchy is before `bound`; and if there is an `entry`, it
-/// is the first to fire, and `bound` is its deadline.
+/// Invariant (bound-holds): no deadline in the hierarchy or the tray is before `bound`; and if there is an
+/// `entry`, it is in the hierarchy, it is the first to fire, and `bound` is its deadline.
 pub(crate) struct Next {
     pub(crate) bound: Tick,
     pub(crate) entry: u32,
 }
 
 impl Next {
-    /// What is known if the hierarchy is empty.
+    /// What is known if both are empty.
     const NONE: Next = Next { bound: Tick::MAX, entry: NIL };
 }
 
@@ -99,6 +107,7 @@ impl<T> TimerWheel<T> {
             now,
             round: Round::Over,
             held: List::EMPTY,
+            tray: List::EMPTY,
             entries: Entries::new(),
             hierarchy: Hierarchy::new(now),
             next: Next::NONE,
@@ -189,7 +198,7 @@ impl<T> TimerWheel<T> {
             return None;
         }
         self.unlink(key.index);
-        Some(self.entries.remove(key.index))
+        Some(self.remove(key.index))
     }
 
     /// Gives a timer another deadline, earlier or later; `false` if it has fired or was disarmed before.
@@ -394,8 +403,8 @@ impl<T> TimerWheel<T> {
             && now >= self.next.bound
         {
             self.round = Round::Firing;
-            self.unlink(index);
-            return Some(self.entries.remove(index));
+            self.unlink_filed(index);
+            return Some(self.remove(index));
         }
         self.round = Round::Over;
         self.hierarchy.move_cursor(now, self.entries.links());
@@ -435,7 +444,7 @@ impl<T> TimerWheel<T> {
     /// assert!(wheel.is_empty());
     /// ```
     pub fn drain(&mut self) -> impl Iterator<Item = T> {
-        self.held = List::EMPTY;
+        (self.held, self.tray) = (List::EMPTY, List::EMPTY);
         self.next = Next::NONE;
         self.hierarchy.reset();
         self.entries.drain()
@@ -444,50 +453,88 @@ impl<T> TimerWheel<T> {
     /// Puts an entry where its deadline says, which is not before now.
     #[inline]
     fn link(&mut self, index: u32, deadline: Tick) {
-        if deadline <= self.now {
-            self.held.push_back(self.entries.links(), index);
-            self.entries.links()[index as usize].place = Place::HELD;
+        let (line, place) = if deadline <= self.now {
+            (&mut self.held, Place::HELD)
         } else {
-            self.link_in_hierarchy(index, deadline);
-        }
-    }
-
-    #[inline]
-    fn link_in_hierarchy(&mut self, index: u32, deadline: Tick) {
-        self.hierarchy.link(self.entries.links(), index);
-        // Strictly: of equals, the one armed before comes first, and it may not even be known which it is.
-        if deadline < self.next.bound {
-            self.next = Next { bound: deadline, entry: index };
-        }
+            if deadline < self.next.bound {
+                self.next = Next { bound: deadline, entry: NIL };
+            }
+            (&mut self.tray, Place::TRAY)
+        };
+        line.push_back(self.entries.links(), index);
+        self.entries.links()[index as usize].place = place;
     }
 
     /// Takes an entry out of wherever it is.
     #[inline]
     fn unlink(&mut self, index: u32) {
-        if self.entries[index].place == Place::HELD {
-            self.held.unlink(self.entries.links(), index);
-            return;
+        match self.entries[index].place {
+            Place::TRAY => self.tray.unlink(self.entries.links(), index),
+            Place::HELD => self.held.unlink(self.entries.links(), index),
+            _ => self.unlink_filed(index),
         }
+    }
+
+    fn unlink_filed(&mut self, index: u32) {
         if self.next.entry == index {
             // bound-holds: if no equal comes after it, there may be a later first one, but no earlier.
             self.next.entry = self.hierarchy.equal_after(self.entries.links(), index);
         }
         self.hierarchy.unlink(self.entries.links(), index);
-        if self.hierarchy.is_empty() {
-            self.next = Next::NONE;
-        }
     }
 
-    /// The first entry in the hierarchy, and its deadline in `next.bound`.
+    /// Removes an entry that is in no line any more.
+    #[inline]
+    fn remove(&mut self, index: u32) -> T {
+        let value = self.entries.remove(index);
+        if self.entries.len() == 0 {
+            self.next = Next::NONE;
+        }
+        value
+    }
+
+    /// The first entry of the hierarchy and the tray, and its deadline in `next.bound`.
     #[inline]
     fn find_next(&mut self) -> Option<u32> {
+        if self.next.entry == NIL {
+            self.look_for_next();
+        }
+        (self.next.entry != NIL).then_some(self.next.entry)
+    }
+
+    fn look_for_next(&mut self) {
+        self.file_tray();
         if self.next.entry == NIL {
             self.next = match self.hierarchy.earliest(self.entries.links()) {
                 Some(entry) => Next { bound: self.entries[entry].deadline, entry },
                 None => Next::NONE,
             };
         }
-        (self.next.entry != NIL).then_some(self.next.entry)
+    }
+
+    /// Files what is in the tray.
+    fn file_tray(&mut self) {
+        if self.tray.is_empty() {
+            return;
+        }
+        if self.hierarchy.is_empty() {
+            // Of what is filed from the beginning the first is known.
+            self.next = Next::NONE;
+        }
+        let mut tray = std::mem::replace(&mut self.tray, List::EMPTY);
+        while let Some(index) = tray.next(self.entries.links()) {
+            self.file(index);
+        }
+    }
+
+    #[inline]
+    fn file(&mut self, index: u32) {
+        let deadline = self.entries[index].deadline;
+        self.hierarchy.link(self.entries.links(), index);
+        // Strictly: of equals, the one armed before comes first, and it may not even be known which it is.
+        if deadline < self.next.bound {
+            self.next = Next { bound: deadline, entry: index };
+        }
     }
 
     /// Lets those that were held back join the others: a round begins.
@@ -496,11 +543,12 @@ impl<T> TimerWheel<T> {
     /// they come after all that had it then, as they were armed later.
     #[cold]
     fn admit_held(&mut self) {
+        // In the middle of a round there may be some in the tray that are due, and were armed before it.
+        self.file_tray();
         let mut held = std::mem::replace(&mut self.held, List::EMPTY);
         while let Some(index) = held.next(self.entries.links()) {
-            let deadline = self.entries[index].deadline;
-            debug_assert_eq!(deadline, self.now, "held-at-now");
-            self.link_in_hierarchy(index, deadline);
+            debug_assert_eq!(self.entries[index].deadline, self.now, "held-at-now");
+            self.file(index);
         }
     }
 }

@@ -62,6 +62,7 @@ mod order {
         for nth in 0..20 {
             wheel.arm(100_000 + nth % 2, nth);
         }
+        assert_eq!(wheel.next_deadline(), Some(1)); // files them all
         wheel.disarm(nearer); // so that the next is not known
         assert_eq!(wheel.next_deadline(), Some(100_000));
         assert!(wheel.moves() > 0, "the slot was opened");
@@ -414,6 +415,7 @@ mod next_deadline {
         for nth in 0..64 {
             wheel.arm((1 << 18) + nth, nth);
         }
+        assert_eq!(wheel.next_deadline(), Some(1)); // files them all
         wheel.disarm(nearer); // so that the next is not known
         assert_eq!(wheel.next_deadline(), Some(1 << 18));
         let opened = wheel.moves();
@@ -421,6 +423,38 @@ mod next_deadline {
         assert_eq!(fired(&mut wheel, 1 << 18), [0]);
         assert_eq!(fired(&mut wheel, (1 << 18) + 63), (1..64).collect::<Vec<_>>());
         assert_eq!(wheel.moves(), opened);
+    }
+
+    #[test]
+    fn what_is_disarmed_before_anybody_asks_is_never_filed() {
+        let mut wheel = TimerWheel::new(0);
+        wheel.arm(1_000, "first");
+        assert_eq!(wheel.next_deadline(), Some(1_000));
+        // None of these can be the first, however many there are.
+        let keys: Vec<TimerKey> = (0..100).map(|nth| wheel.arm(1_000_000 + nth, "given up")).collect();
+        for now in 0..100 {
+            assert_eq!(wheel.pop_due(now), None);
+            assert_eq!(wheel.next_deadline(), Some(1_000));
+        }
+        assert_eq!(wheel.unfiled(), 100);
+        for key in keys {
+            assert_eq!(wheel.disarm(key), Some("given up"));
+        }
+        wheel.check_invariants();
+        assert_eq!(wheel.unfiled(), 0);
+        assert_eq!(fired(&mut wheel, 2_000_000), ["first"]);
+    }
+
+    #[test]
+    fn a_timer_that_was_not_filed_yet_fires_before_one_that_is_held_back() {
+        let mut wheel = TimerWheel::new(0);
+        wheel.arm(8, "first");
+        assert_eq!(wheel.next_deadline(), Some(8));
+        wheel.arm(10, "in the tray");
+        assert_eq!(wheel.pop_due(10), Some("first"));
+        wheel.arm(3, "held back"); // and so due at 10
+        wheel.check_invariants();
+        assert_eq!(fired(&mut wheel, 20), ["in the tray", "held back"]);
     }
 
     #[test]
