@@ -8,7 +8,9 @@ use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Poll, Waker};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Poll, Wake, Waker};
 use std::time::Duration;
 use support::{Log, forever, in_virtual_time, millis, poll_once, runtime, yields};
 
@@ -159,6 +161,62 @@ fn a_sleep_polled_by_two_tasks_wakes_the_one_that_polled_last() {
         Ok(())
     })
     .unwrap();
+}
+
+#[test]
+fn a_timer_wakes_whoever_polled_it_last_be_it_a_task_or_anybody_else() {
+    #[derive(Default)]
+    struct Count(AtomicU32);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    in_virtual_time(async {
+        let (first, second) = (Arc::new(Count::default()), Arc::new(Count::default()));
+        let mut timer = Timer::new(Instant::now() + millis(1));
+        poll_fn(|cx| {
+            assert!(timer.poll(&Waker::from(first.clone())).is_pending());
+            assert!(timer.poll(&Waker::from(second.clone())).is_pending());
+            assert!(timer.poll(cx.waker()).is_pending());
+            assert_eq!((Arc::strong_count(&first), Arc::strong_count(&second)), (1, 1));
+            assert!(timer.poll(&Waker::from(first.clone())).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        let mut forgotten = Timer::new(Instant::now() + millis(1));
+        assert!(forgotten.poll(&Waker::from(second.clone())).is_pending());
+        drop(forgotten);
+        sleep(millis(2)).await?;
+        assert_eq!((first.0.load(Ordering::Relaxed), second.0.load(Ordering::Relaxed)), (1, 0));
+        assert_eq!((Arc::strong_count(&first), Arc::strong_count(&second)), (1, 1));
+        Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
+fn timers_that_come_due_in_a_crowd_are_never_early() {
+    Runtime::new()
+        .block_on(async {
+            let sleepers: Vec<_> = (1..=2_000)
+                .map(|number| {
+                    homing::spawn(async move {
+                        let deadline = Instant::now() + Duration::from_micros(number * 7 % 5_000);
+                        sleep_until(deadline).await?;
+                        assert!(Instant::now() >= deadline);
+                        Ok(())
+                    })
+                })
+                .collect();
+            for sleeper in sleepers {
+                sleeper.await?;
+            }
+            Ok(())
+        })
+        .unwrap();
 }
 
 #[test]

@@ -32,9 +32,10 @@ use crate::task::options::{Start, TaskOptions};
 use crate::task::pages::{RowStore, row_of};
 use crate::task::row::{Flag, Row};
 use crate::task::types::KnownTypes;
-use homing_timers::TimerWheel;
+use crate::time::{Crowd, Deadlines, Wakes};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::io;
+use std::num::NonZeroU64;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -52,7 +53,7 @@ pub(crate) const CALLS_WAITING: u64 = 0;
 /// All of one runtime. It is boxed, never moves, and belongs to one thread.
 pub(crate) struct Core {
     /// Tells it from every other runtime of the process, also from a later one that uses the same outpost.
-    pub(crate) serial: u64,
+    pub(crate) serial: NonZeroU64,
     pub(crate) outpost: &'static RuntimeOutpost,
     /// The task that is being polled.
     pub(crate) current: Cell<Option<&'static Row>>,
@@ -61,7 +62,7 @@ pub(crate) struct Core {
     pub(crate) blocks: BlockPool,
     /// The kinds of future that it has lately spawned.
     pub(crate) types: KnownTypes,
-    pub(crate) timers: RefCell<TimerWheel<Waker>>,
+    pub(crate) deadlines: RefCell<Deadlines>,
     pub(crate) clock: Clock,
     reactor: RefCell<Option<Reactor>>,
     io_share: IoShare,
@@ -80,6 +81,8 @@ pub(crate) struct Core {
     pub(crate) debug: bool,
     numbers: Cell<u64>,
     until_look: Cell<u32>,
+    /// Lets timers that come due thick and fast be served together.
+    crowd: Crowd,
     phase: Cell<Phase>,
     /// The bell has been rung by the runtime itself, for its host, and nobody has looked yet.
     rung: Cell<bool>,
@@ -129,14 +132,14 @@ impl Core {
         let clock = Clock::new(settings.clock);
         let watch = settings.watch();
         let core = Box::new(Core {
-            serial: SERIALS.fetch_add(1, Ordering::Relaxed),
+            serial: NonZeroU64::new(SERIALS.fetch_add(1, Ordering::Relaxed)).expect("they begin with 1"),
             outpost: outpost::check_out(),
             current: Cell::new(None),
             ready: ReadyQueue::new(settings.seed),
             rows: RowStore::default(),
             blocks: BlockPool::new(),
             types: KnownTypes::new(),
-            timers: RefCell::new(TimerWheel::new(clock.turn())),
+            deadlines: RefCell::new(Deadlines::new(clock.turn())),
             clock,
             reactor: RefCell::new(None),
             io_share: IoShare::default(),
@@ -151,6 +154,7 @@ impl Core {
             debug: settings.debug,
             numbers: Cell::new(0),
             until_look: Cell::new(LOOK_EVERY),
+            crowd: Crowd::default(),
             phase: Cell::new(Phase::Idle),
             rung: Cell::new(false),
             watch,
@@ -204,20 +208,26 @@ impl Core {
     #[inline(always)]
     pub(crate) fn expire_timers(&self) {
         let now = self.clock.turn();
-        if !self.timers.borrow().is_quiet_at(now) {
+        if !self.deadlines.borrow().is_quiet_at(now) {
             self.fire_timers(now);
         }
     }
 
     #[inline(never)]
     fn fire_timers(&self, now: Nanos) {
+        let mut fired = 0;
         loop {
-            // In a statement of its own: the wheel is let go before the waker runs.
-            let due = self.timers.borrow_mut().pop_due(now);
-            let Some(waker) = due else { break };
-            observe::add(&self.counts.timers_fired, 1);
-            self.because(Cause::Timer, || life::wake_foreign(waker));
+            // In a statement of its own: the deadlines are let go of before a waker runs.
+            let due = self.deadlines.borrow_mut().pop_due(now);
+            let Some(wakes) = due else { break };
+            fired += 1;
+            self.because(Cause::Timer, || match wakes {
+                Wakes::Task(task) => self.wake_by_id(task.get()),
+                Wakes::Foreign(waker) => life::wake_foreign(waker),
+            });
         }
+        observe::add(&self.counts.timers_fired, fired.into());
+        self.crowd.served(fired, now);
     }
 
     /// Polls what was ready when it began, or `limit` of that. Returns how many it has polled.
@@ -310,7 +320,7 @@ impl Core {
         let now = self.clock.read();
         let patience = match deadline {
             Some(deadline) if deadline <= now => return Ok(()),
-            Some(deadline) => Patience::Until { deadline, now },
+            Some(deadline) => Patience::Until { deadline: self.crowd.alarm(deadline), now },
             None => Patience::Forever,
         };
         self.open_reactor()?;
@@ -423,7 +433,7 @@ impl Core {
         // A virtual clock need not be waited for: the next turn makes it jump.
         let jumps = self.next_jump().is_some();
         if self.ready.is_empty() && self.outpost.is_empty() && self.settling.is_empty() && !jumps {
-            let deadline = deadline.map(|deadline| (deadline, self.clock.read()));
+            let deadline = deadline.map(|deadline| (self.crowd.alarm(deadline), self.clock.read()));
             return self.with_reactor(|reactor| reactor.set_alarm(deadline));
         }
         // Once is enough: it stays readable until the next look.
@@ -462,7 +472,7 @@ impl Core {
 
     /// When the earliest timer is due. One that is set to the end of time never is.
     pub(crate) fn next_deadline(&self) -> Option<Nanos> {
-        self.timers.borrow_mut().next_deadline().filter(|deadline| *deadline != Nanos::MAX)
+        self.deadlines.borrow_mut().next().filter(|deadline| *deadline != Nanos::MAX)
     }
 
     /// What [`Handle`](super::Handle)s send their calls through.
@@ -602,8 +612,8 @@ impl Drop for Core {
             // Jobs that are still running are waited for; those that somebody has awaited are not, unless they run.
             self.blocking.get().into_iter().for_each(|pool| pool.close(|unhandled| self.report(unhandled)));
             // Wakers of others that the tasks have left behind. Taken out first: their destructors may do anything.
-            let timers = self.timers.replace(TimerWheel::new(self.clock.turn()));
-            self.contain(|| drop(timers));
+            let deadlines = self.deadlines.replace(Deadlines::new(self.clock.turn()));
+            self.contain(|| drop(deadlines));
             let reactor = self.reactor.take();
             self.contain(|| drop(reactor));
         }

@@ -441,7 +441,7 @@ impl Core {
         }
         let joiner = row.joiner.replace(0);
         if joiner != 0 {
-            self.wake_joiner(joiner);
+            self.wake_by_id(joiner);
         }
         if let Some(extras) = row.extras() {
             self.settle(row, extras);
@@ -490,14 +490,14 @@ impl Core {
         }
     }
 
-    /// Somebody who awaited the task: usually, but not always, a task of the same runtime.
+    /// Wakes a task that is usually, but not always, one of this runtime: who has awaited another, or armed a timer.
     #[inline]
-    fn wake_joiner(&self, joiner: u64) {
-        let row = row_of(joiner);
-        if row.id() == joiner && row.owner().is_some_and(|owner| ptr::eq(owner, self.outpost)) {
+    pub(crate) fn wake_by_id(&self, task: u64) {
+        let row = row_of(task);
+        if row.id() == task && row.owner().is_some_and(|owner| ptr::eq(owner, self.outpost)) {
             self.wake(row);
         } else {
-            waker::waker(joiner).wake_by_ref();
+            waker::waker(task).wake_by_ref();
         }
     }
 

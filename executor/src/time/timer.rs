@@ -3,11 +3,12 @@
 //! What [`Sleep`](super::Sleep) and the timeouts are built with. It is armed when it is first polled, allocates nothing
 //! of its own, and is disarmed when it is dropped.
 
-use super::Instant;
+use super::{Deadlines, Instant, Wakes};
 use crate::context;
 use crate::error::RuntimeError;
 use crate::runtime::core::Core;
 use homing_timers::TimerKey;
+use std::num::NonZeroU64;
 use std::task::{Poll, Waker};
 
 /// A deadline that wakes whoever polled it last.
@@ -24,7 +25,7 @@ pub struct Timer {
 /// Where it is armed: in the wheel of the runtime with this serial number, under this key.
 #[derive(Clone, Copy, Debug)]
 struct Armed {
-    runtime: u64,
+    runtime: NonZeroU64,
     key: TimerKey,
 }
 
@@ -41,22 +42,23 @@ impl Timer {
 
     /// Whether it was armed, and has fired since.
     pub fn has_fired(&self) -> bool {
-        self.armed.is_some() && self.with_wheel(|wheel, key| !wheel.is_armed(key)) == Some(true)
+        self.armed.is_some() && self.in_place(|deadlines, key| !deadlines.is_armed(key)) == Some(true)
     }
 
     /// Sets another deadline. If it is armed it stays so, for the same waker. If it has fired, or is out of reach because
     /// its runtime is not running here, it is armed anew when it is next polled.
     pub fn reset(&mut self, deadline: Instant) {
         self.deadline = deadline;
-        if self.with_wheel(|wheel, key| wheel.rearm(key, deadline.nanos())) != Some(true) {
+        if self.in_place(|deadlines, key| deadlines.rearm(key, deadline.nanos())) != Some(true) {
             self.armed = None;
         }
     }
 
     /// Forgets about the deadline; polled again, it is armed anew.
+    #[inline]
     pub fn disarm(&mut self) {
-        // The waker is dropped after the wheel was let go: it may be a foreign one, whose destructor does anything.
-        let _waker = self.with_wheel(|wheel, key| wheel.disarm(key));
+        // The waker is dropped after the deadlines were let go of: if there is one, it is anybody's code.
+        let _waker = self.in_place(|deadlines, key| deadlines.disarm(key));
         self.armed = None;
     }
 
@@ -68,46 +70,49 @@ impl Timer {
     /// # Errors
     ///
     /// [`RuntimeError::NoRuntime`] outside of a runtime.
+    #[inline]
     pub fn poll(&mut self, waker: &Waker) -> Poll<Result<(), RuntimeError>> {
-        context::with(|core| {
-            let Some(core) = core else { return Poll::Ready(Err(RuntimeError::NoRuntime)) };
-            if let Some(armed) = self.armed.filter(|armed| armed.runtime == core.serial) {
-                let will_wake = core.timers.borrow().get(armed.key).map(|kept| kept.will_wake(waker));
-                if will_wake.is_none() {
+        let Some(core) = context::running() else { return Poll::Ready(Err(RuntimeError::NoRuntime)) };
+        match self.armed {
+            Some(armed) if armed.runtime == core.serial => {
+                let over = poll_armed(core, armed.key, waker);
+                if over.is_ready() {
                     self.armed = None;
-                    return Poll::Ready(Ok(()));
                 }
-                if will_wake == Some(false) {
-                    replace(core, armed.key, waker.clone());
-                }
-                return Poll::Pending;
+                over.map(Ok)
             }
-            // Armed also for the end of time, which never comes: it may be reset, and then knows whom to wake.
-            // Cloned before the wheel is borrowed: a foreign waker may do anything, also with timers.
-            let waker = waker.clone();
-            let key = core.timers.borrow_mut().arm(self.deadline.nanos(), waker);
-            self.armed = Some(Armed { runtime: core.serial, key });
-            Poll::Pending
-        })
+            _ => {
+                // Armed also for the end of time, which never comes: it may be reset, and then knows whom to wake.
+                let wakes = Wakes::by(waker);
+                let key = core.deadlines.borrow_mut().arm(self.deadline.nanos(), wakes);
+                self.armed = Some(Armed { runtime: core.serial, key });
+                Poll::Pending
+            }
+        }
     }
 
-    /// Calls `f` with the wheel in which it is armed, if that is the running runtime's, or can be reached at all.
-    fn with_wheel<R>(
-        &self,
-        f: impl FnOnce(&mut homing_timers::TimerWheel<Waker>, TimerKey) -> R,
-    ) -> Option<R> {
+    /// Calls `f` with the deadlines among which it is armed, if they are the running runtime's, or can be reached at all.
+    #[inline]
+    fn in_place<R>(&self, f: impl FnOnce(&mut Deadlines, TimerKey) -> R) -> Option<R> {
         let armed = self.armed?;
-        context::with(|core| {
-            let core = core.filter(|core| core.serial == armed.runtime)?;
-            Some(f(&mut core.timers.borrow_mut(), armed.key))
-        })
+        let core = context::running().filter(|core| core.serial == armed.runtime)?;
+        Some(f(&mut core.deadlines.borrow_mut(), armed.key))
     }
 }
 
-/// Has another waker woken at the deadline. The former one is dropped once the wheel is let go.
-#[cold]
-fn replace(core: &Core, key: TimerKey, waker: Waker) {
-    let _replaced = core.timers.borrow_mut().get_mut(key).map(|kept| std::mem::replace(kept, waker));
+/// It has fired, if it is not armed any more; else it wakes whoever has polled it last.
+fn poll_armed(core: &Core, key: TimerKey, waker: &Waker) -> Poll<()> {
+    // In a statement of its own, for others' wakers are not to be cloned or dropped within a borrow.
+    let wakes = core.deadlines.borrow().wakes(key, waker);
+    match wakes {
+        None => return Poll::Ready(()),
+        Some(true) => {}
+        Some(false) => {
+            let wakes = Wakes::by(waker);
+            let _former = core.deadlines.borrow_mut().replace(key, wakes);
+        }
+    }
+    Poll::Pending
 }
 
 impl Drop for Timer {
