@@ -3,7 +3,7 @@
 
 use homing::time::{Instant, MissedTicks, interval};
 use homing::{sleep, spawn, timeout};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::rc::Rc;
@@ -39,6 +39,8 @@ fn in_a_process_that_is_stopped(test: &str, in_the_child: impl FnOnce()) {
 
 /// Says so, and waits until the process has been stopped and goes on: time has made a leap.
 async fn until_it_goes_on() -> homing::Result<()> {
+    // The others begin to wait first.
+    sleep(Duration::from_millis(1)).await?;
     // Before it says so: the signal may come in this very moment.
     let mut before = Instant::now();
     println!("ready");
@@ -91,22 +93,26 @@ fn intervals_do_with_the_ticks_that_were_missed_what_they_were_told_to() {
         || {
             homing::run(async {
                 const PERIOD: Duration = Duration::from_millis(10);
-                let count = |missed: MissedTicks| {
+                let goes_on_at: Rc<Cell<Option<Instant>>> = Rc::default();
+                // The longest time between two ticks, by when they were due.
+                let longest = |missed: MissedTicks| {
+                    let goes_on_at = goes_on_at.clone();
                     spawn(async move {
                         let mut ticks = interval(PERIOD).missed_ticks(missed);
-                        let (begin, mut count) = (Instant::now(), 0);
-                        while ticks.tick().await? < begin + STOPPED {
-                            count += 1;
+                        let (mut before, mut longest) = (ticks.tick().await?, Duration::ZERO);
+                        while goes_on_at.get().is_none_or(|goes_on| before < goes_on) {
+                            let due = ticks.tick().await?;
+                            longest = longest.max(due - before);
+                            before = due;
                         }
-                        Ok(count)
+                        Ok(longest)
                     })
                 };
-                let (all, some) = (count(MissedTicks::Burst), count(MissedTicks::Skip));
+                let (all, some) = (longest(MissedTicks::Burst), longest(MissedTicks::Skip));
                 until_it_goes_on().await?;
-                let (all, some) = (all.await?, some.await?);
-                let due = (STOPPED.as_millis() / PERIOD.as_millis()) as u32;
-                assert!((due..=due + 1).contains(&all), "those that were missed came afterwards: {all}");
-                assert!(some < due / 2, "those that were missed were skipped: {some}");
+                goes_on_at.set(Some(Instant::now()));
+                assert_eq!(all.await?, PERIOD, "those that were missed came afterwards");
+                assert!(some.await? > STOPPED / 2, "those that were missed were skipped");
                 Ok(())
             })
             .unwrap();
