@@ -41,7 +41,7 @@
 //! | limit time, pass time | [`timeout`], [`timeout_scope`], [`wait_for`], [`sleep`], [`time`] |
 //! | share things among tasks | [`sync`] |
 //! | talk to others | `net`: sockets, `io`: whatever else has a descriptor, on Unix; with the feature `hyper`, `hyper`'s traits on them |
-//! | hear signals | `signal`, on Unix |
+//! | run other programs, hear signals | `process`, `signal`, on Unix |
 //! | handle errors | [`Error`], [`ExceptionGroup`], [`Except`], [`Cancelled`], [`TimedOut`], [`Panicked`], [`Interrupted`] |
 //! | hear of what nobody has handled, or was used wrongly | [`Unhandled`], [`Builder::on_unhandled`]; [`RuntimeError`] |
 //! | test, in virtual time, on a network in memory | with the feature `testing`: `testing` |
@@ -73,7 +73,7 @@ pub use homing_executor::{
     Unhandled, blocking, cancel, error, introspect, locals, observe, runtime, task, time,
 };
 #[cfg(unix)]
-pub use homing_executor::{io, net, signal};
+pub use homing_executor::{io, net, process, signal};
 pub use homing_group::sync;
 pub use homing_group::{
     AsCompleted, AsTask, EmptyWait, Gather, GatherChildren, GatherOutcomes, Gatherable, Next, Race,

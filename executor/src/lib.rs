@@ -35,6 +35,8 @@ pub mod locals;
 #[cfg(unix)]
 pub mod net;
 pub mod observe;
+#[cfg(unix)]
+pub mod process;
 pub mod runtime;
 #[cfg(unix)]
 pub mod signal;

@@ -131,10 +131,37 @@ impl Signal {
     }
 }
 
+/// For who waits for something else that the signal tells of.
+impl Signal {
+    #[track_caller]
+    pub(crate) fn poll_as(
+        &mut self,
+        cx: &mut Context<'_>,
+        waiting: &mut Waiting,
+        awaiting: impl FnOnce() -> Awaiting,
+    ) -> Poll<Result<()>> {
+        self.hearing.poll_as(cx, waiting, awaiting)
+    }
+
+    pub(crate) fn leave(&self, waiting: &mut Waiting) {
+        self.hearing.pipe.leave(Way::Read, waiting);
+    }
+}
+
 impl Hearing {
     #[track_caller]
     fn poll(&mut self, cx: &mut Context<'_>, waiting: &mut Waiting) -> Poll<Result<()>> {
-        let awaiting = || Awaiting::Signal(self.kind.as_raw() as u64);
+        let signal = self.kind.as_raw() as u64;
+        self.poll_as(cx, waiting, || Awaiting::Signal(signal))
+    }
+
+    #[track_caller]
+    fn poll_as(
+        &mut self,
+        cx: &mut Context<'_>,
+        waiting: &mut Waiting,
+        awaiting: impl FnOnce() -> Awaiting,
+    ) -> Poll<Result<()>> {
         let polled = self.pipe.poll_as(cx, Way::Read, waiting, awaiting, |pipe| {
             // Emptied first and looked at afterwards: what comes in between leaves a byte for the next time.
             empty(pipe)?;
