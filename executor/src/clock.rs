@@ -7,7 +7,9 @@
 //! makes it jump there instead; nothing else in the executor knows the difference.
 
 use std::cell::Cell;
+use std::mem::offset_of;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time;
 
 /// Nanoseconds since the process first asked.
@@ -22,6 +24,7 @@ pub(crate) struct Clock {
 
 /// Whose time it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub(crate) enum ClockKind {
     /// The operating system's monotonic clock.
     Monotonic,
@@ -30,6 +33,10 @@ pub(crate) enum ClockKind {
 }
 
 impl Clock {
+    /// Where the last reading is, for who reads it from outside; and what kind of clock it is.
+    pub(crate) const NOW: usize = offset_of!(Clock, now);
+    pub(crate) const KIND: usize = offset_of!(Clock, kind);
+
     pub(crate) fn new(kind: ClockKind) -> Clock {
         let clock = Clock { now: Cell::new(0), kind };
         clock.read();
@@ -65,7 +72,26 @@ impl Clock {
 /// The operating system's monotonic clock, in nanoseconds since its first call in this process.
 pub(crate) fn monotonic() -> Nanos {
     static ORIGIN: OnceLock<time::Instant> = OnceLock::new();
-    let origin = *ORIGIN.get_or_init(time::Instant::now);
+    let origin = *ORIGIN.get_or_init(|| {
+        ORIGIN_NANOS.store(system_nanos(), Ordering::Relaxed);
+        time::Instant::now()
+    });
     // 584 years.
     origin.elapsed().as_nanos() as Nanos
+}
+
+/// When that was, as other processes count: by `CLOCK_MONOTONIC`. 0 where it is not known.
+pub(crate) static ORIGIN_NANOS: AtomicU64 = AtomicU64::new(0);
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn system_nanos() -> u64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: it writes to `now`, and to nothing else.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
+    (now.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec as u64)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn system_nanos() -> u64 {
+    0
 }

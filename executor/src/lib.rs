@@ -9,6 +9,7 @@
 //!   ├ clock    what time it is     └ cell     where futures live      net, io  sockets, and others
 //!   └ outpost  other threads ◄──── remote, waker: the way back        hook     what nobody else has seen
 //!     introspect  who waits for whom    observe  who is told of it    locals   values that belong to a task
+//!      └ outside  where another process finds that
 //! ```
 #![allow(unsafe_code)]
 
@@ -35,6 +36,7 @@ pub mod locals;
 #[cfg(unix)]
 pub mod net;
 pub mod observe;
+pub mod outside;
 #[cfg(unix)]
 pub mod process;
 pub mod runtime;

@@ -3,8 +3,12 @@
 //! An [`Outpost`] must never be freed (see [`remote`](crate::remote)), so a runtime that ends gives its own back for
 //! the next one. What costs the operating system something, the bell with its descriptor, is closed at that moment.
 
+use crate::outside::{Field, thread_id};
 use crate::remote::{Outpost, Ring};
 use crate::runtime::core::Core;
+use std::mem::offset_of;
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 pub(crate) type RuntimeOutpost = Outpost<Bell, Core>;
@@ -16,15 +20,37 @@ static SPARE: Mutex<Vec<&'static RuntimeOutpost>> = Mutex::new(Vec::new());
 /// Behind a lock, because the runtime may take it away at the moment in which another thread rings. Nobody ever waits
 /// for long: ringing is one system call, and happens only while the runtime sleeps.
 #[derive(Default)]
-pub(crate) struct Bell(Mutex<Option<Arc<mio::Waker>>>);
+pub(crate) struct Bell {
+    waker: Mutex<Option<Arc<mio::Waker>>>,
+    entry: Entry,
+}
+
+/// The outpost's entry in the list of all of them, by which another process finds the runtimes.
+#[derive(Default)]
+struct Entry {
+    /// The thread of the runtime that uses it, or was the last to.
+    thread: AtomicU64,
+    next: AtomicPtr<RuntimeOutpost>,
+}
+
+/// All outposts that there ever were, the latest first.
+pub(crate) static FIRST: AtomicPtr<RuntimeOutpost> = AtomicPtr::new(ptr::null_mut());
+
+pub(crate) const FIELDS: [Field; 4] = [
+    Field::new("runtime", 0, size_of::<RuntimeOutpost>()),
+    // Null while nobody uses it.
+    Field::new("runtime.core", RuntimeOutpost::HOME, size_of::<usize>()),
+    Field::new("runtime.thread", offset_of!(RuntimeOutpost, bell.entry.thread), 8),
+    Field::new("runtime.next", offset_of!(RuntimeOutpost, bell.entry.next), size_of::<usize>()),
+];
 
 impl Bell {
     pub(crate) fn hang(&self, waker: Option<Arc<mio::Waker>>) {
-        *self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = waker;
+        *self.waker.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = waker;
     }
 
     fn ring(&self) {
-        let waker = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let waker = self.waker.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some(waker) = waker.as_ref() {
             // It fails only if the descriptor is bad, and this one is ours and open.
             let rung = waker.wake();
@@ -44,7 +70,24 @@ impl RuntimeOutpost {
 /// An outpost that nobody uses.
 pub(crate) fn check_out() -> &'static RuntimeOutpost {
     let spare = SPARE.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).pop();
-    spare.unwrap_or_else(|| Box::leak(Box::new(Outpost::new(Bell::default()))))
+    let outpost = spare.unwrap_or_else(establish);
+    outpost.bell.entry.thread.store(thread_id(), Ordering::Relaxed);
+    outpost
+}
+
+/// A new one, in the list.
+#[cold]
+fn establish() -> &'static RuntimeOutpost {
+    let outpost: &'static RuntimeOutpost = Box::leak(Box::new(Outpost::new(Bell::default())));
+    let mut first = FIRST.load(Ordering::Relaxed);
+    loop {
+        outpost.bell.entry.next.store(first, Ordering::Relaxed);
+        let own = ptr::from_ref(outpost).cast_mut();
+        match FIRST.compare_exchange_weak(first, own, Ordering::Release, Ordering::Relaxed) {
+            Ok(_) => return outpost,
+            Err(other) => first = other,
+        }
+    }
 }
 
 pub(crate) fn check_in(outpost: &'static RuntimeOutpost) {

@@ -118,6 +118,10 @@ impl<Bell, Home> Outpost<Bell, Home> {
         }
     }
 
+    /// Where in it the runtime is told, for who reads it from outside.
+    #[cfg_attr(loom, expect(dead_code))]
+    pub(crate) const HOME: usize = std::mem::offset_of!(Self, home);
+
     pub(crate) fn home(&self) -> *const Home {
         self.home.load(Ordering::Relaxed)
     }

@@ -390,17 +390,16 @@ impl Leaf {
     fn link(&mut self, row: &Row, wait: Wait, kind: NodeKind, tasks: Option<&AwaitedTasks>) {
         self.enter(row, row.id());
         let is_recorded = tasks.is_some() && row.awaiting.get() == wait;
-        let node = Node { wait, poll: self.poll, kind, tasks: tasks.cloned() };
-        let mut nodes = row.extras_or_new().nodes.borrow_mut();
+        let node = Node::new(wait, self.poll, kind, tasks);
+        let nodes = &row.extras_or_new().nodes;
         let replaced = match self.node {
             0 | UNSEEN => {
-                self.node = nodes.insert(node) as u32 + 1;
+                self.node = nodes.insert(node) + 1;
                 None
             }
             // Still in its place from the last time.
-            key => Some(std::mem::replace(&mut nodes[key as usize - 1], node)),
+            key => Some(nodes.replace(key - 1, node)),
         };
-        drop(nodes);
         if !is_recorded && replaced.as_ref().is_none_or(|before| before.poll != self.poll) {
             row.awaiting.count_more();
         }
@@ -417,8 +416,7 @@ impl Leaf {
             node => node - 1,
         };
         let Some(extras) = row.extras() else { return };
-        // Bound to a name, so that the waker in it is dropped after the borrow has ended.
-        let node = extras.nodes.borrow_mut().try_remove(key as usize);
+        let node = extras.nodes.remove(key);
         if let Some(node) = node.as_ref().filter(|node| node.poll == row.polls.get()) {
             if node.tasks.is_some() && row.awaiting.get() == node.wait {
                 row.awaiting.forget_wait();

@@ -101,18 +101,18 @@ fn awaited_tasks(row: &Row, scope: u32, mut f: impl FnMut(&'static Row)) {
         see(wait.operand, wait.scope);
     }
     if let Some(extras) = row.extras() {
-        for (_, node) in extras.nodes.borrow().iter() {
+        extras.nodes.for_each(|node| {
             if node.forwards() && stands(row, node) {
                 node.for_each_task(|task| see(task, node.wait.scope));
             }
-        }
+        });
     }
 }
 
 /// Tells the leaves within `scope` that await several tasks what goes on to those.
 fn note_forwarded(row: &Row, scope: u32, why: &Cancelled) {
     let Some(extras) = row.extras() else { return };
-    for (_, node) in extras.nodes.borrow().iter() {
+    extras.nodes.for_each(|node| {
         if let Some(tasks) = &node.tasks
             && node.forwards()
             && scope::is_within(row, node.wait.scope, scope)
@@ -121,7 +121,7 @@ fn note_forwarded(row: &Row, scope: u32, why: &Cancelled) {
         {
             tasks.note_forwarded(why);
         }
-    }
+    });
 }
 
 /// Whether a leaf that awaits tasks stands where its node says, for all one knows.
@@ -176,10 +176,10 @@ pub(crate) fn wake_linked_leaves(row: &Row, scope: u32) -> bool {
         .nodes
         .borrow()
         .iter()
-        .filter(|(_, node)| scope::is_within(row, node.wait.scope, scope))
-        .filter_map(|(_, node)| match &node.kind {
+        .filter(|node| scope::is_within(row, node.wait.scope, scope))
+        .filter_map(|node| match &node.kind {
             NodeKind::Linked(waker) => Some(waker.clone()),
-            NodeKind::LinkedForwarding | NodeKind::Own | NodeKind::OwnForwarding => None,
+            NodeKind::LinkedForwarding | NodeKind::Own | NodeKind::OwnForwarding | NodeKind::Vacant => None,
         })
         .collect();
     let any = !wakers.is_empty();

@@ -16,9 +16,12 @@
 //! others remain that were not there at its beginning: then the cancellation is not its own to absorb.
 
 use crate::cancel::request::{self, WHOLE_TASK};
+use crate::clock::Nanos;
 use crate::context;
 use crate::error::{Cancelled, RuntimeError, ScopeNote};
 use crate::observe;
+use crate::outside::Field;
+use crate::outside::published::Text;
 use crate::task::extras::NodeKind;
 use crate::task::row::{Flag, Row};
 use crate::task::state::State;
@@ -27,6 +30,8 @@ use crate::time::Instant;
 use crate::waker;
 use std::cell::Cell;
 use std::marker::PhantomData;
+use std::mem::offset_of;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
@@ -45,10 +50,52 @@ pub(crate) struct ScopeEntry {
     waker: Option<Waker>,
     /// What it is, for people who look at the task.
     pub(crate) note: Option<ScopeNote>,
-    pub(crate) deadline: Option<Instant>,
+    /// When its time is over, the same.
+    deadline: Option<Instant>,
+    shown: Shown,
+}
+
+/// The same for who reads it from outside.
+struct Shown {
+    kind: Text,
+    name: Text,
+    place: Option<&'static Location<'static>>,
+    /// 0 for none.
+    deadline: Nanos,
 }
 
 impl ScopeEntry {
+    /// What another process is told of it.
+    pub(crate) const FIELDS: [Field; 7] = [
+        Field::new("scope", 0, size_of::<ScopeEntry>()),
+        Field::new("scope.id", offset_of!(ScopeEntry, id), 4),
+        Field::new("scope.parent", offset_of!(ScopeEntry, parent), 4),
+        Field::new("scope.kind", offset_of!(ScopeEntry, shown.kind), size_of::<Text>()),
+        Field::new("scope.name", offset_of!(ScopeEntry, shown.name), size_of::<Text>()),
+        Field::new("scope.place", offset_of!(ScopeEntry, shown.place), size_of::<usize>()),
+        Field::new("scope.deadline", offset_of!(ScopeEntry, shown.deadline), 8),
+    ];
+
+    fn new(id: u32, parent: u32, note: Option<ScopeNote>, deadline: Option<Instant>) -> ScopeEntry {
+        let shown = Shown {
+            kind: Text::of(note.as_ref().map(|note| note.kind)),
+            name: Text::of(note.as_ref().and_then(|note| note.name.as_deref())),
+            place: note.as_ref().map(|note| note.place),
+            deadline: deadline.map_or(0, Instant::nanos),
+        };
+        let (epoch, epoch_around, must, asked, waker) = (0, 0, false, false, None);
+        ScopeEntry { id, parent, epoch, epoch_around, must, asked, waker, note, deadline, shown }
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    fn set_deadline(&mut self, deadline: Option<Instant>) {
+        self.deadline = deadline;
+        self.shown.deadline = deadline.map_or(0, Instant::nanos);
+    }
+
     pub(crate) fn id(&self) -> u32 {
         self.id
     }
@@ -79,7 +126,7 @@ impl ScopeId {
     /// Shows another deadline as that of the scope. (What is to happen then, is for whoever entered it.)
     pub fn set_deadline(self, deadline: Option<Instant>) {
         if let Some(row) = Row::current(self.task) {
-            with_entry(row, self.scope, |entry| entry.deadline = deadline);
+            with_entry(row, self.scope, |entry| entry.set_deadline(deadline));
         }
     }
 }
@@ -147,17 +194,7 @@ impl Scope {
         let id = extras.scopes_made.get() + 1;
         extras.scopes_made.set(id);
         let parent = row.scope.get();
-        extras.scopes.borrow_mut().push(ScopeEntry {
-            id,
-            parent,
-            epoch: 0,
-            epoch_around: 0,
-            must: false,
-            asked: false,
-            waker: None,
-            note,
-            deadline,
-        });
+        extras.scopes.borrow_mut().push(ScopeEntry::new(id, parent, note, deadline));
         observe::tell_scope_entered(row, extras);
         Ok(Scope {
             task: row.id(),
@@ -239,7 +276,7 @@ impl Scope {
         let Some(extras) = row.extras() else { return false };
         let outer_pending = row.has_request() && reaches(row, parent_of(row, self.id));
         let waker = {
-            let mut scopes = extras.scopes.borrow_mut();
+            let mut scopes = extras.scopes.borrow_items();
             let Some(entry) = scopes.iter_mut().find(|entry| entry.id == self.id) else { return false };
             if std::mem::replace(&mut entry.asked, true) {
                 return false;
@@ -379,13 +416,13 @@ impl Drop for Frame {
 }
 
 fn with_entry<R>(row: &Row, id: u32, f: impl FnOnce(&mut ScopeEntry) -> R) -> Option<R> {
-    let mut scopes = row.extras()?.scopes.borrow_mut();
+    let mut scopes = row.extras()?.scopes.borrow_items();
     scopes.iter_mut().rev().find(|entry| entry.id == id).map(f)
 }
 
 fn for_each_entry(row: &Row, mut f: impl FnMut(&mut ScopeEntry)) {
     if let Some(extras) = row.extras() {
-        extras.scopes.borrow_mut().iter_mut().for_each(&mut f);
+        extras.scopes.borrow_items().iter_mut().for_each(&mut f);
     }
 }
 
@@ -434,10 +471,9 @@ fn requests_of_whole_task(row: &Row) -> u32 {
 
 pub(crate) fn has_linked_leaf(row: &Row, id: u32) -> bool {
     row.extras().is_some_and(|extras| {
-        let nodes = extras.nodes.borrow();
-        nodes
-            .iter()
-            .any(|(_, node)| matches!(node.kind, NodeKind::Linked(_)) && is_within(row, node.wait.scope, id))
+        extras
+            .nodes
+            .any(|node| matches!(node.kind, NodeKind::Linked(_)) && is_within(row, node.wait.scope, id))
     })
 }
 

@@ -263,7 +263,7 @@ impl Snapshot {
             if let Some(name) = scope.note.as_ref().and_then(|note| note.name.as_ref()) {
                 detail.push(format!("'{name}'"));
             }
-            if let Some(deadline) = scope.deadline {
+            if let Some(deadline) = scope.deadline() {
                 detail.push(self.due(deadline));
             }
             let (kind, place) = match &scope.note {

@@ -11,6 +11,7 @@
 
 use super::capture::{Snapshot, state_of};
 use super::frame::{Frame, Place, TaskState, readable};
+use crate::outside::thread_id;
 use crate::task::life;
 use std::collections::HashMap;
 use std::fmt;
@@ -177,17 +178,4 @@ impl Snapshot {
         });
         TaskTable { threads: vec![ThreadTasks { thread: thread_id(), tasks: entries.collect() }] }
     }
-}
-
-/// The operating system's number for this thread, which other tools show too.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn thread_id() -> u64 {
-    // SAFETY: it takes nothing, and cannot fail.
-    let id = unsafe { libc::gettid() };
-    u64::from(id.unsigned_abs())
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn thread_id() -> u64 {
-    0
 }

@@ -562,10 +562,11 @@ impl Core {
         self.numbers.get()
     }
 
-    pub(crate) fn next_number(&self) -> u64 {
+    /// As a row has it, which is half of it.
+    pub(crate) fn next_number(&self) -> u32 {
         let number = self.numbers.get() + 1;
         self.numbers.set(number);
-        number
+        number as u32
     }
 
     pub(crate) fn all_tasks(&self) -> Vec<TaskRef> {

@@ -4,6 +4,7 @@
 //! Allocated when first needed, dropped when the row is recycled. Everything in it is reached through a shared
 //! reference and belongs to the runtime's thread, hence the cells.
 
+use super::nodes::Nodes;
 use super::reference::TaskRef;
 use super::row::{AwaitKind, Row, Wait};
 use crate::cancel::leaf::AwaitedTasks;
@@ -11,24 +12,26 @@ use crate::cancel::scope::ScopeEntry;
 use crate::error::Cancelled;
 use crate::locals;
 use crate::locals::in_force::Slot;
-use slab::Slab;
+use crate::outside::Field;
+use crate::outside::published::{Published, Text};
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::mem::offset_of;
 use std::task::Waker;
 
 #[derive(Default)]
 pub(crate) struct Extras {
     /// The name that the task was given.
-    pub(crate) name: RefCell<Option<Cow<'static, str>>>,
+    pub(crate) name: Name,
     /// Why the task was asked to cancel: all requests that have not been delivered yet.
     pub(crate) causes: RefCell<Option<Cancelled>>,
     /// Why it was, as the last `Cancelled` said: for the other leaves that are bound to return the same.
     pub(crate) delivered: RefCell<Option<Cancelled>>,
     /// Parked leaves, but for the one that is in the row's record.
-    pub(crate) nodes: RefCell<Slab<Node>>,
+    pub(crate) nodes: Nodes,
     /// The cancel scopes that the task is in.
-    pub(crate) scopes: RefCell<Vec<ScopeEntry>>,
+    pub(crate) scopes: Published<ScopeEntry>,
     /// How many scopes there ever were: the last scope's id.
     pub(crate) scopes_made: Cell<u32>,
     /// While a scope is being polled: the row's epoch outside of all scopes.
@@ -47,9 +50,42 @@ pub(crate) struct Extras {
     pub(crate) context: Slot,
 }
 
+impl Extras {
+    /// What another process is told of it.
+    pub(crate) const FIELDS: [Field; 3] = [
+        Field::new("extras.name", offset_of!(Extras, name.text), size_of::<Text>()),
+        Field::new("extras.nodes", offset_of!(Extras, nodes) + Nodes::LIST, size_of::<Text>()),
+        Field::new("extras.scopes", offset_of!(Extras, scopes), size_of::<Text>()),
+    ];
+}
+
+/// A name, and where it is.
+pub(crate) struct Name {
+    text: Cell<Text>,
+    given: RefCell<Option<Cow<'static, str>>>,
+}
+
+impl Default for Name {
+    fn default() -> Self {
+        Name { text: Cell::new(Text::NONE), given: RefCell::default() }
+    }
+}
+
+impl Name {
+    pub(crate) fn get(&self) -> Option<Cow<'static, str>> {
+        self.given.borrow().clone()
+    }
+
+    pub(crate) fn set(&self, name: Cow<'static, str>) {
+        self.text.set(Text::of(Some(&name)));
+        let before = self.given.replace(Some(name));
+        drop(before);
+    }
+}
+
 impl std::fmt::Debug for Extras {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Extras").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Extras").field("name", &self.name.given).finish_non_exhaustive()
     }
 }
 
@@ -68,6 +104,8 @@ pub(crate) struct Node {
     pub(crate) kind: NodeKind,
     /// The tasks that it waits for, if these are several.
     pub(crate) tasks: Option<AwaitedTasks>,
+    /// Whether a combinator polls it when it sees fit: as the kind says.
+    linked: bool,
 }
 
 /// Who polls a parked leaf, and what becomes of a cancel.
@@ -80,9 +118,37 @@ pub(crate) enum NodeKind {
     Linked(Waker),
     /// The same for one that passes a cancel on, and so need not be woken for it.
     LinkedForwarding,
+    /// It is no leaf's: free.
+    Vacant,
 }
 
 impl Node {
+    /// What another process is told of it. A kind of await that is `nothing` says that it is vacant.
+    pub(crate) const FIELDS: [Field; 7] = [
+        Field::new("node", 0, size_of::<Node>()),
+        Field::new("node.kind", offset_of!(Node, wait.kind), 1),
+        Field::new("node.scope", offset_of!(Node, wait.scope), 4),
+        Field::new("node.operand", offset_of!(Node, wait.operand), 8),
+        Field::new("node.place", offset_of!(Node, wait.place), size_of::<usize>()),
+        Field::new("node.poll", offset_of!(Node, poll), 4),
+        Field::new("node.linked", offset_of!(Node, linked), 1),
+    ];
+
+    pub(crate) fn new(wait: Wait, poll: u32, kind: NodeKind, tasks: Option<&AwaitedTasks>) -> Node {
+        let linked = matches!(kind, NodeKind::Linked(_) | NodeKind::LinkedForwarding);
+        Node { wait, poll, kind, tasks: tasks.cloned(), linked }
+    }
+
+    /// A vacant one, which links to the next that is vacant.
+    pub(super) fn vacant(next: u32) -> Node {
+        let wait = Wait { kind: AwaitKind::Nothing, scope: 0, operand: next.into(), place: None };
+        Node::new(wait, 0, NodeKind::Vacant, None)
+    }
+
+    pub(super) fn is_vacant(&self) -> bool {
+        matches!(self.kind, NodeKind::Vacant)
+    }
+
     /// Whether it is parked, as far as one can know: it was not dropped; and what is polled in every poll of its task was
     /// polled in the last one.
     pub(crate) fn stands(&self, row: &Row) -> bool {
@@ -91,7 +157,7 @@ impl Node {
 
     /// Whether a combinator polls it when it sees fit.
     pub(crate) fn is_linked(&self) -> bool {
-        matches!(self.kind, NodeKind::Linked(_) | NodeKind::LinkedForwarding)
+        self.linked
     }
 
     /// Whether a cancel goes on from here to the awaited tasks.

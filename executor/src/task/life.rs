@@ -30,6 +30,7 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::ptr;
+use std::sync::atomic::{Ordering, compiler_fence};
 use std::task::{Context, Poll, Waker};
 
 /// Eager spawns within eager spawns, at most: each one's poll is on the stack of the one before (EA-15).
@@ -106,11 +107,7 @@ impl Core {
         let waiter = owner.waiter();
         // SAFETY: fresh memory of that layout.
         unsafe { cell.cast::<TaskCell<F, T, O>>().write(TaskCell::new(future, owner)) };
-        let row = self.found_row(cell, vtable, place);
-        if let Some(waiter) = waiter {
-            row.parent.set(waiter.task | AWAITED);
-        }
-        row
+        self.found_row(cell, vtable, waiter, place)
     }
 
     /// Takes a row and fills it in for the future in `cell`.
@@ -119,6 +116,7 @@ impl Core {
         &self,
         cell: *mut (),
         vtable: &'static VTable,
+        waiter: Option<ScopeId>,
         place: &'static Location<'static>,
     ) -> &'static Row {
         let row = self.rows.take();
@@ -128,19 +126,26 @@ impl Core {
         row.vtable.set(Some(vtable));
         self.types.note(vtable);
         row.stage.set(Stage::Future);
-        row.state.set(State::Created);
         row.reset_flags();
         row.set(Flag::Handle);
         row.count.set(0);
         row.epoch.set(0);
         row.scope.set(0);
         row.joiner.set(0);
-        row.parent.set(self.current.get().map_or(0, Row::id));
+        let (parent, group) = match waiter {
+            Some(waiter) => (waiter.task | AWAITED, waiter.scope),
+            None => (self.current.get().map_or(0, Row::id), 0),
+        };
+        row.parent.set(parent);
+        row.group.set(group);
         row.spawned_at.set(Some(place));
         row.awaiting.clear();
         row.polls.set(0);
         row.refs.set(1);
         row.number.set(self.next_number());
+        // Last: who reads this from outside takes the rest for that of the row's former task before.
+        compiler_fence(Ordering::Release);
+        row.state.set(State::Created);
         self.alive.set(self.alive.get() + 1);
         row
     }
@@ -679,7 +684,7 @@ pub(crate) fn with_outcome<R>(row: &Row, f: impl FnOnce(Outcome<'_>) -> R) -> R 
 
 /// The name of a task: the given one, or `main`, or `Task-7`.
 pub(crate) fn name(row: &Row) -> Cow<'static, str> {
-    let given = row.extras().and_then(|extras| extras.name.borrow().clone());
+    let given = row.extras().and_then(|extras| extras.name.get());
     if given.is_none() && row.is(Flag::Main) {
         return Cow::Borrowed("main");
     }

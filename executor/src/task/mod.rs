@@ -13,6 +13,7 @@ pub(crate) mod extras;
 mod handle;
 mod lent;
 pub(crate) mod life;
+mod nodes;
 pub(crate) mod options;
 mod owner;
 pub(crate) mod pages;

@@ -57,7 +57,7 @@ impl TaskOptions {
 
     /// Gives the task a name, in place of `Task-7`.
     pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
-        *self.extras.get_or_insert_default().name.get_mut() = Some(name.into());
+        self.extras.get_or_insert_default().name.set(name.into());
         self
     }
 

@@ -16,6 +16,7 @@
 //! that ever lived at once; it is the price of wakers without a reference count.
 
 use super::row::Row;
+use crate::outside;
 use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
 use std::cell::{Cell, RefCell};
 use std::sync::Mutex;
@@ -29,8 +30,9 @@ const PAGE_BITS: u32 = 10;
 /// only the part in use takes memory.
 const MAX_PAGES: usize = 1 << 16;
 
-static PAGES: [AtomicPtr<Row>; MAX_PAGES] = [const { AtomicPtr::new(std::ptr::null_mut()) }; MAX_PAGES];
-static PAGE_COUNT: AtomicUsize = AtomicUsize::new(0);
+pub(crate) static PAGES: [AtomicPtr<Row>; MAX_PAGES] =
+    [const { AtomicPtr::new(std::ptr::null_mut()) }; MAX_PAGES];
+pub(crate) static PAGE_COUNT: AtomicUsize = AtomicUsize::new(0);
 /// Pages that no runtime has at the moment.
 static SPARE: Mutex<Vec<Page>> = Mutex::new(Vec::new());
 
@@ -61,6 +63,7 @@ impl Page {
             "more than {} tasks alive at once in this process",
             MAX_PAGES * PAGE_ROWS
         );
+        outside::announce();
         let layout = Layout::array::<Row>(PAGE_ROWS).expect("128 KiB");
         // Zeroed by the kernel, so a page takes no memory before its rows are used. Leaked on purpose: see above.
         // SAFETY: the layout has a size.

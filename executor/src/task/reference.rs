@@ -129,7 +129,7 @@ impl TaskRef {
     /// `Task.set_name()` (TK-8).
     pub fn set_name(&self, name: impl Into<Cow<'static, str>>) {
         if let Some(row) = self.row() {
-            *row.extras_or_new().name.borrow_mut() = Some(name.into());
+            row.extras_or_new().name.set(name.into());
         }
     }
 

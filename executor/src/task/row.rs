@@ -7,7 +7,7 @@
 //! ```text
 //!  line 1  word  owner  next  cell  vtable  extras  state·stage·flags  count  epoch  scope
 //!          └─ other threads   └──── the future ───┘                    └─ cancellation ─┘
-//!  line 2  joiner  number  parent  spawned_at  awaiting: kind·joins·more·scope, operand, place  polls  refs
+//!  line 2  joiner  number·group  parent  spawned_at  awaiting: kind·joins·more·scope, operand, place  polls  refs
 //! ```
 //!
 //! Rows are `repr(C)` and never move, and a change of the second line is bracketed by [`Awaiting`]'s sequence number,
@@ -23,10 +23,12 @@ use super::extras::Extras;
 use super::pages::row_of;
 use super::state::State;
 use crate::outpost::RuntimeOutpost;
+use crate::outside::{Field, Label, LabelKind, Meaning};
 use crate::remote::RowWord;
 use std::cell::Cell;
+use std::mem::offset_of;
 use std::panic::Location;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicPtr, Ordering, compiler_fence};
 
 /// See the [module](self). A row that is all zero is a valid, free one.
 #[repr(C, align(64))]
@@ -53,8 +55,10 @@ pub(crate) struct Row {
     // Second line.
     /// The task that awaits this one; 0 for none. Further ones are in the extras.
     pub(crate) joiner: Cell<u64>,
-    /// The running number that a nameless task is shown with.
-    pub(crate) number: Cell<u64>,
+    /// The running number that a nameless task is shown with (from four billion on it begins anew).
+    pub(crate) number: Cell<u32>,
+    /// Of the parent's scopes, the one that waits for the task from its spawn to its end; 0 for none. See [`AWAITED`].
+    pub(crate) group: Cell<u32>,
     /// The task that spawned this one, or in whose group it is; 0 for none. With [`AWAITED`], if that one waits for its end.
     pub(crate) parent: Cell<u64>,
     pub(crate) spawned_at: Cell<Option<&'static Location<'static>>>,
@@ -69,6 +73,31 @@ const _: () = assert!(size_of::<Row>() == 128);
 
 // SAFETY: the invariant (one-thread): whoever is on another thread uses the atomics `word` and `owner` only.
 unsafe impl Sync for Row {}
+
+impl Row {
+    /// What another process is told of it.
+    pub(crate) const FIELDS: [Field; 19] = [
+        Field::new("row", 0, size_of::<Row>()),
+        Field::new("row.word", offset_of!(Row, word), 8),
+        Field::new("row.owner", offset_of!(Row, owner), size_of::<usize>()),
+        Field::new("row.table", offset_of!(Row, vtable), size_of::<usize>()),
+        Field::new("row.extras", offset_of!(Row, extras), size_of::<usize>()),
+        Field::new("row.state", offset_of!(Row, state), 1),
+        Field::new("row.flags", offset_of!(Row, flags), 2),
+        Field::new("row.count", offset_of!(Row, count), 4),
+        Field::new("row.number", offset_of!(Row, number), 4),
+        Field::new("row.group", offset_of!(Row, group), 4),
+        Field::new("row.parent", offset_of!(Row, parent), 8),
+        Field::new("row.place", offset_of!(Row, spawned_at), size_of::<usize>()),
+        Field::new("row.polls", offset_of!(Row, polls), 4),
+        Field::new("row.await.kind", offset_of!(Row, awaiting.kind), 1),
+        Field::new("row.await.more", offset_of!(Row, awaiting.more), 1),
+        Field::new("row.await.sequence", offset_of!(Row, awaiting.sequence), 1),
+        Field::new("row.await.scope", offset_of!(Row, awaiting.scope), 4),
+        Field::new("row.await.operand", offset_of!(Row, awaiting.operand), 8),
+        Field::new("row.await.place", offset_of!(Row, awaiting.place), size_of::<usize>()),
+    ];
+}
 
 /// Added to the id of a parent that waits for the task from its spawn to its end. (In ids themselves that bit is 0.)
 pub(crate) const AWAITED: u64 = 1;
@@ -165,6 +194,34 @@ pub(crate) enum AwaitKind {
 }
 
 impl AwaitKind {
+    /// What they are called, and what their operands mean.
+    pub(crate) const LABELS: [Label; 20] = [
+        AwaitKind::Nothing.label("nothing", Meaning::Nothing),
+        AwaitKind::Task.label("task", Meaning::Task),
+        AwaitKind::Timer.label("timer", Meaning::Deadline),
+        AwaitKind::Readable.label("readable", Meaning::Descriptor),
+        AwaitKind::Writable.label("writable", Meaning::Descriptor),
+        AwaitKind::Children.label("children", Meaning::Left),
+        AwaitKind::Other.label("other", Meaning::Thing),
+        AwaitKind::Request.label("request", Meaning::Request),
+        AwaitKind::Tasks.label("tasks", Meaning::Tasks),
+        AwaitKind::Shielded.label("shield", Meaning::Task),
+        AwaitKind::Turn.label("turn", Meaning::Plain),
+        AwaitKind::Foreign.label("foreign", Meaning::Plain),
+        AwaitKind::Mutex.label("mutex", Meaning::Thing),
+        AwaitKind::Semaphore.label("semaphore", Meaning::Thing),
+        AwaitKind::Event.label("event", Meaning::Thing),
+        AwaitKind::Condition.label("condition", Meaning::Thing),
+        AwaitKind::Barrier.label("barrier", Meaning::Thing),
+        AwaitKind::Queue.label("queue", Meaning::Thing),
+        AwaitKind::Channel.label("channel", Meaning::Thing),
+        AwaitKind::Oneshot.label("oneshot", Meaning::Thing),
+    ];
+
+    const fn label(self, name: &str, meaning: Meaning) -> Label {
+        Label::new(LabelKind::Await, self as u32, name, meaning)
+    }
+
     /// Whether it is a thing, that others may wait for as well, and the operand tells which.
     pub(crate) fn is_thing(self) -> bool {
         let things = AwaitKind::Mutex as u8..=AwaitKind::Oneshot as u8;
@@ -259,10 +316,13 @@ impl Awaiting {
     pub(crate) fn set(&self, wait: Wait) {
         let sequence = self.sequence.get();
         self.sequence.set(sequence.wrapping_add(1));
+        // Without these the compiler would see two stores to the same place, and leave the first one out.
+        compiler_fence(Ordering::Release);
         self.kind.set(wait.kind);
         self.scope.set(wait.scope);
         self.operand.set(wait.operand);
         self.place.set(wait.place);
+        compiler_fence(Ordering::Release);
         self.sequence.set(sequence.wrapping_add(2));
     }
 

@@ -22,6 +22,8 @@
 //!
 //! That a running task is not queued before its poll returns keeps the queue free of tasks that end in that very poll.
 
+use crate::outside::{Label, LabelKind, Meaning};
+
 /// Where a task stands. See the [table](self).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -45,6 +47,24 @@ pub(crate) enum State {
     /// As `Parked`, where somebody wants to hear of the wake: so that this takes the long way, and others pay nothing. See
     /// [`observe`](crate::observe).
     Watched = 8,
+}
+
+impl State {
+    /// What another process is told that they are called.
+    pub(crate) const LABELS: [Label; 8] = [
+        State::Free.label("free"),
+        State::Created.label("created"),
+        State::Ready.label("ready"),
+        State::Running.label("running"),
+        State::Rewoken.label("running"),
+        State::Parked.label("parked"),
+        State::Done.label("done"),
+        State::Held.label("held"),
+    ];
+
+    const fn label(self, name: &str) -> Label {
+        Label::new(LabelKind::State, self as u32, name, Meaning::Plain)
+    }
 }
 
 /// What a wake amounts to.

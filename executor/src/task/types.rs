@@ -10,25 +10,33 @@
 //!   FIRST ──► record ──► record ──► null        all that were ever spawned, the latest first
 //! ```
 //!
-//! Each runtime remembers the tables that it has lately seen, so that a spawn usually costs a comparison. The reader is
-//! one to come; the tests here are the first.
+//! Each runtime remembers the tables that it has lately seen, so that a spawn usually costs a comparison.
 
 use super::cell::VTable;
+use crate::outside::Field;
 use std::cell::Cell;
+use std::mem::offset_of;
 use std::ptr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 /// One type's name. Never freed.
 #[repr(C)]
-struct TypeRecord {
+pub(crate) struct TypeRecord {
     vtable: *const VTable,
     name: *const u8,
     length: usize,
     next: *const TypeRecord,
 }
 
-static FIRST: AtomicPtr<TypeRecord> = AtomicPtr::new(ptr::null_mut());
+pub(crate) static FIRST: AtomicPtr<TypeRecord> = AtomicPtr::new(ptr::null_mut());
+pub(crate) const FIELDS: [Field; 4] = [
+    Field::new("type", 0, size_of::<TypeRecord>()),
+    Field::new("type.table", offset_of!(TypeRecord, vtable), size_of::<usize>()),
+    Field::new("type.name", offset_of!(TypeRecord, name), size_of::<[usize; 2]>()),
+    Field::new("type.next", offset_of!(TypeRecord, next), size_of::<usize>()),
+];
+
 /// Held while a record is added. Readers need no lock: records never change.
 static ADDING: Mutex<()> = Mutex::new(());
 

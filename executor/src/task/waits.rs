@@ -17,9 +17,10 @@ pub(crate) fn unseen(row: &Row) -> usize {
     let mut seen = 0;
     if let Some(extras) = row.extras() {
         let recorded = row.awaiting.get();
-        let nodes = extras.nodes.borrow();
-        let beside = nodes.iter().filter(|(_, node)| node.poll == row.polls.get());
-        seen = beside.filter(|(_, node)| node.tasks.is_none() || node.wait != recorded).count();
+        extras.nodes.for_each(|node| {
+            let beside = node.poll == row.polls.get() && (node.tasks.is_none() || node.wait != recorded);
+            seen += usize::from(beside);
+        });
     }
     usize::from(row.awaiting.more()).saturating_sub(seen)
 }
@@ -37,10 +38,10 @@ pub(crate) fn for_each(row: &Row, mut f: impl FnMut(Wait, Option<&AwaitedTasks>)
         _ => f(recorded, None),
     }
     if let Some(extras) = row.extras() {
-        let nodes = extras.nodes.borrow();
-        nodes
-            .iter()
-            .filter(|(_, node)| node.stands(row))
-            .for_each(|(_, node)| f(node.wait, node.tasks.as_ref()));
+        extras.nodes.for_each(|node| {
+            if node.stands(row) {
+                f(node.wait, node.tasks.as_ref());
+            }
+        });
     }
 }
