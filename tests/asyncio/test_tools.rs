@@ -29,6 +29,7 @@ fn entry(&(id, name, awaited_by): &Entry<'_>) -> TaskEntry {
 fn table(threads: &[(u64, &[Entry<'_>])]) -> TaskTable {
     let thread = |&(thread, tasks): &(u64, &[Entry<'_>])| ThreadTasks {
         thread,
+        name: String::new(),
         tasks: tasks.iter().map(entry).collect(),
     };
     TaskTable { threads: threads.iter().map(thread).collect() }

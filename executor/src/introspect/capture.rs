@@ -1,24 +1,19 @@
-//! Reading the rows: what each task of a runtime stands at, and which tasks that are.
+//! Reading the rows of this process: what each task of a runtime stands at, and which tasks that are.
 //!
-//! One pass over all rows, from which both the graphs and the table are made.
-//!
-//! ```text
-//!   waits of a row ──► awaits, each in its scope ──┐
-//!   scopes of a row ─► who is within whom ─────────┴──► frames, the innermost first
-//!   a wait for tasks, or a place in a group ──────────► edges: this task ── awaited by ──► that one
-//! ```
+//! One pass over all rows. What it finds are [records](super::record), from which both the graphs and the table are made.
 
-use super::frame::{Frame, FrameKind, TaskState, readable};
+use super::frame::{Place, TaskState};
 use super::graph::{CallGraph, Subject};
+use super::picture::Picture;
+use super::record::{Running, RuntimeRecord, ScopeRecord, TaskRecord, WaitRecord, What};
 use crate::cancel::AwaitedTasks;
+use crate::outside::{Meaning, thread_id};
 use crate::runtime::core::Core;
-use crate::task::row::{AwaitKind, Flag, Row, Wait};
+use crate::task::row::{AWAITED, AwaitKind, Flag, Row, Wait};
 use crate::task::state::State;
 use crate::task::{SharedTask, Task, TaskId, TaskRef, life, waits};
-use crate::time::Instant;
 use std::collections::HashMap;
 use std::panic::Location;
-use std::time::Duration;
 
 /// Something that tasks wait for: a task, a lock, a queue.
 pub trait Awaitable {
@@ -69,65 +64,27 @@ impl<T> Awaitable for SharedTask<T> {
 
 /// All tasks of a runtime, at one moment.
 pub(super) struct Snapshot {
-    now: Instant,
-    /// The task that looks, and from where.
-    current: Option<(u64, &'static Location<'static>)>,
-    rows: Vec<&'static Row>,
-    /// Which tasks wait for a task, by its id.
-    awaiters: HashMap<u64, Vec<Edge>>,
-}
-
-/// A task that waits for another one.
-#[derive(Clone, Copy)]
-pub(super) struct Edge {
-    pub(super) awaiter: &'static Row,
-    from: From,
-}
-
-/// What of it does: a leaf, or a scope, such as a group.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum From {
-    Leaf(Wait),
-    Scope(u32),
+    runtime: [RuntimeRecord; 1],
 }
 
 impl Snapshot {
+    /// `here`: from where the current task looks.
     pub(super) fn of(core: &Core, here: Option<&'static Location<'static>>) -> Snapshot {
-        let rows: Vec<&'static Row> =
-            core.rows.all().into_iter().filter(|row| row.state.get().is_alive()).collect();
-        let mut awaiters: HashMap<u64, Vec<Edge>> = HashMap::new();
-        let mut add = |task: u64, edge: Edge| {
-            let edges = awaiters.entry(task).or_default();
-            if !edges.iter().any(|known| std::ptr::eq(known.awaiter, edge.awaiter) && known.from == edge.from)
-            {
-                edges.push(edge);
-            }
-        };
-        for row in &rows {
-            if let Some(waiter) = life::waiter(row)
-                && let Some(awaiter) = Row::current(waiter.task)
-            {
-                add(row.id(), Edge { awaiter, from: From::Scope(waiter.scope) });
-            }
-        }
-        for &awaiter in &rows {
-            waits::for_each(awaiter, |wait, tasks| {
-                let edge = Edge { awaiter, from: From::Leaf(wait) };
-                for_each_task(wait, tasks, |task| add(task, edge));
-            });
-        }
-        let current = core.current.get().map(Row::id).zip(here);
-        Snapshot { now: Instant::now(), current, rows, awaiters }
+        let current = core.current.get().map(Row::id);
+        let rows = core.rows.all().into_iter();
+        let tasks = rows.filter(|row| row.state.get().is_alive() && !row.is(Flag::Callback)).map(|row| {
+            let place = here.filter(|_| current == Some(row.id())).map(Place::from);
+            let running = place.map(|place| Running { detail: String::new(), place: Some(place) });
+            TaskRecord { running, ..record(row) }
+        });
+        let tasks = tasks.collect();
+        let thread_name = std::thread::current().name().unwrap_or_default().to_owned();
+        let runtime = RuntimeRecord { thread: thread_id(), thread_name, now: core.clock.read(), tasks };
+        Snapshot { runtime: [runtime] }
     }
 
-    /// The tasks, without the runtime's own callbacks.
-    pub(super) fn tasks(&self) -> impl Iterator<Item = &'static Row> {
-        self.rows.iter().copied().filter(|row| !row.is(Flag::Callback))
-    }
-
-    /// Who waits for this task.
-    pub(super) fn awaiters(&self, task: u64) -> &[Edge] {
-        self.awaiters.get(&task).map_or(&[], Vec::as_slice)
+    pub(super) fn runtime(&self) -> &[RuntimeRecord] {
+        &self.runtime
     }
 
     pub(super) fn graph_of_task(&self, row: &'static Row) -> CallGraph {
@@ -136,30 +93,35 @@ impl Snapshot {
 
     /// The target, those who wait for it, and so on; each once, however many ways lead there.
     pub(super) fn graph_of(&self, target: Target) -> CallGraph {
+        let picture = Picture::of(&self.runtime);
+        let awaiters =
+            |task: u64| -> Vec<u64> { picture.awaiters(task).iter().map(|edge| edge.awaiter).collect() };
         let mut graph = CallGraph::default();
         let mut known: HashMap<u64, usize> = HashMap::new();
-        let mut unseen: Vec<(usize, Vec<&'static Row>)> = Vec::new();
+        let mut unseen: Vec<(usize, Vec<u64>)> = Vec::new();
         match target.0 {
             Kind::Task(TaskId(id)) => match Row::current(id) {
                 Some(row) => {
                     known.insert(id, 0);
-                    graph.push(self.subject(row), self.stack(row));
-                    unseen.push((0, self.awaiter_rows(id)));
+                    graph.push(Subject::Task(TaskRef::of(row)), picture.stack(id));
+                    unseen.push((0, awaiters(id)));
                 }
                 None => return CallGraph::alone(Target(Kind::Task(TaskId(id)))),
             },
             Kind::Thing { name, numbers } => {
-                let waiting = self.rows.iter().copied().filter(|row| waits_for(row, &numbers)).collect();
+                let tasks = self.runtime.iter().flat_map(|runtime| &runtime.tasks);
+                let waiting = tasks.filter(|task| waits_for(task, &numbers)).map(|task| task.id).collect();
                 let number = numbers.first().copied().unwrap_or_default();
                 graph.push(Subject::Thing { name, number }, Vec::new());
                 unseen.push((0, waiting));
             }
         }
-        while let Some((node, awaiters)) = unseen.pop() {
-            for awaiter in awaiters {
-                let index = *known.entry(awaiter.id()).or_insert_with(|| {
-                    let index = graph.push(self.subject(awaiter), self.stack(awaiter));
-                    unseen.push((index, self.awaiter_rows(awaiter.id())));
+        while let Some((node, awaiters_of_node)) = unseen.pop() {
+            for awaiter in awaiters_of_node {
+                let Some(row) = Row::current(awaiter) else { continue };
+                let index = *known.entry(awaiter).or_insert_with(|| {
+                    let index = graph.push(Subject::Task(TaskRef::of(row)), picture.stack(awaiter));
+                    unseen.push((index, awaiters(awaiter)));
                     index
                 });
                 graph.add_awaiter(node, index);
@@ -167,198 +129,68 @@ impl Snapshot {
         }
         graph
     }
+}
 
-    fn awaiter_rows(&self, task: u64) -> Vec<&'static Row> {
-        self.awaiters(task).iter().map(|edge| edge.awaiter).collect()
+/// What a row says, but for whether it is being polled.
+fn record(row: &Row) -> TaskRecord {
+    let mut waits = Vec::new();
+    waits::for_each(row, |wait, tasks| waits.extend(wait_record(wait, tasks)));
+    let waiter = life::waiter(row);
+    let spawner = row.parent.get() & !AWAITED;
+    TaskRecord {
+        id: row.id(),
+        name: life::name(row).into_owned(),
+        state: state_of(row),
+        type_name: row.vtable.get().map_or("", |vtable| (vtable.type_name)()).into(),
+        spawned_at: row.spawned_at.get().map(Place::from),
+        polls: row.polls.get(),
+        cancelling: row.count.get(),
+        parent: waiter.map_or(spawner, |waiter| waiter.task),
+        group: waiter.map(|waiter| waiter.scope),
+        running: None,
+        waits,
+        more: waits::unseen(row),
+        is_asked: row.awaiting.kind() == AwaitKind::Request,
+        scopes: scopes(row),
+        changing: false,
     }
+}
 
-    fn subject(&self, row: &'static Row) -> Subject {
-        Subject::Task(TaskRef::of(row))
-    }
+fn wait_record(wait: Wait, tasks: Option<&AwaitedTasks>) -> Option<WaitRecord> {
+    let (name, meaning) = wait.kind.told();
+    let what = match meaning {
+        Meaning::Nothing | Meaning::Request => return None,
+        Meaning::Plain => What::Plain,
+        Meaning::Task => What::Task(wait.operand),
+        Meaning::Tasks => What::Tasks(tasks.map(|tasks| tasks.ids().collect()).unwrap_or_default()),
+        Meaning::Deadline => What::Deadline(wait.operand),
+        Meaning::Descriptor => What::Descriptor(wait.operand),
+        Meaning::Left => What::Left(wait.operand),
+        Meaning::Thing => What::Thing(wait.operand),
+        Meaning::Number => What::Number(wait.operand),
+    };
+    Some(WaitRecord { name: name.into(), what, scope: wait.scope, place: wait.place.map(Place::from) })
+}
 
-    /// All frames of a task, the innermost first.
-    pub(super) fn stack(&self, row: &Row) -> Vec<Frame> {
-        let mut frames = Vec::new();
-        if let Some((id, here)) = self.current
-            && id == row.id()
-        {
-            frames.push(Frame::new(FrameKind::Running, "running", "", Some(here)));
+fn scopes(row: &Row) -> Vec<ScopeRecord> {
+    let Some(extras) = row.extras() else { return Vec::new() };
+    let scopes = extras.scopes.borrow();
+    let records = scopes.iter().map(|scope| {
+        let note = scope.note.as_ref();
+        ScopeRecord {
+            id: scope.id(),
+            parent: scope.parent(),
+            kind: note.map_or("", |note| note.kind).into(),
+            name: note.and_then(|note| note.name.as_deref()).map(str::to_owned),
+            place: note.map(|note| Place::from(note.place)),
+            deadline: scope.deadline().map(|deadline| deadline.nanos()),
         }
-        let mut waits = Vec::new();
-        waits::for_each(row, |wait, tasks| waits.push((wait.scope, self.await_frame(wait, tasks))));
-        if waits.is_empty() && row.state.get().is_parked() && !is_asked(row) {
-            waits.push((0, Frame::new(FrameKind::Await, "foreign", "", None)));
-        }
-        match waits::unseen(row) {
-            0 => {}
-            unseen => waits.push((0, Frame::new(FrameKind::Await, "more", format!("({unseen})"), None))),
-        }
-        let mut scopes = self.scopes(row);
-        unfold(0, &mut scopes, &mut waits, &mut frames);
-        // Of a leaf that was moved out of a scope which is over.
-        frames.extend(waits.into_iter().map(|(_, frame)| frame));
-        frames.push(future_frame(row));
-        frames
-    }
-
-    /// The frames of one task that lead to its waiting for another one.
-    pub(super) fn path(&self, edge: Edge) -> Vec<Frame> {
-        let mut frames = Vec::new();
-        let mut within = match edge.from {
-            From::Scope(scope) => scope,
-            From::Leaf(wait) => {
-                let mut tasks = None;
-                waits::for_each(edge.awaiter, |other, list| {
-                    if other == wait {
-                        tasks = list.cloned();
-                    }
-                });
-                frames.push(self.await_frame(wait, tasks.as_ref()));
-                wait.scope
-            }
-        };
-        let scopes = self.scopes(edge.awaiter);
-        while let Some(scope) = scopes.iter().find(|scope| scope.id == within) {
-            frames.push(scope.frame.clone());
-            within = scope.parent;
-        }
-        frames.push(future_frame(edge.awaiter));
-        frames
-    }
-
-    fn await_frame(&self, wait: Wait, tasks: Option<&AwaitedTasks>) -> Frame {
-        let thing = || format!("{:#x}", wait.operand);
-        let (name, detail) = match wait.kind {
-            AwaitKind::Nothing | AwaitKind::Request => ("nothing", String::new()),
-            AwaitKind::Task => ("task", name_of(wait.operand)),
-            AwaitKind::Shielded => ("shield", name_of(wait.operand)),
-            AwaitKind::Tasks => ("tasks", names_of(tasks)),
-            AwaitKind::Children => ("children", format!("({} left)", wait.operand)),
-            AwaitKind::Timer => ("timer", self.due(Instant::from_nanos(wait.operand))),
-            AwaitKind::Readable => ("readable", descriptor(wait.operand)),
-            AwaitKind::Writable => ("writable", descriptor(wait.operand)),
-            AwaitKind::Turn => ("turn", String::new()),
-            AwaitKind::Foreign => ("foreign", String::new()),
-            AwaitKind::Mutex => ("mutex", thing()),
-            AwaitKind::Semaphore => ("semaphore", thing()),
-            AwaitKind::Event => ("event", thing()),
-            AwaitKind::Condition => ("condition", thing()),
-            AwaitKind::Barrier => ("barrier", thing()),
-            AwaitKind::Queue => ("queue", thing()),
-            AwaitKind::Channel => ("channel", thing()),
-            AwaitKind::Oneshot => ("oneshot", thing()),
-            AwaitKind::Job => ("job", wait.operand.to_string()),
-            AwaitKind::Signal => ("signal", wait.operand.to_string()),
-            AwaitKind::Process => ("process", wait.operand.to_string()),
-            AwaitKind::Other => ("other", thing()),
-        };
-        Frame::new(FrameKind::Await, name, detail, wait.place)
-    }
-
-    fn scopes(&self, row: &Row) -> Vec<ScopeFrame> {
-        let Some(extras) = row.extras() else { return Vec::new() };
-        let scopes = extras.scopes.borrow();
-        let frames = scopes.iter().map(|scope| {
-            let mut detail: Vec<String> = Vec::new();
-            if let Some(name) = scope.note.as_ref().and_then(|note| note.name.as_ref()) {
-                detail.push(format!("'{name}'"));
-            }
-            if let Some(deadline) = scope.deadline() {
-                detail.push(self.due(deadline));
-            }
-            let (kind, place) = match &scope.note {
-                Some(note) => (note.kind, Some(note.place)),
-                None => ("scope", None),
-            };
-            let frame = Frame::new(FrameKind::Scope, kind, detail.join(" "), place);
-            ScopeFrame { id: scope.id(), parent: scope.parent(), frame }
-        });
-        frames.collect()
-    }
-
-    /// Rounded to milliseconds.
-    fn due(&self, deadline: Instant) -> String {
-        match deadline {
-            Instant::FAR_FUTURE => "never due".to_owned(),
-            deadline if deadline <= self.now => "due now".to_owned(),
-            deadline => {
-                let left = (deadline - self.now).as_nanos().div_ceil(1_000_000);
-                format!("due in {:?}", Duration::from_millis(u64::try_from(left).unwrap_or(u64::MAX)))
-            }
-        }
-    }
-}
-
-struct ScopeFrame {
-    id: u32,
-    parent: u32,
-    frame: Frame,
-}
-
-/// Moves what stands within a scope to the frames, the innermost first: the scopes in it with what is in them, and then
-/// its own awaits.
-fn unfold(within: u32, scopes: &mut Vec<ScopeFrame>, waits: &mut Vec<(u32, Frame)>, frames: &mut Vec<Frame>) {
-    while let Some(index) = scopes.iter().position(|scope| scope.parent == within) {
-        // Taken out first, so that this ends whatever the parents may be.
-        let scope = scopes.remove(index);
-        unfold(scope.id, scopes, waits, frames);
-        frames.push(scope.frame);
-    }
-    let (here, elsewhere) = std::mem::take(waits).into_iter().partition(|(scope, _)| *scope == within);
-    *waits = elsewhere;
-    let here: Vec<(u32, Frame)> = here;
-    frames.extend(here.into_iter().map(|(_, frame)| frame));
-}
-
-/// Asked to cancel, and waiting for its turn: what it waited for has made room for that.
-fn is_asked(row: &Row) -> bool {
-    row.awaiting.kind() == AwaitKind::Request
-}
-
-fn future_frame(row: &Row) -> Frame {
-    let type_name = row.vtable.get().map_or("", |vtable| (vtable.type_name)());
-    Frame::new(FrameKind::Spawn, readable(type_name), "", row.spawned_at.get())
-}
-
-fn for_each_task(wait: Wait, tasks: Option<&AwaitedTasks>, mut f: impl FnMut(u64)) {
-    let alive = |id: &u64| Row::current(*id).is_some_and(|row| row.state.get().is_alive());
-    match (tasks, wait.kind) {
-        (Some(tasks), _) => tasks.ids().filter(alive).for_each(f),
-        (None, AwaitKind::Task | AwaitKind::Shielded) if alive(&wait.operand) => f(wait.operand),
-        (None, _) => {}
-    }
-}
-
-/// A descriptor as people know it. A source that is not known by one is recorded as the number -1.
-fn descriptor(operand: u64) -> String {
-    match operand {
-        u64::MAX => "a source".to_owned(),
-        operand => format!("descriptor {operand}"),
-    }
-}
-
-fn waits_for(row: &Row, numbers: &[u64]) -> bool {
-    let mut found = false;
-    waits::for_each(row, |wait, _| {
-        found |= wait.kind.is_thing() && numbers.contains(&wait.operand);
     });
-    found
+    records.collect()
 }
 
-fn name_of(task: u64) -> String {
-    Row::current(task).map_or_else(|| format!("{task:#x}"), |row| format!("'{}'", life::name(row)))
-}
-
-/// The names of the first few that have not ended.
-fn names_of(tasks: Option<&AwaitedTasks>) -> String {
-    const SHOWN: usize = 3;
-    let alive = |id: &u64| Row::current(*id).is_some_and(|row| row.state.get().is_alive());
-    let left: Vec<u64> = tasks.into_iter().flat_map(AwaitedTasks::ids).filter(alive).collect();
-    let names: Vec<String> = left.iter().take(SHOWN).copied().map(name_of).collect();
-    match left.len().saturating_sub(SHOWN) {
-        0 => names.join(", "),
-        more => format!("{} and {more} more", names.join(", ")),
-    }
+fn waits_for(task: &TaskRecord, numbers: &[u64]) -> bool {
+    task.waits.iter().any(|wait| matches!(wait.what, What::Thing(number) if numbers.contains(&number)))
 }
 
 /// What a row says of its task's state.

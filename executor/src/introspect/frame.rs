@@ -9,6 +9,7 @@
 //!
 //! All is plain data, so that it can be filled in from a row as well as from what was read out of another process.
 
+use super::shared_str::SharedStr;
 use std::fmt;
 use std::panic::Location;
 
@@ -18,7 +19,7 @@ pub struct Frame {
     /// What kind of entry it is.
     pub kind: FrameKind,
     /// What stands there, in a word: `timer`, `group`, `app::fetch_page`.
-    pub name: String,
+    pub name: SharedStr,
     /// What else there is to say: `due in 2s`, `'pages'`. May be empty.
     pub detail: String,
     /// Where, if that is known.
@@ -45,7 +46,7 @@ pub enum FrameKind {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Place {
     /// The file, as the compiler was given it.
-    pub file: String,
+    pub file: SharedStr,
     /// Beginning with 1.
     pub line: u32,
     /// Beginning with 1; 0 if it is not known.
@@ -73,21 +74,12 @@ pub enum TaskState {
 
 impl Frame {
     /// A function's frame, for data from elsewhere; without a place.
-    pub fn function(name: impl Into<String>) -> Frame {
-        Frame::new(FrameKind::Function, name, "", None)
-    }
-
-    pub(crate) fn new(
-        kind: FrameKind,
-        name: impl Into<String>,
-        detail: impl Into<String>,
-        place: Option<&'static Location<'static>>,
-    ) -> Frame {
-        Frame { kind, name: name.into(), detail: detail.into(), place: place.map(Place::from) }
+    pub fn function(name: impl Into<SharedStr>) -> Frame {
+        Frame { kind: FrameKind::Function, name: name.into(), detail: String::new(), place: None }
     }
 
     /// The same, in this place.
-    pub fn at(mut self, file: impl Into<String>, line: u32) -> Frame {
+    pub fn at(mut self, file: impl Into<SharedStr>, line: u32) -> Frame {
         self.place = Some(Place { file: file.into(), line, column: 0 });
         self
     }
@@ -109,7 +101,7 @@ impl fmt::Display for Frame {
 
 impl From<&Location<'_>> for Place {
     fn from(location: &Location<'_>) -> Place {
-        Place { file: location.file().to_owned(), line: location.line(), column: location.column() }
+        Place { file: location.file().into(), line: location.line(), column: location.column() }
     }
 }
 
@@ -143,6 +135,7 @@ impl fmt::Display for TaskState {
 }
 
 /// The name of a future's type, as people call it: without what the compiler adds for `async`.
-pub(crate) fn readable(type_name: &str) -> String {
-    type_name.trim_end_matches("::{{closure}}").replace("::{{closure}}", "")
+pub(crate) fn readable(type_name: &SharedStr) -> SharedStr {
+    const ADDED: &str = "::{{closure}}";
+    if type_name.contains(ADDED) { type_name.replace(ADDED, "").into() } else { type_name.clone() }
 }

@@ -144,7 +144,7 @@ impl<'a> FutureCallGraph<'a> {
 
     /// The name of the type of the task's future, without what the compiler adds; empty if it is no task.
     pub fn type_name(self) -> String {
-        self.task().map(|task| readable(task.type_name())).unwrap_or_default()
+        self.task().map(|task| readable(&task.type_name().into()).into()).unwrap_or_default()
     }
 
     /// Where the task was spawned.

@@ -13,9 +13,9 @@ impl TaskTable {
     /// The table as JSON, in one line: an object with the member `threads`.
     ///
     /// ```text
-    /// { "threads": [ { "thread": 4711, "tasks": [
+    /// { "threads": [ { "thread": 4711, "name": "main", "tasks": [
     ///     { "id": "0x100000002", "name": "main", "state": "parked", "type": "app::main", "spawned_at": { "file": …,
-    ///       "line": 8, "column": 5 }, "polls": 2, "cancelling": 0,
+    ///       "line": 8, "column": 5 }, "polls": 2, "cancelling": 0, "changing": false, "parent": null,
     ///       "stack": [ { "kind": "await", "name": "timer", "detail": "due in 2s", "place": … }, … ],
     ///       "awaited_by": [ { "awaiter": "0x100000004", "stack": … }, … ] }, … ] }, … ] }
     /// ```
@@ -32,14 +32,21 @@ impl TaskTable {
 type Writer<T> = fn(&T, &mut fmt::Formatter<'_>) -> fmt::Result;
 
 fn thread(thread: &ThreadTasks, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    write!(f, "{{\"thread\":{},\"tasks\":{}}}", thread.thread, List(&thread.tasks, task))
+    let ThreadTasks { thread, name, tasks } = thread;
+    write!(f, "{{\"thread\":{thread},\"name\":{},\"tasks\":{}}}", Text(name), List(tasks, task))
 }
 
 fn task(task: &TaskEntry, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let TaskEntry { id, name, state, type_name, spawned_at, polls, cancelling, stack, awaited_by } = task;
+    let TaskEntry { id, name, state, type_name, spawned_at, polls, cancelling, .. } = task;
+    let TaskEntry { parent, changing, stack, awaited_by, .. } = task;
     write!(f, "{{\"id\":\"{id:#x}\",\"name\":{},\"state\":\"{state}\",", OrNull(name.as_deref(), text))?;
     write!(f, "\"type\":{},\"spawned_at\":{},", Text(type_name), OrNull(spawned_at.as_ref(), place))?;
-    write!(f, "\"polls\":{polls},\"cancelling\":{cancelling},\"stack\":{},", List(stack, frame))?;
+    write!(f, "\"polls\":{polls},\"cancelling\":{cancelling},\"changing\":{changing},")?;
+    match parent {
+        0 => f.write_str("\"parent\":null,")?,
+        parent => write!(f, "\"parent\":\"{parent:#x}\",")?,
+    }
+    write!(f, "\"stack\":{},", List(stack, frame))?;
     write!(f, "\"awaited_by\":{}}}", List(awaited_by, awaiter))
 }
 

@@ -47,6 +47,9 @@ mod dot;
 mod frame;
 mod graph;
 mod json;
+mod picture;
+mod record;
+mod shared_str;
 mod table;
 mod text;
 mod tree;
@@ -55,6 +58,8 @@ pub use capture::{Awaitable, Target};
 pub use cycles::CycleFound;
 pub use frame::{Frame, FrameKind, Place, TaskState};
 pub use graph::{CallGraph, FutureCallGraph, Subject};
+pub use record::{Running, RuntimeRecord, ScopeRecord, TaskRecord, WaitRecord, What};
+pub use shared_str::SharedStr;
 pub use table::{AwaitedBy, TableRow, TaskEntry, TaskTable, ThreadTasks};
 pub use tree::Marks;
 
@@ -213,5 +218,7 @@ pub fn print_call_graph_of(what: &(impl Awaitable + ?Sized)) {
 #[track_caller]
 pub fn capture_tasks() -> TaskTable {
     let here = Location::caller();
-    context::with(|core| core.map(|core| Snapshot::of(core, Some(here)).table()).unwrap_or_default())
+    context::with(|core| {
+        core.map(|core| TaskTable::of_records(Snapshot::of(core, Some(here)).runtime())).unwrap_or_default()
+    })
 }

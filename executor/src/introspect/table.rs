@@ -9,12 +9,11 @@
 //! What is made of it are functions of the data alone, so that they work on what was read out of another process, or a core
 //! file, as they do on one's own tasks.
 
-use super::capture::{Snapshot, state_of};
-use super::frame::{Frame, Place, TaskState, readable};
-use crate::outside::thread_id;
-use crate::task::life;
+use super::frame::{Frame, Place, TaskState};
+use super::shared_str::SharedStr;
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
 /// All tasks of a process, or of a runtime: see [`capture_tasks`](super::capture_tasks).
 ///
@@ -30,6 +29,8 @@ pub struct TaskTable {
 pub struct ThreadTasks {
     /// The operating system's number for the thread, if it has one.
     pub thread: u64,
+    /// The thread's name; empty if it has none, or it is not known.
+    pub name: String,
     /// Its tasks, in the order of their places in the runtime's tables.
     pub tasks: Vec<TaskEntry>,
 }
@@ -44,13 +45,17 @@ pub struct TaskEntry {
     /// What it is doing.
     pub state: TaskState,
     /// The name of its future's type, without what the compiler adds; empty if it is not known.
-    pub type_name: String,
+    pub type_name: SharedStr,
     /// Where it was spawned.
     pub spawned_at: Option<Place>,
     /// How often it was polled (from four billion on it begins anew).
     pub polls: u32,
     /// How many requests to cancel there are that were not taken back.
     pub cancelling: u32,
+    /// The task that has spawned it, or in whose group it is; 0 if there is none, or it is not known.
+    pub parent: u64,
+    /// It has changed each time that it was read, from outside: what is said of it may not belong together.
+    pub changing: bool,
     /// Where it stands, the innermost first.
     pub stack: Vec<Frame>,
     /// Who awaits it.
@@ -62,8 +67,8 @@ pub struct TaskEntry {
 pub struct AwaitedBy {
     /// Its id.
     pub awaiter: u64,
-    /// The part of its stack that leads to the await, the innermost first.
-    pub stack: Vec<Frame>,
+    /// The part of its stack that leads to the await, the innermost first. Children of one group have the same.
+    pub stack: Arc<[Frame]>,
 }
 
 /// A line of the table: a task and one of those who await it.
@@ -155,27 +160,5 @@ impl fmt::Display for TaskTable {
             writeln!(f, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
         }
         Ok(())
-    }
-}
-
-impl Snapshot {
-    /// All tasks of the runtime.
-    pub(super) fn table(&self) -> TaskTable {
-        let entries = self.tasks().map(|row| TaskEntry {
-            id: row.id(),
-            name: Some(life::name(row).into_owned()),
-            state: state_of(row),
-            type_name: readable(row.vtable.get().map_or("", |vtable| (vtable.type_name)())),
-            spawned_at: row.spawned_at.get().map(Place::from),
-            polls: row.polls.get(),
-            cancelling: row.count.get(),
-            stack: self.stack(row),
-            awaited_by: self
-                .awaiters(row.id())
-                .iter()
-                .map(|edge| AwaitedBy { awaiter: edge.awaiter.id(), stack: self.path(*edge) })
-                .collect(),
-        });
-        TaskTable { threads: vec![ThreadTasks { thread: thread_id(), tasks: entries.collect() }] }
     }
 }

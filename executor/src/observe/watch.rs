@@ -224,7 +224,7 @@ fn tell_scope_entered_by(row: &'static Row, extras: &Extras) {
         .scopes
         .borrow()
         .last()
-        .map(|entry| (entry.id(), entry.parent(), entry.note.clone(), entry.deadline))
+        .map(|entry| (entry.id(), entry.parent(), entry.note.clone(), entry.deadline()))
     else {
         return;
     };

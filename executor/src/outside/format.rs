@@ -157,6 +157,8 @@ pub enum Meaning {
     Thing = 7,
     /// Nothing is awaited: the task has been asked to cancel, and the place is that of who has asked.
     Request = 8,
+    /// A number.
+    Number = 9,
 }
 
 impl Meaning {
@@ -172,6 +174,7 @@ impl Meaning {
             Meaning::Left,
             Meaning::Thing,
             Meaning::Request,
+            Meaning::Number,
         ];
         known.get(usize::from(number)).copied().unwrap_or(Meaning::Thing)
     }

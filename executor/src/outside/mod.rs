@@ -16,11 +16,13 @@
 //! numbers in them mean. So rows may change from version to version; [`VERSION`] only changes when what is written here does
 //! not hold any more. The reader is the crate `homing-reader`, and the command `homing` is made of it.
 //!
-//! It must never trust what it reads, which may change while it does, or be anything at all. Three rules on this side make
+//! It must never trust what it reads, which may change while it does, or be anything at all. Some rules on this side make
 //! that possible:
 //!
 //! * A row's state is the last thing that is set when a task is made, and nothing else counts while it is `free`.
 //! * What a row awaits is written between two increments of a sequence number.
+//! * The lowest bit of `row.parent` says that the parent waits for the task from its spawn to its end, in the scope
+//!   `row.group`.
 //! * Lists (of scopes, of nodes) publish where they begin and how long they are ([`Published`](published::Published)).
 
 mod format;

@@ -57,7 +57,8 @@ pub(crate) struct Row {
     pub(crate) joiner: Cell<u64>,
     /// The running number that a nameless task is shown with (from four billion on it begins anew).
     pub(crate) number: Cell<u32>,
-    /// Of the parent's scopes, the one that waits for the task from its spawn to its end; 0 for none. See [`AWAITED`].
+    /// Of the parent's scopes, the one that waits for the task from its spawn to its end, if there is one (see [`AWAITED`]).
+    /// 0 for the whole task.
     pub(crate) group: Cell<u32>,
     /// The task that spawned this one, or in whose group it is; 0 for none. With [`AWAITED`], if that one waits for its end.
     pub(crate) parent: Cell<u64>,
@@ -194,38 +195,72 @@ pub(crate) enum AwaitKind {
 }
 
 impl AwaitKind {
-    /// What they are called, and what their operands mean.
-    pub(crate) const LABELS: [Label; 20] = [
-        AwaitKind::Nothing.label("nothing", Meaning::Nothing),
-        AwaitKind::Task.label("task", Meaning::Task),
-        AwaitKind::Timer.label("timer", Meaning::Deadline),
-        AwaitKind::Readable.label("readable", Meaning::Descriptor),
-        AwaitKind::Writable.label("writable", Meaning::Descriptor),
-        AwaitKind::Children.label("children", Meaning::Left),
-        AwaitKind::Other.label("other", Meaning::Thing),
-        AwaitKind::Request.label("request", Meaning::Request),
-        AwaitKind::Tasks.label("tasks", Meaning::Tasks),
-        AwaitKind::Shielded.label("shield", Meaning::Task),
-        AwaitKind::Turn.label("turn", Meaning::Plain),
-        AwaitKind::Foreign.label("foreign", Meaning::Plain),
-        AwaitKind::Mutex.label("mutex", Meaning::Thing),
-        AwaitKind::Semaphore.label("semaphore", Meaning::Thing),
-        AwaitKind::Event.label("event", Meaning::Thing),
-        AwaitKind::Condition.label("condition", Meaning::Thing),
-        AwaitKind::Barrier.label("barrier", Meaning::Thing),
-        AwaitKind::Queue.label("queue", Meaning::Thing),
-        AwaitKind::Channel.label("channel", Meaning::Thing),
-        AwaitKind::Oneshot.label("oneshot", Meaning::Thing),
+    /// All of them. What is missing here, is shown to other processes as a number.
+    const ALL: [AwaitKind; 23] = [
+        AwaitKind::Nothing,
+        AwaitKind::Task,
+        AwaitKind::Timer,
+        AwaitKind::Readable,
+        AwaitKind::Writable,
+        AwaitKind::Children,
+        AwaitKind::Other,
+        AwaitKind::Request,
+        AwaitKind::Tasks,
+        AwaitKind::Shielded,
+        AwaitKind::Turn,
+        AwaitKind::Foreign,
+        AwaitKind::Mutex,
+        AwaitKind::Semaphore,
+        AwaitKind::Event,
+        AwaitKind::Condition,
+        AwaitKind::Barrier,
+        AwaitKind::Queue,
+        AwaitKind::Channel,
+        AwaitKind::Oneshot,
+        AwaitKind::Job,
+        AwaitKind::Signal,
+        AwaitKind::Process,
     ];
 
-    const fn label(self, name: &str, meaning: Meaning) -> Label {
-        Label::new(LabelKind::Await, self as u32, name, meaning)
-    }
+    /// The same with their names and meanings, for other processes.
+    pub(crate) const LABELS: [Label; Self::ALL.len()] = {
+        let mut labels = [Label::new(LabelKind::Await, 0, "", Meaning::Nothing); Self::ALL.len()];
+        let mut at = 0;
+        while at < labels.len() {
+            let (name, meaning) = Self::ALL[at].told();
+            labels[at] = Label::new(LabelKind::Await, Self::ALL[at] as u32, name, meaning);
+            at += 1;
+        }
+        labels
+    };
 
-    /// Whether it is a thing, that others may wait for as well, and the operand tells which.
-    pub(crate) fn is_thing(self) -> bool {
-        let things = AwaitKind::Mutex as u8..=AwaitKind::Oneshot as u8;
-        self == AwaitKind::Other || things.contains(&(self as u8))
+    /// What it is called, and what its operand is.
+    pub(crate) const fn told(self) -> (&'static str, Meaning) {
+        match self {
+            AwaitKind::Nothing => ("nothing", Meaning::Nothing),
+            AwaitKind::Request => ("request", Meaning::Request),
+            AwaitKind::Task => ("task", Meaning::Task),
+            AwaitKind::Shielded => ("shield", Meaning::Task),
+            AwaitKind::Tasks => ("tasks", Meaning::Tasks),
+            AwaitKind::Children => ("children", Meaning::Left),
+            AwaitKind::Timer => ("timer", Meaning::Deadline),
+            AwaitKind::Readable => ("readable", Meaning::Descriptor),
+            AwaitKind::Writable => ("writable", Meaning::Descriptor),
+            AwaitKind::Turn => ("turn", Meaning::Plain),
+            AwaitKind::Foreign => ("foreign", Meaning::Plain),
+            AwaitKind::Mutex => ("mutex", Meaning::Thing),
+            AwaitKind::Semaphore => ("semaphore", Meaning::Thing),
+            AwaitKind::Event => ("event", Meaning::Thing),
+            AwaitKind::Condition => ("condition", Meaning::Thing),
+            AwaitKind::Barrier => ("barrier", Meaning::Thing),
+            AwaitKind::Queue => ("queue", Meaning::Thing),
+            AwaitKind::Channel => ("channel", Meaning::Thing),
+            AwaitKind::Oneshot => ("oneshot", Meaning::Thing),
+            AwaitKind::Other => ("other", Meaning::Thing),
+            AwaitKind::Job => ("job", Meaning::Number),
+            AwaitKind::Signal => ("signal", Meaning::Number),
+            AwaitKind::Process => ("process", Meaning::Number),
+        }
     }
 }
 

@@ -50,21 +50,38 @@ pub(crate) enum State {
 }
 
 impl State {
-    /// What another process is told that they are called.
-    pub(crate) const LABELS: [Label; 8] = [
-        State::Free.label("free"),
-        State::Created.label("created"),
-        State::Ready.label("ready"),
-        State::Running.label("running"),
-        State::Rewoken.label("running"),
-        State::Parked.label("parked"),
-        State::Done.label("done"),
-        State::Held.label("held"),
+    /// All of them. What is missing here, other processes do not understand.
+    const ALL: [State; 9] = [
+        State::Free,
+        State::Created,
+        State::Ready,
+        State::Running,
+        State::Rewoken,
+        State::Parked,
+        State::Done,
+        State::Held,
+        State::Watched,
     ];
 
-    const fn label(self, name: &str) -> Label {
-        Label::new(LabelKind::State, self as u32, name, Meaning::Plain)
-    }
+    /// What another process is told that they are called.
+    pub(crate) const LABELS: [Label; Self::ALL.len()] = {
+        let mut labels = [Label::new(LabelKind::State, 0, "", Meaning::Plain); Self::ALL.len()];
+        let mut at = 0;
+        while at < labels.len() {
+            let name = match Self::ALL[at] {
+                State::Free => "free",
+                State::Created => "created",
+                State::Ready => "ready",
+                State::Running | State::Rewoken => "running",
+                State::Parked | State::Watched => "parked",
+                State::Done => "done",
+                State::Held => "held",
+            };
+            labels[at] = Label::new(LabelKind::State, Self::ALL[at] as u32, name, Meaning::Plain);
+            at += 1;
+        }
+        labels
+    };
 }
 
 /// What a wake amounts to.

@@ -1,0 +1,121 @@
+//! Records: what a row and its extras say, as plain data, wherever they were read.
+//!
+//! ```text
+//!   this process: capture ──┐
+//!                           ├──► RuntimeRecord ──► TaskTable: frames, and who awaits whom
+//!   another one: a reader ──┘     └ TaskRecord
+//!                                    ├ WaitRecord   what it awaits, and in which scope
+//!                                    └ ScopeRecord  what is around that
+//! ```
+
+use super::frame::{Place, TaskState};
+use super::shared_str::SharedStr;
+
+/// One runtime.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RuntimeRecord {
+    /// The operating system's number for its thread; 0 if that is not known.
+    pub thread: u64,
+    /// The thread's name; empty if that is not known.
+    pub thread_name: String,
+    /// What its clock says, in nanoseconds.
+    pub now: u64,
+    /// Its tasks that have not ended.
+    pub tasks: Vec<TaskRecord>,
+}
+
+/// One task.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TaskRecord {
+    /// Its id.
+    pub id: u64,
+    /// Its name.
+    pub name: String,
+    /// What it is doing.
+    pub state: TaskState,
+    /// The name of its future's type, as the compiler has it; empty if it is not known.
+    pub type_name: SharedStr,
+    /// Where it was spawned.
+    pub spawned_at: Option<Place>,
+    /// How often it was polled.
+    pub polls: u32,
+    /// How many requests to cancel there are that were not taken back.
+    pub cancelling: u32,
+    /// The task that has spawned it, or in whose group it is; 0 for none.
+    pub parent: u64,
+    /// The scope of the parent's that waits for it from its spawn to its end, if there is one; 0 for the whole task.
+    pub group: Option<u32>,
+    /// Being polled, it is here.
+    pub running: Option<Running>,
+    /// Where it stands.
+    pub waits: Vec<WaitRecord>,
+    /// How many leaves stand beside those, and are only counted.
+    pub more: usize,
+    /// Asked to cancel, and waiting for its turn: what it waited for has made room for that.
+    pub is_asked: bool,
+    /// The scopes that it is in, in any order.
+    pub scopes: Vec<ScopeRecord>,
+    /// It has changed each time that it was read: what is said here may not belong together.
+    pub changing: bool,
+}
+
+/// What is known of a task that is being polled.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Running {
+    /// What there is to say: on which thread, for how long. May be empty.
+    pub detail: String,
+    /// Where it looks at itself, if it does.
+    pub place: Option<Place>,
+}
+
+/// A parked leaf.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WaitRecord {
+    /// What is awaited, in a word: `timer`.
+    pub name: SharedStr,
+    /// What of that.
+    pub what: What,
+    /// The scope in which it stands; 0 for none.
+    pub scope: u32,
+    /// Where.
+    pub place: Option<Place>,
+}
+
+/// What a leaf waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum What {
+    /// There is nothing more to say.
+    Plain,
+    /// The end of a task.
+    Task(u64),
+    /// The end of several, some of which may have ended.
+    Tasks(Vec<u64>),
+    /// A deadline, by the runtime's clock.
+    Deadline(u64),
+    /// A descriptor.
+    Descriptor(u64),
+    /// So many to have ended.
+    Left(u64),
+    /// A number.
+    Number(u64),
+    /// A thing, by its address.
+    Thing(u64),
+}
+
+/// A scope: a group, a timeout.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ScopeRecord {
+    /// Its number in the task.
+    pub id: u32,
+    /// The scope around it; 0 for none.
+    pub parent: u32,
+    /// What it is: `group`.
+    pub kind: SharedStr,
+    /// Its name, if it was given one.
+    pub name: Option<String>,
+    /// Where it was entered.
+    pub place: Option<Place>,
+    /// When its time is over, by the runtime's clock.
+    pub deadline: Option<u64>,
+}
