@@ -138,11 +138,6 @@ impl State {
         matches!(self, State::Running | State::Rewoken)
     }
 
-    /// Whether it waits for somebody to wake it.
-    pub(crate) fn is_parked(self) -> bool {
-        matches!(self, State::Parked | State::Watched)
-    }
-
     /// Whether there is a task that has not ended.
     pub(crate) fn is_alive(self) -> bool {
         !matches!(self, State::Free | State::Done)
