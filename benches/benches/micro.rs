@@ -19,8 +19,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 fn main() -> ExitCode {
-    // Workloads that want a process of their own start this program again.
-    if env::args().nth(1).as_deref() == Some("solo") {
+    // Workloads that want a process of their own, and the clients of servers, start this program again.
+    if matches!(env::args().nth(1).as_deref(), Some("solo" | "load")) {
         return cli::main();
     }
     let mut criterion = Criterion::default().configure_from_args();

@@ -3,14 +3,17 @@
 use crate::compare::{Meaning, compare, table};
 use crate::count::operations::OPERATIONS;
 use crate::count::{self, committed};
+use crate::load::{Load, Protocol};
 use crate::report;
 use crate::setting::rustc;
 use crate::solo;
+use crate::standing;
 use crate::workload::Scale;
 use crate::workloads;
 use clap::{Parser, Subcommand};
 use std::error::Error;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -80,6 +83,27 @@ enum Command {
         #[arg(long, default_value = "full", value_parser = scale)]
         scale: Scale,
     },
+    /// Asks a server, as the workloads' client does, and tells what it has seen: how many messages, in how many
+    /// seconds, latency p50 and p99 in microseconds
+    Load {
+        /// echo or http
+        protocol: Protocol,
+        /// The server's
+        address: SocketAddr,
+        /// How many
+        #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+        connections: u32,
+        /// How many in all
+        #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+        messages: u64,
+    },
+    /// Serves on one runtime until it is interrupted: for another load generator
+    Serve {
+        /// echo or http
+        protocol: Protocol,
+        /// Its name
+        runtime: String,
+    },
     /// Lists the workloads, and who takes part
     List,
 }
@@ -110,6 +134,14 @@ pub fn main() -> ExitCode {
                 ExitCode::SUCCESS
             })
         }
+        Command::Load { protocol, address, connections, messages } => {
+            let load = Load { protocol, connections: connections as usize, messages };
+            load.run(address).map_err(Into::into).map(|seen| {
+                println!("{seen}");
+                ExitCode::SUCCESS
+            })
+        }
+        Command::Serve { protocol, runtime } => Err(standing::serve(protocol, &runtime).into()),
         Command::List => {
             list();
             Ok(ExitCode::SUCCESS)

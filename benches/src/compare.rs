@@ -16,7 +16,8 @@
 
 use crate::lineup::Kind;
 use crate::results::{Cell, Measurement, Results};
-use crate::statistics::percentile;
+use crate::statistics::{number, percentile};
+use crate::workload::Better;
 use std::fmt;
 
 /// A change below this is none, however sure it is: another layout of the program's code can make as much.
@@ -31,8 +32,10 @@ pub struct Change {
     pub old: f64,
     /// The new median.
     pub new: f64,
-    /// New to old, the machine's drift taken out: 1.1 is ten per cent slower.
+    /// New to old, the machine's drift taken out: 1.1 is ten per cent more.
     pub ratio: f64,
+    /// Whether more is good.
+    pub better: Better,
     /// By how much the ratio must differ from 1 to mean something.
     pub threshold: f64,
 }
@@ -40,11 +43,11 @@ pub struct Change {
 /// What a change means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meaning {
-    /// Less time, or memory.
+    /// Less time, or memory; or more, where more is better.
     Faster,
     /// No difference that can be told from noise.
     Same,
-    /// More of it.
+    /// The other way round.
     Slower,
 }
 
@@ -60,10 +63,14 @@ pub enum Incomparable {
 impl Change {
     /// What it means.
     pub fn meaning(&self) -> Meaning {
+        let (more, less) = match self.better {
+            Better::Less => (Meaning::Slower, Meaning::Faster),
+            Better::More => (Meaning::Faster, Meaning::Slower),
+        };
         if self.ratio > 1.0 + self.threshold {
-            Meaning::Slower
+            more
         } else if self.ratio < 1.0 / (1.0 + self.threshold) {
-            Meaning::Faster
+            less
         } else {
             Meaning::Same
         }
@@ -115,7 +122,8 @@ fn change(old: &Measurement, new: &Measurement, control: impl Fn(&Cell) -> bool)
         (false, false) => 1.0,
     };
     let threshold = TOLERANCE.max(one.hypot(other).max(scatter));
-    Some(Change { name: new.name.clone(), old: old_one.median, new: new_one.median, ratio, threshold })
+    let (name, better) = (new.name.clone(), new.better);
+    Some(Change { name, old: old_one.median, new: new_one.median, ratio, better, threshold })
 }
 
 /// Whether a runtime is the same code in both runs.
@@ -138,8 +146,10 @@ pub fn table(changes: &[Change]) -> String {
         let percent = (change.ratio - 1.0) * 100.0;
         let threshold = change.threshold * 100.0;
         table.push_str(&format!(
-            "| {} | {:.1} | {:.1} | {percent:+.1} % | {threshold:.1} % | {meaning} |\n",
-            change.name, change.old, change.new
+            "| {} | {} | {} | {percent:+.1} % | {threshold:.1} % | {meaning} |\n",
+            change.name,
+            number(change.old),
+            number(change.new)
         ));
     }
     table
@@ -184,6 +194,18 @@ mod tests {
         assert_eq!(meaning(&old, &run("full", &[112.0; 15], &[200.0; 4])), Meaning::Slower);
         assert_eq!(meaning(&old, &run("full", &[103.0; 15], &[200.0; 4])), Meaning::Same);
         assert_eq!(meaning(&old, &run("full", &[80.0; 15], &[200.0; 4])), Meaning::Faster);
+    }
+
+    #[test]
+    fn where_more_is_better_less_is_slower() {
+        let throughput = |figure| {
+            let mut run = run("full", &[figure; 15], &[200.0; 4]);
+            run.measurements[0].better = Better::More;
+            run
+        };
+        assert_eq!(meaning(&throughput(100.0), &throughput(112.0)), Meaning::Faster);
+        assert_eq!(meaning(&throughput(100.0), &throughput(97.0)), Meaning::Same);
+        assert_eq!(meaning(&throughput(100.0), &throughput(80.0)), Meaning::Slower);
     }
 
     #[test]

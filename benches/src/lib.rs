@@ -2,9 +2,11 @@
 //!
 //! ```text
 //!  runtime     what a runtime has to offer           ┐
-//!   └ runtimes/  an adapter each                     ├─► lineup ─► rounds ─► statistics
+//!   ├ runtimes/  an adapter each                     │
+//!   └ sockets/   one more, if it has sockets         ├─► lineup ─► rounds ─► statistics
 //!  workload    what is measured, and how             │     └─► solo        one of them in its own process
-//!   └ workloads/ a part of a runtime each            ┘
+//!   └ workloads/ a part of a runtime each            ┘           └ traced  … and its system calls counted
+//!       └─► load        a client of its own for servers          tally     what a server did for it
 //!
 //!  results ─► report    Markdown, JSON, a page with plots          setting   where and when
 //!       └───► compare   what has become slower                     bars      what homing wants to reach
@@ -15,10 +17,13 @@
 
 mod arrivals;
 mod bare;
+mod bare_server;
 mod clock;
+mod descriptors;
 mod proc;
 mod scatter;
 mod slot;
+mod traced;
 
 pub mod bars;
 #[cfg(feature = "report")]
@@ -26,6 +31,7 @@ pub mod cli;
 pub mod compare;
 pub mod count;
 pub mod lineup;
+pub mod load;
 #[cfg(feature = "peers")]
 pub mod python;
 #[cfg(feature = "report")]
@@ -35,7 +41,11 @@ pub mod rounds;
 pub mod runtime;
 pub mod runtimes;
 pub mod setting;
+pub mod sockets;
 pub mod solo;
+#[cfg(feature = "report")]
+mod standing;
 pub mod statistics;
+pub mod tally;
 pub mod workload;
 pub mod workloads;

@@ -79,7 +79,7 @@ impl Entry {
             prepare: Ok(place::<W>(LIMIT, move |scale| prepare_limit(limit, scale))),
         }));
         #[cfg(feature = "peers")]
-        contestants.extend(crate::python::contestants(W::NAME));
+        contestants.extend(crate::python::contestants(W::NAME, W::LOAD));
         Entry {
             name: W::NAME,
             about: W::ABOUT,
@@ -103,8 +103,6 @@ struct LineUp<W> {
 
 impl<W: Workload> Visitor for LineUp<W> {
     fn visit<R: Runtime>(&mut self) {
-        let lacking = W::NEEDS.iter().find(|ability| R::LACKS.contains(ability));
-        let why_not = R::unavailable().or(lacking.map(|ability| format!("it has no {}", ability.describe())));
         self.contestants.push(Contestant {
             name: R::NAME,
             kind: match R::NAME {
@@ -113,12 +111,18 @@ impl<W: Workload> Visitor for LineUp<W> {
                 _ => Kind::Peer,
             },
             note: R::note(W::NAME).map(str::to_owned),
-            prepare: match why_not {
+            prepare: match why_not::<R>(W::NEEDS) {
                 Some(reason) => Err(reason),
                 None => Ok(place::<W>(R::NAME, prepare::<W, R>)),
             },
         });
     }
+}
+
+/// Why a runtime cannot do what needs all these, if so.
+pub(crate) fn why_not<R: Runtime>(needs: &[Ability]) -> Option<String> {
+    let lacking = needs.iter().find(|ability| R::LACKS.contains(ability));
+    R::unavailable().or(lacking.map(|ability| format!("it has no {}", ability.describe())))
 }
 
 fn prepare<W: Workload, R: Runtime>(scale: Scale) -> Round {
@@ -134,10 +138,10 @@ fn prepare_limit(limit: Limit, scale: Scale) -> Round {
 /// contestant there is.
 fn place<W: Workload>(name: &'static str, here: impl Fn(Scale) -> Round + 'static) -> Prepare {
     Box::new(move |scale| match W::PLACE {
-        Place::Apart if !solo::is_this_process() && scale != Scale::Smoke => {
-            Box::new(move || solo::in_a_process(W::NAME, name, scale))
-        }
-        _ => here(scale),
+        _ if solo::is_this_process() || scale == Scale::Smoke => here(scale),
+        Place::Together => here(scale),
+        Place::Apart => Box::new(move || solo::in_a_process(W::NAME, name, scale)),
+        Place::Traced => Box::new(move || solo::in_a_traced_process(W::NAME, name, scale)),
     })
 }
 

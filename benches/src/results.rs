@@ -12,6 +12,7 @@ use crate::lineup::{Entry, Kind, SUBJECT};
 use crate::rounds::Rounds;
 use crate::setting::Setting;
 use crate::statistics::Middle;
+use crate::workload::Better;
 use serde::{Deserialize, Serialize};
 
 /// A whole run.
@@ -34,6 +35,9 @@ pub struct Measurement {
     pub about: String,
     /// Of what, per what.
     pub unit: String,
+    /// Whether much of it is good.
+    #[serde(default)]
+    pub better: Better,
     /// Who took part, in order.
     pub cells: Vec<Cell>,
 }
@@ -63,6 +67,7 @@ impl Measurement {
             workload: entry.name.to_owned(),
             about: entry.about.to_owned(),
             unit: metric.unit.to_owned(),
+            better: metric.better,
             cells: entry
                 .contestants
                 .iter()
@@ -89,10 +94,16 @@ impl Measurement {
         self.measured().find(|cell| cell.kind == Kind::Limit)
     }
 
-    /// The peer with the lowest median.
+    /// The peer with the best median.
     pub fn best_peer(&self) -> Option<&Cell> {
         let peers = self.measured().filter(|cell| cell.kind == Kind::Peer);
-        peers.min_by(|one, other| one.middle().median.total_cmp(&other.middle().median))
+        peers.min_by(|one, other| {
+            let (one, other) = (one.middle().median, other.middle().median);
+            match self.better {
+                Better::Less => one.total_cmp(&other),
+                Better::More => other.total_cmp(&one),
+            }
+        })
     }
 
     /// A contestant that has samples.
@@ -116,8 +127,8 @@ impl Cell {
         Middle::of(self.samples.iter().copied())
     }
 
-    /// How much of the other's this one takes: the middle of the ratios, each of two rounds of one lap.
-    /// `None` if the other one takes nothing.
+    /// This one's figure, in the other's: the middle of the ratios, each of two rounds of one lap. `None` if the
+    /// other one's is nothing.
     pub fn ratio_to(&self, other: &Cell) -> Option<Middle> {
         let pairs = self.samples.iter().zip(&other.samples).filter(|(_, other)| **other > 0.0);
         let ratios: Vec<f64> = pairs.map(|(one, other)| one / other).collect();
@@ -143,6 +154,7 @@ pub(crate) mod tests {
             workload: name.to_owned(),
             about: format!("{name} is done"),
             unit: "ns/task".to_owned(),
+            better: Better::Less,
             cells: cells.iter().map(cell).collect(),
         }
     }
@@ -174,6 +186,19 @@ pub(crate) mod tests {
         );
         assert_eq!(it.best_peer().unwrap().name, "smol");
         assert_eq!(it.limit().unwrap().samples, [1.0]);
+    }
+
+    #[test]
+    fn where_more_is_better_the_best_peer_has_the_most() {
+        let cells: [(&str, Kind, &[f64]); 3] = [
+            ("homing", Kind::Subject, &[30.0]),
+            ("tokio", Kind::Peer, &[50.0]),
+            ("smol", Kind::Peer, &[40.0]),
+        ];
+        let it = Measurement { better: Better::More, ..measurement("echo-50 throughput", &cells) };
+        let best = it.best_peer().unwrap();
+        assert_eq!(best.name, "tokio");
+        assert_eq!(it.subject().unwrap().ratio_to(best).unwrap().median, 0.6);
     }
 
     #[test]

@@ -64,7 +64,7 @@ pub fn take_turns(entry: &Entry, plan: Plan, mut progress: impl FnMut(usize, usi
         .collect();
     let mut order: Vec<usize> = (0..seats.len()).collect();
     let laps = match entry.place {
-        Place::Apart => plan.apart,
+        Place::Apart | Place::Traced => plan.apart,
         Place::Together => {
             let begin = Instant::now();
             seats.iter_mut().for_each(Seat::play);

@@ -13,10 +13,11 @@
 //!                          yield_now, sleep
 //! ```
 //!
-//! Seven items are needed: a name and a package, `Handle`, `new`, `block_on`, `spawn`, `join`. What else a
+//! Eight items are needed: a name and a package, `Handle`, `Sockets`, `new`, `block_on`, `spawn`, `join`. What else a
 //! runtime cannot do it says in `LACKS`, and the workloads that need it leave it out; where it does a thing
 //! differently from the others, it says so in `note`, and the report prints that beside the figure.
 
+use crate::sockets::Sockets;
 use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
@@ -34,6 +35,10 @@ pub trait Runtime: Clone + 'static {
 
     /// What a spawn gives: the task is awaited and cancelled through it.
     type Handle: 'static;
+
+    /// Its TCP sockets: an adapter of their own in [`sockets`](crate::sockets), or
+    /// [`NoSockets`](crate::sockets::NoSockets).
+    type Sockets: Sockets;
 
     /// Builds the runtime, with timers and I/O if it has them.
     fn new() -> Self;
@@ -119,6 +124,10 @@ pub enum Ability {
     RemoteWake,
     /// To wait in the kernel while there is nothing to do.
     Park,
+    /// TCP.
+    Sockets,
+    /// Something that is kept up and makes its sockets those of hyper.
+    Http,
 }
 
 impl Ability {
@@ -133,6 +142,8 @@ impl Ability {
             Ability::Sleep => "timers",
             Ability::RemoteWake => "wake from another thread",
             Ability::Park => "wait in the kernel",
+            Ability::Sockets => "sockets",
+            Ability::Http => "adapter for hyper that is kept up",
         }
     }
 }

@@ -2,10 +2,11 @@
 //! workloads that measure the process.
 
 use crate::lineup::Entry;
+use crate::traced;
 use crate::workload::{Figures, Scale};
 use crate::workloads;
 use std::env;
-use std::process::Command;
+use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 static THIS_PROCESS: AtomicBool = AtomicBool::new(false);
@@ -51,17 +52,40 @@ fn find<'a>(
 ///
 /// If that process fails.
 pub(crate) fn in_a_process(workload: &str, contestant: &str, scale: Scale) -> Figures {
-    let program = env::current_exe().expect("the program knows where it is");
-    let output = Command::new(program)
-        .args(["solo", workload, contestant, "1", "--scale", scale.name()])
-        .output()
-        .expect("a program that runs can be run again");
+    let output = itself(workload, contestant, scale).output();
+    figures(&output.expect("a program that runs can be run again"), contestant)
+}
+
+/// The same, with its system calls counted: how many there were for each of what the round says it did.
+///
+/// # Panics
+///
+/// If that process fails, or processes may not be traced here.
+pub(crate) fn in_a_traced_process(workload: &str, contestant: &str, scale: Scale) -> Figures {
+    let traced = traced::run(itself(workload, contestant, scale));
+    let traced = traced.unwrap_or_else(|error| panic!("system calls cannot be counted: {error}"));
+    let done = figures(&traced.output, contestant);
+    done.iter().map(|done| traced.calls as f64 / done).collect()
+}
+
+fn itself(workload: &str, contestant: &str, scale: Scale) -> Command {
+    let mut command = Command::new(env::current_exe().expect("the program knows where it is"));
+    command.args(["solo", workload, contestant, "1", "--scale", scale.name()]);
+    command
+}
+
+fn figures(output: &Output, contestant: &str) -> Figures {
+    assert!(output.status.success(), "{}", last_words(output, contestant));
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success(),
-        "{contestant} failed in {workload}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
     let figures: Option<Figures> = said.split_whitespace().map(|figure| figure.parse().ok()).collect();
-    figures.unwrap_or_else(|| panic!("{contestant} in {workload} said '{said}'"))
+    figures.unwrap_or_else(|| panic!("{contestant} said '{said}'"))
+}
+
+/// Why a process failed, as far as it said.
+pub(crate) fn last_words(output: &Output, who: &str) -> String {
+    let said = String::from_utf8_lossy(&output.stderr);
+    match said.trim() {
+        "" => format!("{who} ended with {}", output.status),
+        said => format!("{who} failed: {said}"),
+    }
 }

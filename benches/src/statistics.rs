@@ -58,6 +58,17 @@ pub fn percentile(numbers: &mut [f64], part: f64) -> f64 {
     at(numbers, part)
 }
 
+/// A number with about three digits that mean something.
+pub fn number(value: f64) -> String {
+    match value.abs() {
+        size if size >= 100.0 => format!("{value:.0}"),
+        size if size >= 10.0 => format!("{value:.1}"),
+        size if size >= 0.1 => format!("{value:.2}"),
+        size if size >= 0.0001 => format!("{value:.4}"),
+        _ => "0".to_owned(),
+    }
+}
+
 /// Between two neighbours in proportion, so that an even count has its median in the middle of two.
 fn at(sorted: &[f64], part: f64) -> f64 {
     let place = part * (sorted.len() - 1) as f64;
@@ -114,6 +125,12 @@ mod tests {
             middle.to - middle.from
         };
         assert!(width(100) < width(25) && width(25) < width(9));
+    }
+
+    #[test]
+    fn numbers_have_about_three_digits() {
+        let numbers = [12345.6, 123.4, 12.34, 1.234, 0.123, 0.00456, 0.0];
+        assert_eq!(numbers.map(number), ["12346", "123", "12.3", "1.23", "0.12", "0.0046", "0"]);
     }
 
     #[test]

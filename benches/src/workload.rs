@@ -5,6 +5,7 @@
 //!    └───────LIMIT.round()───► Figures      the same job, by the least code that does it
 //! ```
 
+use crate::load::Load;
 use crate::runtime::{Ability, Runtime, common_yield};
 use std::cell::Cell;
 use std::rc::Rc;
@@ -24,6 +25,8 @@ pub trait Workload: 'static {
     const PLACE: Place = Place::Together;
     /// What is physically there to be won.
     const LIMIT: Option<Limit> = None;
+    /// What the client asks for, where the runtime is a server.
+    const LOAD: Option<fn(Scale) -> Load> = None;
 
     /// How many operations a round is, if its instructions can be counted: if it neither waits nor starts
     /// threads.
@@ -35,7 +38,7 @@ pub trait Workload: 'static {
     fn round<R: Runtime>(runtime: &R, scale: Scale) -> Figures;
 }
 
-/// One round's figures, in the order of the workload's metrics. Less is always better.
+/// One round's figures, in the order of the workload's metrics.
 pub type Figures = Vec<f64>;
 
 /// One thing that is measured.
@@ -45,17 +48,35 @@ pub struct Metric {
     pub name: &'static str,
     /// Of what, per what: `ns/task`.
     pub unit: &'static str,
+    /// Whether much of it is good.
+    pub better: Better,
+}
+
+/// Which of two figures is the better one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Better {
+    /// The smaller one: of time, and of all that a thing costs.
+    #[default]
+    Less,
+    /// The larger one: of what is achieved in a time.
+    More,
 }
 
 impl Metric {
     /// Of a workload that has one.
     pub const fn only(unit: &'static str) -> Metric {
-        Metric { name: "", unit }
+        Metric { name: "", unit, better: Better::Less }
     }
 
     /// One of several.
     pub const fn named(name: &'static str, unit: &'static str) -> Metric {
-        Metric { name, unit }
+        Metric { name, unit, better: Better::Less }
+    }
+
+    /// One of several, of which more is better.
+    pub const fn rate(name: &'static str, unit: &'static str) -> Metric {
+        Metric { name, unit, better: Better::More }
     }
 
     /// As tables call it: the workload's name, and what of it.
@@ -80,6 +101,9 @@ pub enum Place {
     Together,
     /// Each round in a process of its own: what is measured is the process.
     Apart,
+    /// Likewise, and its system calls are counted. The round says how much it did, and the figure is how many
+    /// calls that took for each. (As a smoke test it runs in this process, and nothing is counted.)
+    Traced,
 }
 
 /// The least code that does the job.

@@ -1,21 +1,27 @@
 //! CPython's asyncio, and uvloop: where people come from.
 //!
 //! Each runs in a process of its own, which sleeps until it is told to run a round. So it takes its turns as
-//! the others do.
+//! the others do. Where it is a server, the client is the same as for the others, and started here.
 //!
 //! ```text
 //! this process ──"ping-pong quick"──► python3 workloads.py asyncio
 //!              ◄────"3911.2"────────
+//!
+//!              ──"echo-50 quick 50 10000"──►           connections, messages
+//!              ◄────"40123"─────────────────           its port: now the client is started
+//!              ◄────"21.5"──────────────────           CPU time for each message
 //! ```
 //!
-//! They stand aside: no bar is measured against them.
+//! They stand aside: they are never the best peer.
 
 use crate::lineup::{Contestant, Kind, Round};
+use crate::load::{Client, Load};
 use crate::solo;
 use crate::workload::{Figures, Scale};
 use std::cell::RefCell;
 use std::env;
 use std::io::{self, BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::LazyLock;
 
@@ -45,8 +51,9 @@ pub fn version(event_loop: &str) -> String {
     }
 }
 
-/// The two contestants of a workload; none if Python has no such workload, or is not there.
-pub(crate) fn contestants(workload: &'static str) -> Vec<Contestant> {
+/// The two contestants of a workload; none if Python has no such workload, or is not there. `load` is what the
+/// client asks for, where they are servers.
+pub(crate) fn contestants(workload: &'static str, load: Option<fn(Scale) -> Load>) -> Vec<Contestant> {
     if solo::is_this_process() {
         return Vec::new();
     }
@@ -59,7 +66,7 @@ pub(crate) fn contestants(workload: &'static str) -> Vec<Contestant> {
             name: event_loop,
             kind: Kind::Aside,
             note: note(workload).map(str::to_owned),
-            prepare: Ok(Box::new(move |scale| prepare(workload, event_loop, scale))),
+            prepare: Ok(Box::new(move |scale| prepare(workload, event_loop, scale, load))),
         })
         .collect()
 }
@@ -69,15 +76,22 @@ fn note(workload: &str) -> Option<&'static str> {
         "ping-pong" | "ring-1000" => "a future each message, as a channel of asyncio's would",
         "group-100" => "TaskGroup; the children sleep(0)",
         "timers-bulk" | "timers-single" => "call_later and cancel: callbacks, not tasks",
+        "echo-1" | "echo-50" | "echo-1000" => "start_server, with its streams",
         "timers-fire" => "a tenth of the density, lest it cannot keep up",
         _ => return None,
     })
 }
 
-fn prepare(workload: &'static str, event_loop: &str, scale: Scale) -> Round {
+fn prepare(workload: &'static str, event_loop: &str, scale: Scale, load: Option<fn(Scale) -> Load>) -> Round {
     let (python, _) = Python::start(event_loop).expect("it could be started before");
     let python = RefCell::new(python);
-    Box::new(move || python.borrow_mut().round(workload, scale).expect("Python runs a round"))
+    Box::new(move || {
+        let mut python = python.borrow_mut();
+        match load {
+            None => python.round(workload, scale).expect("Python runs a round"),
+            Some(load) => python.serve(workload, scale, load(scale)),
+        }
+    })
 }
 
 /// A process that runs rounds.
@@ -108,8 +122,28 @@ impl Python {
     }
 
     fn round(&mut self, workload: &str, scale: Scale) -> io::Result<Figures> {
-        let input = self.input.as_mut().expect("it is closed in the end only");
-        writeln!(input, "{workload} {}", scale.name())?;
+        self.say(&format!("{workload} {}", scale.name()))?;
+        self.figures()
+    }
+
+    fn serve(&mut self, workload: &str, scale: Scale, load: Load) -> Figures {
+        let address = self.listen(workload, scale, load).expect("Python listens");
+        let seen = Client::start(load, address, scale).seen().unwrap_or_else(|reason| panic!("{reason}"));
+        let spent_each = self.figures().expect("Python served")[0];
+        seen.figures(spent_each * load.messages as f64)
+    }
+
+    fn listen(&mut self, workload: &str, scale: Scale, load: Load) -> io::Result<SocketAddr> {
+        self.say(&format!("{workload} {} {} {}", scale.name(), load.connections, load.messages))?;
+        let port = self.hear()?.parse().map_err(io::Error::other)?;
+        Ok((Ipv4Addr::LOCALHOST, port).into())
+    }
+
+    fn say(&mut self, what: &str) -> io::Result<()> {
+        writeln!(self.input.as_mut().expect("it is closed in the end only"), "{what}")
+    }
+
+    fn figures(&mut self) -> io::Result<Figures> {
         let said = self.hear()?;
         let figures: Option<Figures> = said.split_whitespace().map(|figure| figure.parse().ok()).collect();
         figures.ok_or_else(|| io::Error::other(format!("it said '{said}'")))

@@ -1,4 +1,5 @@
 """The workloads in Python, on asyncio or uvloop (see mod.rs). Reads "WORKLOAD SCALE" lines, answers with figures.
+A line that names a server goes on with how many connections and messages there will be, and its port is said first.
 
 Fewer operations than in Rust, since each takes some twenty times as long. Figures are per operation all the same.
 """
@@ -204,6 +205,33 @@ def sleeps(seconds):
     return body
 
 
+async def echo(scale, connections, messages):
+    begin, end = 64 * connections, 64 * (connections + messages)
+    answered, clocks, left = 0, {}, connections
+    over = asyncio.Event()
+
+    async def serve(reader, writer):
+        nonlocal answered, left
+        while data := await reader.read(1024):
+            writer.write(data)
+            await writer.drain()
+            before, answered = answered, answered + len(data)
+            for mark in begin, end:
+                if before < mark <= answered:
+                    clocks[mark] = time.process_time_ns()
+        writer.close()
+        left -= 1
+        if left == 0:
+            over.set()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await over.wait()
+    server.close()
+    await server.wait_closed()
+    return [(clocks[end] - clocks[begin]) / messages / 1e3]
+
+
 async def memory(scale):
     count = pick(scale, 100_000, 20_000, 100)
 
@@ -247,6 +275,9 @@ WORKLOADS = {
     "timers-fire": timers_fire,
     "sleep-1ms": sleeps(1e-3),
     "sleep-100us": sleeps(1e-4),
+    "echo-1": echo,
+    "echo-50": echo,
+    "echo-1000": echo,
     "memory": memory,
     "start-up": start_up,
 }
@@ -263,7 +294,7 @@ print(f"{version}, CPython {sys.version.split()[0]};" + " ".join(WORKLOADS), flu
 
 with asyncio.Runner(loop_factory=new_loop) as runner:
     for line in sys.stdin:
-        name, scale = line.split()
+        name, scale, *numbers = line.split()
         workload = WORKLOADS[name]
-        figures = start_up(scale) if workload is start_up else runner.run(workload(scale))
+        figures = start_up(scale) if workload is start_up else runner.run(workload(scale, *map(int, numbers)))
         print(*figures, flush=True)

@@ -2,18 +2,27 @@
 //! no network.
 
 use super::plot::svg;
-use super::text::{LEGEND, ratio, rows, setting, spread, tally, verdict};
-use crate::bars::Verdict;
+use super::text::{LEGEND, elsewhere, ratio, rows, setting, spread, tally, unit, verdict};
+use crate::bars::{Outcome, Verdict};
 use crate::results::{Measurement, Results};
 use std::fmt::Write;
 
 const STYLE: &str = "
-body { font: 15px/1.5 sans-serif; max-width: 1100px; margin: 2em auto; padding: 0 1em; color: #222; }
+:root { color-scheme: light dark; --text: #222; --faint: #777; --line: #ddd; --page: #fff; --good: #206020; --bad: #b02010; }
+body { font: 15px/1.5 sans-serif; max-width: 1100px; margin: 2em auto; padding: 0 1em; }
+body { color: var(--text); background: var(--page); }
 table { border-collapse: collapse; margin: 1em 0; font-size: 13px; }
-th, td { padding: 2px 10px; border-bottom: 1px solid #ddd; text-align: left; }
+th, td { padding: 2px 10px; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
 td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-.met { color: #206020; } .missed { color: #b02010; font-weight: bold; } .warning { color: #b02010; }
-section { margin-top: 2.5em; } dt { float: left; width: 7em; color: #777; } dd { margin-left: 8em; }
+.met { color: var(--good); } .missed { color: var(--bad); font-weight: bold; } .warning { color: var(--bad); }
+section { margin-top: 2.5em; } dt { float: left; width: 7em; color: var(--faint); } dd { margin-left: 8em; }
+.wide { overflow-x: auto; } svg { max-width: 100%; height: auto; }
+@media (prefers-color-scheme: dark) {
+  :root { --text: #ddd; --faint: #999; --line: #444; --page: #181818; --good: #70c070; --bad: #ff8070; }
+  a { color: #90b0ff; }
+  /* The plots are drawn in dark on light: the other way round, and the colours as they were. */
+  svg { filter: invert(1) hue-rotate(180deg); }
+}
 ";
 
 /// The page.
@@ -43,26 +52,56 @@ fn summary(results: &Results) -> String {
         "<h2>Summary: {}</h2>\n<table><tr><th></th><th>unit</th><th>homing</th><th>best peer</th>\
          <th>homing : best peer</th>\
          <th>homing : limit</th><th>bar</th><th></th></tr>\n",
-        tally(&rows)
+        tally(results)
     );
     for row in &rows {
         let name = escape(&row.measurement.name);
         write!(table, "<tr><td><a href=\"#{}\">{name}</a></td>", anchor(row.measurement))
             .expect("a string takes all");
-        write!(table, "<td>{}</td>", escape(&row.measurement.unit)).expect("a string takes all");
+        write!(table, "<td>{}</td>", escape(&unit(row.measurement))).expect("a string takes all");
         for text in [&row.subject, &row.best_peer, &row.to_best_peer, &row.to_limit] {
             write!(table, "<td class=\"n\">{}</td>", escape(text)).expect("a string takes all");
         }
-        let (class, word) = match &row.outcome {
-            Some(outcome) if outcome.verdict == Verdict::Met => ("met", verdict(outcome)),
-            Some(outcome) => ("missed", verdict(outcome)),
-            None => ("", String::new()),
-        };
-        writeln!(table, "<td>{}</td><td class=\"{class}\">{}</td></tr>", escape(&row.bar), escape(&word))
+        let outcome = row.outcome.as_ref().map_or("<td></td>".to_owned(), outcome);
+        writeln!(table, "<td>{}</td>{outcome}</tr>", escape(&row.bar)).expect("a string takes all");
+    }
+    table.push_str("</table>\n");
+    table.push_str(&beside_python(results));
+    table
+}
+
+/// The same programs in Python, where they were measured.
+fn beside_python(results: &Results) -> String {
+    let rows = elsewhere(results);
+    if rows.is_empty() {
+        return String::new();
+    }
+    let mut table = String::from(
+        "<table><tr><th>beside Python</th><th>unit</th><th>homing</th><th>it takes</th>\
+         <th>times as long</th><th>bar</th><th></th></tr>\n",
+    );
+    for row in &rows {
+        let name = escape(&row.measurement.name);
+        write!(table, "<tr><td><a href=\"#{}\">{name}</a></td>", anchor(row.measurement))
+            .expect("a string takes all");
+        write!(table, "<td>{}</td>", escape(&unit(row.measurement))).expect("a string takes all");
+        for text in [&row.subject, &row.other, &row.times] {
+            write!(table, "<td class=\"n\">{}</td>", escape(text)).expect("a string takes all");
+        }
+        writeln!(table, "<td>{}</td>{}</tr>", escape(&row.bar), outcome(&row.outcome))
             .expect("a string takes all");
     }
     table.push_str("</table>\n");
     table
+}
+
+/// What became of a bar, as a cell.
+fn outcome(outcome: &Outcome) -> String {
+    let class = match outcome.verdict {
+        Verdict::Met => "met",
+        Verdict::Missed => "missed",
+    };
+    format!("<td class=\"{class}\">{}</td>", escape(&verdict(outcome)))
 }
 
 fn section(measurement: &Measurement) -> String {
@@ -70,7 +109,7 @@ fn section(measurement: &Measurement) -> String {
         "<section id=\"{}\"><h2>{}, {}</h2>\n<p>{}.</p>\n",
         anchor(measurement),
         escape(&measurement.name),
-        escape(&measurement.unit),
+        escape(&unit(measurement)),
         escape(&measurement.about)
     );
     section.push_str(&svg(measurement).unwrap_or_default());

@@ -1,6 +1,6 @@
 //! The report in Markdown.
 
-use super::text::{LEGEND, ratio, rows, setting, spread, tally, verdict};
+use super::text::{LEGEND, elsewhere, ratio, rows, setting, spread, tally, unit, verdict};
 use crate::results::{Measurement, Results};
 use std::fmt::Write;
 
@@ -35,7 +35,7 @@ pub(super) fn summary(results: &Results) -> String {
             table,
             "| {} | {} | {} | {} | {} | {} | {} | {verdict} |",
             row.measurement.name,
-            row.measurement.unit,
+            unit(row.measurement),
             row.subject,
             row.best_peer,
             row.to_best_peer,
@@ -44,13 +44,41 @@ pub(super) fn summary(results: &Results) -> String {
         )
         .expect("a string takes all");
     }
-    writeln!(table, "\n{}.", tally(&rows)).expect("a string takes all");
+    table.push_str(&beside_python(results));
+    writeln!(table, "\n{}.", tally(results)).expect("a string takes all");
+    table
+}
+
+/// The same programs in Python, where they were measured.
+fn beside_python(results: &Results) -> String {
+    let rows = elsewhere(results);
+    if rows.is_empty() {
+        return String::new();
+    }
+    let mut table = String::from(
+        "\n| beside Python | unit | homing | it takes | times as long | bar | |\n\
+         |---|---|---:|---|---:|---|---|\n",
+    );
+    for row in &rows {
+        writeln!(
+            table,
+            "| {} | {} | {} | {} | {} | {} | {} |",
+            row.measurement.name,
+            unit(row.measurement),
+            row.subject,
+            row.other,
+            row.times,
+            row.bar,
+            verdict(&row.outcome)
+        )
+        .expect("a string takes all");
+    }
     table
 }
 
 /// One measurement with all its contestants.
 pub(super) fn details(measurement: &Measurement) -> String {
-    let mut part = format!("\n### {}, {}\n\n{}.\n\n", measurement.name, measurement.unit, measurement.about);
+    let mut part = format!("\n### {}, {}\n\n{}.\n\n", measurement.name, unit(measurement), measurement.about);
     part.push_str(
         "| | median (quartiles) | homing : it | it : limit | rounds | note |\n\
          |---|---:|---:|---:|---:|---|\n",
@@ -84,9 +112,10 @@ fn one_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lineup::Kind::{Limit, Peer, Subject};
+    use crate::lineup::Kind::{Aside, Limit, Peer, Subject};
     use crate::results::tests::measurement;
     use crate::setting::Setting;
+    use crate::workload::Better;
 
     fn results() -> Results {
         let mut it = measurement(
@@ -111,6 +140,28 @@ mod tests {
              | 2.00 (2.00–2.00) | ≤ 0.60 | met: 0.50 |";
         assert_eq!(line, expected);
         assert!(summary.ends_with("\n1 of 1 bars met.\n"), "{summary}");
+    }
+
+    #[test]
+    fn python_has_a_table_of_its_own_in_which_a_figure_says_how_many_times_as_long_it_takes() {
+        let cells = [("homing", Subject, &[50.0; 7][..]), ("asyncio", Aside, &[7_500.0; 7][..])];
+        let measurements = vec![measurement("ring-1000", &cells)];
+        let summary = summary(&Results { setting: Setting::default(), measurements });
+        let line =
+            "| ring-1000 | ns/task | 50.0 (50.0–50.0) | asyncio 7500 | 150 (150–150) | ≥ 100 | met: 150 |";
+        assert!(summary.contains(line), "{summary}");
+        assert!(summary.ends_with("\n1 of 1 bars met.\n"), "{summary}");
+    }
+
+    #[test]
+    fn where_more_is_better_an_arrow_says_so() {
+        let cells = [("homing", Subject, &[96.0; 7][..]), ("tokio", Peer, &[100.0; 7][..])];
+        let it = measurement("echo-50 throughput", &cells);
+        let it = Measurement { better: Better::More, unit: "messages/s".to_owned(), ..it };
+        let summary = summary(&Results { setting: Setting::default(), measurements: vec![it] });
+        let line = "| echo-50 throughput | messages/s ↑ | 96.0 (96.0–96.0) | tokio 100 | 0.96 (0.96–0.96) |  | ≥ 0.95 \
+             | met: 0.96 |";
+        assert!(summary.contains(line), "{summary}");
     }
 
     #[test]

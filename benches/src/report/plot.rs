@@ -8,8 +8,10 @@
 //!              ┊ limit            10          100            logarithmic: ratios are what counts
 //! ```
 
+use super::text::unit;
 use crate::lineup::Kind;
 use crate::results::{Cell, Measurement};
+use crate::statistics::number;
 use plotters::element::{Circle, PathElement, Text};
 use plotters::prelude::{
     ChartBuilder, Color, IntoDrawingArea, IntoLogRange, IntoSegmentedCoord, RGBColor, SVGBackend,
@@ -53,8 +55,8 @@ fn draw(measurement: &Measurement, cells: &[&Cell], svg: &mut String) -> Result<
         .disable_y_mesh()
         .light_line_style(BLACK.mix(0.04))
         .bold_line_style(BLACK.mix(0.12))
-        .x_desc(&measurement.unit)
-        .x_label_formatter(&|value| super::text::number(*value))
+        .x_desc(unit(measurement))
+        .x_label_formatter(&|value| number(*value))
         .label_style(("sans-serif", 13))
         .y_labels(cells.len())
         .y_label_formatter(&|segment| match segment {
@@ -75,7 +77,7 @@ fn draw(measurement: &Measurement, cells: &[&Cell], svg: &mut String) -> Result<
             style,
         )])?;
         chart.draw_series([Circle::new((middle.median, place(line)), 4, style.filled())])?;
-        let label = format!("  {}", super::text::number(middle.median));
+        let label = format!("  {}", number(middle.median));
         let font = ("sans-serif", 12).into_font().color(&BLACK.mix(0.7));
         chart.draw_series([Text::new(label, (middle.high * 1.04, place(line)), font)])?;
     }

@@ -1,18 +1,9 @@
 //! What the pages say about a measurement, in words and numbers.
 
-use crate::bars::{Against, Bar, Outcome, Verdict};
+use crate::bars::{Against, BARS, Bar, Mark, Outcome, Verdict};
 use crate::results::{Cell, Measurement, Results};
-use crate::statistics::Middle;
-
-/// A number with about three digits that mean something.
-pub(super) fn number(value: f64) -> String {
-    match value.abs() {
-        size if size >= 100.0 => format!("{value:.0}"),
-        size if size >= 10.0 => format!("{value:.1}"),
-        size if size >= 0.001 => format!("{value:.2}"),
-        _ => "0".to_owned(),
-    }
-}
+use crate::statistics::{Middle, number};
+use crate::workload::Better;
 
 /// The median, and the quartiles in brackets.
 pub(super) fn spread(middle: Middle) -> String {
@@ -38,7 +29,7 @@ pub(super) fn rows(results: &Results) -> Vec<Row<'_>> {
 fn row<'a>(results: &Results, measurement: &'a Measurement) -> Option<Row<'a>> {
     let subject = measurement.subject()?;
     let best_peer = measurement.best_peer();
-    let bar = Bar::of(&measurement.name);
+    let bar = Bar::of(&measurement.name).find(|bar| !is_of_elsewhere(bar));
     Some(Row {
         measurement,
         subject: spread(subject.middle()),
@@ -56,13 +47,59 @@ pub(super) fn ratio(one: &Cell, other: Option<&Cell>) -> String {
     other.and_then(|other| one.ratio_to(other)).map_or(String::new(), spread)
 }
 
+/// A bar that stands beside a program in another language.
+fn is_of_elsewhere(bar: &Bar) -> bool {
+    matches!(bar.mark, Mark::Times(_))
+}
+
+/// A row of the table on where people come from.
+pub(super) struct Elsewhere<'a> {
+    pub(super) measurement: &'a Measurement,
+    pub(super) subject: String,
+    pub(super) other: String,
+    pub(super) times: String,
+    pub(super) bar: String,
+    pub(super) outcome: Outcome,
+}
+
+/// The rows of that table; none where those programs were not measured.
+pub(super) fn elsewhere(results: &Results) -> Vec<Elsewhere<'_>> {
+    let row = |bar: &Bar| {
+        let outcome = bar.outcome(results)?;
+        let measurement = results.measurements.iter().find(|one| one.name == bar.measurement)?;
+        let (subject, other) = (measurement.subject()?, measurement.cell(&outcome.with)?);
+        Some(Elsewhere {
+            measurement,
+            subject: spread(subject.middle()),
+            other: format!("{} {}", other.name, number(other.middle().median)),
+            times: ratio(other, Some(subject)),
+            bar: describe(bar),
+            outcome,
+        })
+    };
+    BARS.iter().filter(|bar| is_of_elsewhere(bar)).filter_map(row).collect()
+}
+
+/// The unit, and an arrow where more of it is better.
+pub(super) fn unit(measurement: &Measurement) -> String {
+    match measurement.better {
+        Better::Less => measurement.unit.clone(),
+        Better::More => format!("{} ↑", measurement.unit),
+    }
+}
+
 fn describe(bar: &Bar) -> String {
-    let at_most = number(bar.at_most);
+    let mark = match bar.mark {
+        Mark::AtMost(mark) => format!("≤ {}", number(mark)),
+        Mark::AtLeast(mark) => format!("≥ {}", number(mark)),
+        Mark::Times(times) => format!("≥ {}", number(times)),
+    };
     match bar.against {
-        Against::BestPeer => format!("≤ {at_most}"),
-        Against::BestPeerIn(other) => format!("≤ {at_most} of {other}"),
-        Against::Peer(name) => format!("≤ {at_most} of {name}"),
-        Against::Itself => format!("≤ {at_most}"),
+        Against::One(_) if is_of_elsewhere(bar) => mark,
+        Against::BestPeer | Against::Itself => mark,
+        Against::BestPeerIn(other) => format!("{mark} of {other}"),
+        Against::One(name) => format!("{mark} of {name}"),
+        Against::Limit => format!("{mark} of the limit"),
     }
 }
 
@@ -77,8 +114,8 @@ pub(super) fn verdict(outcome: &Outcome) -> String {
 }
 
 /// How many bars were met, of how many.
-pub(super) fn tally(rows: &[Row<'_>]) -> String {
-    let outcomes: Vec<&Outcome> = rows.iter().filter_map(|row| row.outcome.as_ref()).collect();
+pub(super) fn tally(results: &Results) -> String {
+    let outcomes: Vec<Outcome> = BARS.iter().filter_map(|bar| bar.outcome(results)).collect();
     let met = outcomes.iter().filter(|outcome| outcome.verdict == Verdict::Met).count();
     format!("{met} of {} bars met", outcomes.len())
 }
@@ -100,20 +137,9 @@ pub(super) fn setting(results: &Results) -> Vec<(&'static str, String)> {
 }
 
 /// How to read the summary.
-pub(super) const LEGEND: &str = "Less is better everywhere. A figure is the median of all rounds, with the \
+pub(super) const LEGEND: &str = "Less is better, but for the units with an arrow (↑). A figure is the median of all rounds, with the \
     quartiles in brackets: half of the rounds lie between these. A ratio is the median of the laps' ratios, each \
     of two rounds that were run one soon after the other; it means more than the figures, which are those of one \
     machine in one minute. The limit is the least code that does the job with no executor at all. A bar is what \
     homing wants to reach against the best peer, if no other is named; where it lies within the noise, it says \
     'close'. Only runtimes with tasks count as peers.";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_have_about_three_digits() {
-        let shown: Vec<String> = [12345.6, 123.4, 12.34, 1.234, 0.123, 0.0].into_iter().map(number).collect();
-        assert_eq!(shown, ["12346", "123", "12.3", "1.23", "0.12", "0"]);
-    }
-}

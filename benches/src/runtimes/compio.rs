@@ -1,6 +1,7 @@
 //! compio, with its default driver: io_uring.
 
 use crate::runtime::{Ability, Runtime};
+use crate::sockets::compio::CompioSockets;
 use ::compio::runtime::JoinHandle;
 use futures_util::future::join_all;
 use std::time::Duration;
@@ -15,6 +16,7 @@ impl Runtime for Compio {
     const LACKS: &'static [Ability] = &[Ability::Eager];
 
     type Handle = JoinHandle<()>;
+    type Sockets = CompioSockets;
 
     fn new() -> Self {
         Compio(::compio::runtime::Runtime::new().expect("a runtime"))

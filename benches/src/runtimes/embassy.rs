@@ -5,6 +5,7 @@
 //! storage is leaked.
 
 use crate::runtime::{Ability, Runtime};
+use crate::sockets::NoSockets;
 use embassy_executor::raw::TaskStorage;
 use embassy_executor::{Executor, Spawner};
 use std::cell::{Cell, OnceCell};
@@ -21,10 +22,18 @@ pub(crate) struct Embassy {
 impl Runtime for Embassy {
     const NAME: &'static str = "embassy";
     const PACKAGE: &'static str = "embassy-executor";
-    const LACKS: &'static [Ability] =
-        &[Ability::Join, Ability::Group, Ability::Eager, Ability::Cancel, Ability::Sleep];
+    const LACKS: &'static [Ability] = &[
+        Ability::Join,
+        Ability::Group,
+        Ability::Eager,
+        Ability::Cancel,
+        Ability::Sleep,
+        Ability::Sockets,
+        Ability::Http,
+    ];
 
     type Handle = ();
+    type Sockets = NoSockets;
 
     fn new() -> Self {
         let executor = Box::leak(Box::new(Executor::new()));

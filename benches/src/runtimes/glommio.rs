@@ -1,6 +1,7 @@
 //! glommio, with its defaults. It needs io_uring, and memory that may be locked for its rings.
 
 use crate::runtime::{Ability, Runtime};
+use crate::sockets::glommio::GlommioSockets;
 use ::glommio::{LocalExecutor, LocalExecutorBuilder, Task};
 use futures_util::future::join_all;
 use std::rc::Rc;
@@ -13,9 +14,10 @@ pub(crate) struct Glommio(Rc<LocalExecutor>);
 impl Runtime for Glommio {
     const NAME: &'static str = "glommio";
     const PACKAGE: &'static str = "glommio";
-    const LACKS: &'static [Ability] = &[Ability::Eager];
+    const LACKS: &'static [Ability] = &[Ability::Eager, Ability::Http];
 
     type Handle = Task<()>;
+    type Sockets = GlommioSockets;
 
     fn new() -> Self {
         Glommio(Rc::new(LocalExecutorBuilder::default().make().expect("an executor")))

@@ -1,6 +1,7 @@
 //! homing, with its defaults.
 
 use crate::runtime::Runtime;
+use crate::sockets::homing::HomingSockets;
 use pin_project_lite::pin_project;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -16,6 +17,7 @@ impl Runtime for Homing {
     const PACKAGE: &'static str = "homing";
 
     type Handle = homing::Task<()>;
+    type Sockets = HomingSockets;
 
     fn new() -> Self {
         Homing(Rc::new(homing::Runtime::new()))

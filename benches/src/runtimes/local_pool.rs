@@ -1,6 +1,7 @@
 //! futures' `LocalPool`: a `FuturesUnordered` with a spawner. No timers and no I/O.
 
 use crate::runtime::{Ability, Runtime};
+use crate::sockets::NoSockets;
 use futures_executor::{LocalPool, LocalSpawner};
 use futures_util::future::RemoteHandle;
 use futures_util::task::LocalSpawnExt;
@@ -17,9 +18,11 @@ pub(crate) struct FuturesLocalPool {
 impl Runtime for FuturesLocalPool {
     const NAME: &'static str = "local-pool";
     const PACKAGE: &'static str = "futures-executor";
-    const LACKS: &'static [Ability] = &[Ability::Eager, Ability::Sleep, Ability::Cancel];
+    const LACKS: &'static [Ability] =
+        &[Ability::Eager, Ability::Sleep, Ability::Cancel, Ability::Sockets, Ability::Http];
 
     type Handle = RemoteHandle<()>;
+    type Sockets = NoSockets;
 
     fn new() -> Self {
         let pool = LocalPool::new();

@@ -1,6 +1,7 @@
 //! local-runtime: a small executor on one thread, with timers and readiness through `poll`.
 
 use crate::runtime::{Ability, Runtime, common_yield};
+use crate::sockets::local_runtime::LocalRuntimeSockets;
 use ::local_runtime::{Executor, TaskHandle};
 use std::rc::Rc;
 use std::time::Duration;
@@ -15,6 +16,7 @@ impl Runtime for LocalRuntime {
     const LACKS: &'static [Ability] = &[Ability::Eager];
 
     type Handle = TaskHandle<()>;
+    type Sockets = LocalRuntimeSockets;
 
     fn new() -> Self {
         LocalRuntime(Rc::new(Executor::new()))

@@ -2,6 +2,7 @@
 //! without which a waker may not leave its thread.
 
 use crate::runtime::{Ability, Runtime};
+use crate::sockets::monoio::MonoioSockets;
 use ::monoio::time::TimeDriver;
 use ::monoio::{IoUringDriver, LegacyDriver, RuntimeBuilder};
 use std::cell::RefCell;
@@ -26,6 +27,7 @@ macro_rules! runtime {
             const LACKS: &'static [Ability] = LACKS;
 
             type Handle = ::monoio::task::JoinHandle<()>;
+            type Sockets = MonoioSockets;
 
             fn new() -> Self {
                 let runtime = RuntimeBuilder::<$driver>::new().enable_timer().build();

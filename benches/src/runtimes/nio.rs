@@ -1,6 +1,7 @@
 //! nio: a young runtime, a thread per core, of which this is one: its `LocalRuntime` with one worker.
 
 use crate::runtime::{Ability, Runtime};
+use crate::sockets::nio::NioSockets;
 use ::nio::{JoinHandle, LocalRuntime, RuntimeBuilder};
 use std::cell::RefCell;
 use std::panic::resume_unwind;
@@ -17,6 +18,7 @@ impl Runtime for Nio {
     const LACKS: &'static [Ability] = &[Ability::Eager];
 
     type Handle = JoinHandle<()>;
+    type Sockets = NioSockets;
 
     fn new() -> Self {
         Nio(Rc::default())

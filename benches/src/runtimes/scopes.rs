@@ -5,11 +5,19 @@
 //! makes a scope of it, whose children may borrow from the stack.
 
 use crate::runtime::{Ability, Runtime};
+use crate::sockets::NoSockets;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::convert::Infallible;
 
-const NO_TASKS: &[Ability] =
-    &[Ability::Spawn, Ability::Join, Ability::Eager, Ability::Cancel, Ability::Sleep];
+const NO_TASKS: &[Ability] = &[
+    Ability::Spawn,
+    Ability::Join,
+    Ability::Eager,
+    Ability::Cancel,
+    Ability::Sleep,
+    Ability::Sockets,
+    Ability::Http,
+];
 
 /// futures' `FuturesUnordered`.
 #[derive(Clone, Copy)]
@@ -21,6 +29,7 @@ impl Runtime for Unordered {
     const LACKS: &'static [Ability] = NO_TASKS;
 
     type Handle = Infallible;
+    type Sockets = NoSockets;
 
     fn new() -> Self {
         Unordered
@@ -58,6 +67,7 @@ impl Runtime for Moro {
     const LACKS: &'static [Ability] = NO_TASKS;
 
     type Handle = Infallible;
+    type Sockets = NoSockets;
 
     fn new() -> Self {
         Moro

@@ -1,6 +1,7 @@
 //! smol: async-executor's `LocalExecutor`, and async-io's reactor and timers through `smol::block_on`.
 
 use crate::runtime::Runtime;
+use crate::sockets::smol::SmolSockets;
 use futures_util::future::join_all;
 use smol::{LocalExecutor, Task, Timer};
 use std::rc::Rc;
@@ -15,6 +16,7 @@ impl Runtime for Smol {
     const PACKAGE: &'static str = "async-executor";
 
     type Handle = Task<()>;
+    type Sockets = SmolSockets;
 
     fn new() -> Self {
         Smol(Rc::new(LocalExecutor::new()))

@@ -3,6 +3,7 @@
 
 use super::tokio_local_set::{cancel_all, group, note};
 use crate::runtime::Runtime;
+use crate::sockets::tokio::TokioSockets;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
@@ -17,6 +18,7 @@ impl Runtime for TokioLocalRuntime {
     const PACKAGE: &'static str = "tokio";
 
     type Handle = JoinHandle<()>;
+    type Sockets = TokioSockets;
 
     fn new() -> Self {
         let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());

@@ -2,6 +2,7 @@
 //! that are not `Send`. With all drivers enabled, as `#[tokio::main(flavor = "current_thread")]` does.
 
 use crate::runtime::Runtime;
+use crate::sockets::tokio::TokioSockets;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::runtime::Builder;
@@ -16,6 +17,7 @@ impl Runtime for TokioLocalSet {
     const PACKAGE: &'static str = "tokio";
 
     type Handle = JoinHandle<()>;
+    type Sockets = TokioSockets;
 
     fn new() -> Self {
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");

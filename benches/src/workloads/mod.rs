@@ -1,10 +1,13 @@
 //! What is measured: a file for each part of a runtime, a line for each workload.
 
 mod cancel;
+mod echo;
 mod group;
+mod http;
 mod idle;
 mod memory;
 mod messages;
+mod server;
 mod sleeps;
 mod spawn;
 mod start;
@@ -37,6 +40,13 @@ pub fn all() -> Vec<Entry> {
         Entry::new::<sleeps::Sequential<100>>(),
         Entry::new::<threads::Asleep>(),
         Entry::new::<threads::Flood>(),
+        Entry::new::<echo::Echo<1>>(),
+        Entry::new::<echo::Echo<50>>(),
+        Entry::new::<echo::Echo<1_000>>(),
+        Entry::new::<echo::Calls>(),
+        Entry::new::<http::Http<1>>(),
+        Entry::new::<http::Http<50>>(),
+        Entry::new::<http::Http<1_000>>(),
         Entry::new::<start::StartUp>(),
         Entry::new::<memory::IdleTasks>(),
         Entry::new::<idle::Idle>(),
