@@ -41,6 +41,7 @@
 //! | limit time, pass time | [`timeout`], [`timeout_scope`], [`wait_for`], [`sleep`], [`time`] |
 //! | share things among tasks | [`sync`] |
 //! | talk to others | `net`: sockets, `io`: whatever else has a descriptor, on Unix; with the feature `hyper`, `hyper`'s traits on them |
+//! | accept connections, and come to a graceful end | [`Server`]; with the feature `hyper`, `hyper::serve` |
 //! | run other programs, hear signals | `process`, `signal`, on Unix |
 //! | handle errors | [`Error`], [`ExceptionGroup`], [`Except`], [`Cancelled`], [`TimedOut`], [`Panicked`], [`Interrupted`] |
 //! | hear of what nobody has handled, or was used wrongly | [`Unhandled`], [`Builder::on_unhandled`]; [`RuntimeError`] |
@@ -82,8 +83,8 @@ pub use homing_group::{
 };
 pub use homing_group::{
     ChildBuilder, GroupBuilder, GroupCancelled, GroupClosed, NeverStarted, Reschedule, Scope, ScopedBuilder,
-    Start, StartWithTask, Started, TaskGroup, Timeout, TimeoutScope, scope, task_group, timeout, timeout_at,
-    timeout_scope,
+    Served, Server, Start, StartWithTask, Started, Stopping, TaskGroup, Timeout, TimeoutScope, scope,
+    task_group, timeout, timeout_at, timeout_scope,
 };
 #[cfg(feature = "testing")]
 pub use homing_testing as testing;

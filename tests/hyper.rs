@@ -1,6 +1,7 @@
 //! HTTP/1.1 with hyper, server and client on one thread.
 
-use homing::hyper::{HyperExecutor, HyperTimer, Io};
+use homing::cancel::unswallowed;
+use homing::hyper::{HyperExecutor, HyperTimer, Io, serve};
 use homing::net::{TcpListener, TcpStream};
 use homing::{Error, Result, Task, current, sleep, spawn, timeout, yield_now};
 use http_body_util::{BodyExt, Empty, Full};
@@ -300,6 +301,119 @@ fn what_hyper_wants_to_have_run_is_a_task_with_a_name() {
         });
         yield_now().await?;
         assert_eq!(name.take().as_deref(), Some("hyper"));
+        Ok(())
+    });
+}
+
+/// Serves one connection with `hyper::serve`, and answers each request with its path.
+async fn serve_until(listener: TcpListener, stop: impl Future<Output = ()>) -> Result<()> {
+    let (stream, _) = listener.accept().await?;
+    let answer = service_fn(async |request: Request<Incoming>| {
+        if request.uri().path() == "/slow" {
+            sleep(Duration::from_millis(30)).await?;
+        }
+        Ok::<_, Error>(Response::new(Full::<Bytes>::from(request.uri().path().to_owned())))
+    });
+    let connection = server::conn::http1::Builder::new().serve_connection(stream, answer);
+    serve(connection, stop, server::conn::http1::Connection::graceful_shutdown).await
+}
+
+#[test]
+fn a_connection_that_is_cancelled_while_it_idles_ends_cancelled() {
+    in_runtime(async {
+        let (listener, address) = bind()?;
+        let server = spawn(serve_until(listener, pending()));
+        let (mut sender, connection) = connect(address).await?;
+        let response = sender.send_request(get("/once")).await?;
+        assert_eq!(response.into_body().collect().await?.to_bytes(), "/once");
+        sleep(Duration::from_millis(2)).await?;
+        // hyper takes the error of its read for the end of a connection that nobody needs.
+        server.cancel_with("enough");
+        let error = server.await.unwrap_err();
+        assert_eq!(error.as_cancelled().and_then(|cancelled| cancelled.reason()), Some("enough"));
+        connection.await
+    });
+}
+
+#[test]
+fn a_connection_in_a_group_that_is_cancelled_while_it_idles_lets_the_group_end() {
+    in_runtime(async {
+        let (listener, address) = bind()?;
+        let client = spawn(async move {
+            let (mut sender, connection) = connect(address).await?;
+            sender.send_request(get("/once")).await?.into_body().collect().await?;
+            Ok((sender, connection))
+        });
+        let ended = homing::TaskGroup::new().run_until_cancelled(async |tg| {
+            let server = tg.spawn(serve_until(listener, pending()));
+            let kept = client.await?;
+            sleep(Duration::from_millis(2)).await?;
+            tg.cancel();
+            let error = server.await.unwrap_err();
+            assert!(error.is_cancelled(), "{error:#}");
+            drop(kept);
+            Ok(())
+        });
+        ended.await.map(drop)
+    });
+}
+
+#[test]
+fn a_connection_that_is_told_to_stop_answers_the_request_in_hand() {
+    in_runtime(async {
+        let (listener, address) = bind()?;
+        let server = spawn(serve_until(listener, async {
+            HyperTimer.sleep(Duration::from_millis(10)).await;
+        }));
+        let (mut sender, connection) = connect(address).await?;
+        let response = sender.send_request(get("/slow")).await?;
+        assert_eq!(response.headers()["connection"], "close");
+        assert_eq!(response.into_body().collect().await?.to_bytes(), "/slow");
+        server.await?;
+        connection.await?;
+        assert!(sender.send_request(get("/late")).await.is_err());
+        Ok(())
+    });
+}
+
+#[test]
+fn a_connection_that_idles_ends_at_once_when_it_is_told_to_stop() {
+    in_runtime(async {
+        let (listener, address) = bind()?;
+        let server = spawn(serve_until(listener, async {
+            HyperTimer.sleep(Duration::from_millis(10)).await;
+        }));
+        let (mut sender, connection) = connect(address).await?;
+        sender.send_request(get("/once")).await?.into_body().collect().await?;
+        server.await?;
+        connection.await
+    });
+}
+
+#[test]
+fn a_future_that_takes_its_cancel_back_has_not_swallowed_it() {
+    in_runtime(async {
+        let task = spawn(unswallowed(async {
+            let error = sleep(Duration::from_secs(3600)).await.unwrap_err();
+            assert!(error.is_cancelled());
+            current().unwrap().uncancel();
+            Ok::<_, Error>("meant")
+        }));
+        yield_now().await?;
+        task.cancel();
+        assert_eq!(task.await?, "meant");
+        // One of whom nobody has asked anything, after one that was cancelled, in the same task.
+        let task = spawn(async {
+            assert!(sleep(Duration::from_secs(3600)).await.unwrap_err().is_cancelled());
+            unswallowed(async {
+                yield_now().await?;
+                Ok::<_, Error>("cleaned up")
+            })
+            .await
+        });
+        yield_now().await?;
+        task.cancel();
+        assert_eq!(task.await?, "cleaned up");
         Ok(())
     });
 }

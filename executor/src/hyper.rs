@@ -7,6 +7,9 @@
 //!   rt::Timer                HyperTimer: the runtime's timers
 //! ```
 //!
+//! And [`serve`] drives a connection of its server as a task of homing's should be driven: it ends when it is told to,
+//! and it is cancelled when it is cancelled.
+//!
 //! Nothing here has to be `Send` but what hyper wants so. A request that is cancelled, or a connection whose task is,
 //! ends in a `hyper::Error` that [`Error::is_cancelled`](crate::error::Error::is_cancelled) knows for what it is.
 //!
@@ -43,13 +46,16 @@
 //! # .unwrap();
 //! ```
 
+use crate::cancel::unswallowed;
+use crate::error::{Error, Result};
 use crate::net::{Connections, Stream};
 use crate::task::task;
 use crate::time::{Instant, Timer};
 use futures_io::{AsyncRead, AsyncWrite};
 use hyper::rt::{Executor, Read, ReadBufCursor, Sleep, Write};
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::{self, Duration};
 
@@ -169,6 +175,72 @@ impl<T: AsyncWrite + Unpin> Write for Io<T> {
     ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.inner).poll_write_vectored(cx, buffers)
     }
+}
+
+/// Drives a connection of hyper's server until it ends by itself, or after the request in hand once `stop` is ready.
+///
+/// `graceful_shutdown` is the method of that name of the connection, which is another one for each kind:
+/// `hyper::server::conn::http1::Connection`, its `UpgradeableConnection`, and `http2::Connection`.
+///
+/// `stop` is polled beside the connection, and must not take a cancel in its place: so it is no future that parks a
+/// leaf of homing's. That of `homing::Stopping` is made for this; [`std::future::pending`] never stops.
+///
+/// # Errors
+///
+/// That of the connection. `Cancelled`, also where hyper makes nothing of it: it takes the error of an idle connection
+/// for its end (see [`unswallowed`](crate::cancel::unswallowed)).
+///
+/// # Cancel safety
+///
+/// Cancelled, the await of the connection or of its handler at which the task stands ends, and so does the connection.
+///
+/// ```
+/// use homing::hyper::serve;
+/// use homing::net::UnixStream;
+/// use http_body_util::Full;
+/// use hyper::body::{Bytes, Incoming};
+/// use hyper::server::conn::http1;
+/// use hyper::{Request, Response, service::service_fn};
+///
+/// async fn greet(_: Request<Incoming>) -> homing::Result<Response<Full<Bytes>>> {
+///     Ok(Response::new(Full::from("hello")))
+/// }
+///
+/// homing::run(async {
+///     let (client, stream) = UnixStream::pair()?;
+///     let connection = http1::Builder::new().serve_connection(stream, service_fn(greet));
+///     let stop = std::future::ready(()); // at once: so it answers one request at most
+///     let server = homing::spawn(serve(connection, stop, http1::Connection::graceful_shutdown));
+///     assert_eq!(client.read(&mut [0; 16]).await?, 0);
+///     server.await
+/// })
+/// # .unwrap();
+/// ```
+pub async fn serve<C, E>(
+    connection: C,
+    stop: impl Future<Output = ()>,
+    graceful_shutdown: impl FnOnce(Pin<&mut C>),
+) -> Result<()>
+where
+    C: Future<Output = Result<(), E>>,
+    E: Into<Error>,
+{
+    let mut connection = pin!(unswallowed(connection));
+    let mut stop = pin!(stop);
+    let mut graceful_shutdown = Some(graceful_shutdown);
+    poll_fn(|cx| {
+        if let Poll::Ready(result) = connection.as_mut().poll(cx) {
+            return Poll::Ready(result);
+        }
+        if graceful_shutdown.is_some() && stop.as_mut().poll(cx).is_ready() {
+            if let Some(shut_down) = graceful_shutdown.take() {
+                shut_down(connection.as_mut().get_pin_mut());
+            }
+            return connection.as_mut().poll(cx);
+        }
+        Poll::Pending
+    })
+    .await
 }
 
 /// Runs the futures that hyper wants to have run, such as the streams of an HTTP/2 connection: each is a task, named

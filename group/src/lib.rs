@@ -6,6 +6,7 @@
 //!   task_group   who waits for whom     children, joined at the end of a block
 //!   scope        the same              children that borrow
 //!   timeout      how long               a block that is interrupted when its time is over
+//!   server       who is let in         connections, from the first accept to the last answer
 //!   join         for all, some, one     gather, wait, as_completed, race, shield, wait_for
 //!   sync         who is served first    mutex, semaphore, event, condition, barrier, queues, channels
 //! ```
@@ -21,6 +22,7 @@ mod handshake;
 mod join;
 mod limit;
 mod scope;
+mod server;
 mod start;
 mod task_group;
 mod timeout;
@@ -36,6 +38,7 @@ pub use join::{
     wait_for,
 };
 pub use scope::{Scope, ScopedBuilder, scope};
+pub use server::{Served, Server, Stopping};
 pub use start::{NeverStarted, Start, StartWithTask, Started};
 pub use task_group::{GroupCancelled, GroupClosed, TaskGroup, task_group};
 pub use timeout::{Reschedule, Timeout, TimeoutScope, timeout, timeout_at, timeout_scope};

@@ -34,7 +34,9 @@ pub(crate) mod leaf;
 mod place;
 pub(crate) mod request;
 pub(crate) mod scope;
+mod unswallowed;
 
 pub use cancellable::{Cancellable, WithCancel};
 pub use leaf::{AwaitedTasks, Awaiting, Leaf, Resumed};
 pub use scope::{Outside, Scope, ScopeId};
+pub use unswallowed::{Unswallowed, unswallowed};

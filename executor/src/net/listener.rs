@@ -4,7 +4,7 @@ use super::protocol::{Connections, Tcp, Unix};
 use super::registered::{Registered, Tried, Waiting};
 use super::stream::Stream;
 use crate::cancel::Awaiting;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::reactor::Way;
 use crate::time::{Instant, Timer};
 use futures_core as futures;
@@ -131,7 +131,13 @@ impl<P: Connections> Listener<P> {
     }
 }
 
-fn is_exhaustion(error: &io::Error) -> bool {
+/// Whether an [`accept`](Listener::accept) has failed because the program or the system has run out of something:
+/// descriptors, buffers or memory. The connection is still there, and a later `accept` may get it.
+pub fn is_exhaustion(error: &Error) -> bool {
+    error.downcast_ref().is_some_and(means_exhaustion)
+}
+
+fn means_exhaustion(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
 }
 
@@ -195,7 +201,7 @@ impl<P: Connections> Future for Accept<'_, P> {
         let result = ready!(polled);
         match &result {
             Ok(_) => listener.exhaustion.set(None),
-            Err(error) if error.downcast_ref().is_some_and(is_exhaustion) => listener.exhausted(),
+            Err(error) if is_exhaustion(error) => listener.exhausted(),
             Err(_) => {}
         }
         Poll::Ready(result.map(|(io, peer)| (Stream::from_io(io), peer)))

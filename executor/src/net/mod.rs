@@ -67,7 +67,7 @@ mod unix_stream;
 
 pub use connect::Connect;
 pub use datagram::{Datagram, UdpSocket, UnixDatagram};
-pub use listener::{Incoming, Listener, TcpListener, UnixListener};
+pub use listener::{Incoming, Listener, TcpListener, UnixListener, is_exhaustion};
 pub use lookup::{Destination, LookupHost, Target, lookup_host};
 pub use protocol::{Addresses, Connections, Messages, Tcp, Udp, Unix};
 pub use split::{Closing, NotOfOneStream, OwnedReadHalf, OwnedWriteHalf, ReadHalf, Shared, WriteHalf};
