@@ -305,24 +305,36 @@ fn what_hyper_wants_to_have_run_is_a_task_with_a_name() {
     });
 }
 
-/// Serves one connection with `hyper::serve`, and answers each request with its path.
-async fn serve_until(listener: TcpListener, stop: impl Future<Output = ()>) -> Result<()> {
+/// Ready once the flag is up, without a leaf of homing's: see `hyper::serve`.
+async fn raised(flag: Rc<Cell<bool>>) {
+    while !flag.get() {
+        HyperTimer.sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// Serves one connection with `hyper::serve`, until the flag is up, and answers each request with its path.
+async fn serve_until(listener: TcpListener, stop: Rc<Cell<bool>>) -> Result<()> {
     let (stream, _) = listener.accept().await?;
-    let answer = service_fn(async |request: Request<Incoming>| {
-        if request.uri().path() == "/slow" {
-            sleep(Duration::from_millis(30)).await?;
+    let in_hand = stop.clone();
+    let answer = service_fn(|request: Request<Incoming>| {
+        let in_hand = in_hand.clone();
+        async move {
+            if request.uri().path() == "/slow" {
+                in_hand.set(true);
+                sleep(Duration::from_millis(20)).await?;
+            }
+            Ok::<_, Error>(Response::new(Full::<Bytes>::from(request.uri().path().to_owned())))
         }
-        Ok::<_, Error>(Response::new(Full::<Bytes>::from(request.uri().path().to_owned())))
     });
     let connection = server::conn::http1::Builder::new().serve_connection(stream, answer);
-    serve(connection, stop, server::conn::http1::Connection::graceful_shutdown).await
+    serve(connection, raised(stop), server::conn::http1::Connection::graceful_shutdown).await
 }
 
 #[test]
 fn a_connection_that_is_cancelled_while_it_idles_ends_cancelled() {
     in_runtime(async {
         let (listener, address) = bind()?;
-        let server = spawn(serve_until(listener, pending()));
+        let server = spawn(serve_until(listener, Rc::default()));
         let (mut sender, connection) = connect(address).await?;
         let response = sender.send_request(get("/once")).await?;
         assert_eq!(response.into_body().collect().await?.to_bytes(), "/once");
@@ -345,7 +357,7 @@ fn a_connection_in_a_group_that_is_cancelled_while_it_idles_lets_the_group_end()
             Ok((sender, connection))
         });
         let ended = homing::TaskGroup::new().run_until_cancelled(async |tg| {
-            let server = tg.spawn(serve_until(listener, pending()));
+            let server = tg.spawn(serve_until(listener, Rc::default()));
             let kept = client.await?;
             sleep(Duration::from_millis(2)).await?;
             tg.cancel();
@@ -362,9 +374,7 @@ fn a_connection_in_a_group_that_is_cancelled_while_it_idles_lets_the_group_end()
 fn a_connection_that_is_told_to_stop_answers_the_request_in_hand() {
     in_runtime(async {
         let (listener, address) = bind()?;
-        let server = spawn(serve_until(listener, async {
-            HyperTimer.sleep(Duration::from_millis(10)).await;
-        }));
+        let server = spawn(serve_until(listener, Rc::default()));
         let (mut sender, connection) = connect(address).await?;
         let response = sender.send_request(get("/slow")).await?;
         assert_eq!(response.headers()["connection"], "close");
@@ -380,11 +390,11 @@ fn a_connection_that_is_told_to_stop_answers_the_request_in_hand() {
 fn a_connection_that_idles_ends_at_once_when_it_is_told_to_stop() {
     in_runtime(async {
         let (listener, address) = bind()?;
-        let server = spawn(serve_until(listener, async {
-            HyperTimer.sleep(Duration::from_millis(10)).await;
-        }));
+        let stop = Rc::new(Cell::new(false));
+        let server = spawn(serve_until(listener, stop.clone()));
         let (mut sender, connection) = connect(address).await?;
         sender.send_request(get("/once")).await?.into_body().collect().await?;
+        stop.set(true);
         server.await?;
         connection.await
     });
