@@ -40,6 +40,7 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
+use std::time::Duration;
 
 /// Polls between two looks at the clock and the reactor while there is work.
 pub(crate) const LOOK_EVERY: u32 = 64;
@@ -116,6 +117,7 @@ pub(crate) struct Settings {
     pub(crate) blocking: BlockingOptions,
     pub(crate) observers: Vec<Box<dyn Observer>>,
     pub(crate) count_polls: bool,
+    pub(crate) grain: Duration,
 }
 
 impl Settings {
@@ -154,7 +156,7 @@ impl Core {
             debug: settings.debug,
             numbers: Cell::new(0),
             until_look: Cell::new(LOOK_EVERY),
-            crowd: Crowd::default(),
+            crowd: Crowd::new(settings.grain),
             phase: Cell::new(Phase::Idle),
             rung: Cell::new(false),
             watch,

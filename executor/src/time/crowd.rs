@@ -17,27 +17,35 @@
 
 use crate::clock::Nanos;
 use std::cell::Cell;
+use std::time::Duration;
 
-/// For so long after a crowd was served nobody is woken for a deadline. It is what Linux puts off a thread's sleep by,
-/// if it is not told otherwise (`PR_SET_TIMERSLACK`).
-pub(crate) const GRAIN: Nanos = 50_000;
+/// The grain, unless the program says otherwise. It is what Linux puts off a thread's sleep by, if it is not told otherwise
+/// (`PR_SET_TIMERSLACK`).
+pub(crate) const GRAIN: Duration = Duration::from_micros(50);
 
 /// As many timers at once are a crowd.
 const CROWD: u32 = 2;
 
 /// When the next timers may be served.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Crowd {
+    /// For so long after a crowd was served nobody is woken for a deadline.
+    grain: Nanos,
     /// Long past, unless a crowd was served just now.
     not_before: Cell<Nanos>,
 }
 
 impl Crowd {
+    pub(crate) fn new(grain: Duration) -> Crowd {
+        let grain = Nanos::try_from(grain.as_nanos()).unwrap_or(Nanos::MAX);
+        Crowd { grain, not_before: Cell::new(0) }
+    }
+
     /// So many timers were due by now, and have been served.
     #[inline]
     pub(crate) fn served(&self, timers: u32, now: Nanos) {
         if timers >= CROWD {
-            self.not_before.set(now.saturating_add(GRAIN));
+            self.not_before.set(now.saturating_add(self.grain));
         }
     }
 
@@ -52,9 +60,11 @@ impl Crowd {
 mod tests {
     use super::*;
 
+    const GRAIN: Nanos = 50_000;
+
     #[test]
     fn a_timer_alone_is_served_to_the_nanosecond() {
-        let crowd = Crowd::default();
+        let crowd = Crowd::new(Duration::from_nanos(GRAIN));
         assert_eq!(crowd.alarm(1_003), 1_003);
         crowd.served(1, 1_003);
         assert_eq!(crowd.alarm(1_004), 1_004);
@@ -62,7 +72,7 @@ mod tests {
 
     #[test]
     fn who_follows_upon_a_crowd_waits_for_the_next_one_and_at_most_a_grain() {
-        let crowd = Crowd::default();
+        let crowd = Crowd::new(Duration::from_nanos(GRAIN));
         crowd.served(2, 1_000);
         assert_eq!(crowd.alarm(1_001), 1_000 + GRAIN);
         assert_eq!(crowd.alarm(1_000 + GRAIN + 1), 1_000 + GRAIN + 1);
@@ -72,8 +82,15 @@ mod tests {
     }
 
     #[test]
+    fn without_a_grain_nobody_waits() {
+        let crowd = Crowd::new(Duration::ZERO);
+        crowd.served(7, 1_000);
+        assert_eq!(crowd.alarm(1_001), 1_001);
+    }
+
+    #[test]
     fn at_the_end_of_time_a_crowd_waits_no_longer_than_that() {
-        let crowd = Crowd::default();
+        let crowd = Crowd::new(Duration::from_nanos(GRAIN));
         crowd.served(7, Nanos::MAX - 1);
         assert_eq!(crowd.alarm(Nanos::MAX - 1), Nanos::MAX);
     }

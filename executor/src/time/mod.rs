@@ -8,7 +8,7 @@ mod sleep;
 mod timer;
 mod yield_now;
 
-pub(crate) use crowd::Crowd;
+pub(crate) use crowd::{Crowd, GRAIN};
 pub(crate) use deadlines::{Deadlines, Wakes};
 pub use instant::Instant;
 pub use interval::{Interval, MissedTicks, interval, interval_at};

@@ -11,7 +11,8 @@ use std::time::Duration;
 /// operating system's clock, of which a virtual one knows nothing. Zero gives way once, and arms no timer.
 ///
 /// Never shorter than asked; longer by what it takes the loop to get to it, and where timers come due thick and fast, by up
-/// to 50 µs, so that they are served together. Very long ones end with the clock, in some 584 years.
+/// to 50 µs, so that they are served together ([`timer_grain`](crate::runtime::Builder::timer_grain)). Very long ones end with
+/// the clock, in some 584 years.
 ///
 /// # Errors
 ///
