@@ -36,7 +36,7 @@
 //! | run a program | [`run`], [`Runner`], [`Runtime`], [`Builder`], [`Handle`] |
 //! | spawn tasks, hold on to them | [`spawn`], [`task()`], [`Task`], [`TaskRef`], [`SharedTask`] |
 //! | wait for them together | [`task_group`], [`TaskGroup`], [`scope()`]; [`gather()`], [`wait()`], [`as_completed`], [`race()`], [`shield()`] |
-//! | run what blocks a thread | [`spawn_blocking`], [`blocking`] |
+//! | run what blocks a thread, use files | [`spawn_blocking`], [`blocking`]; [`fs`] |
 //! | have values that belong to a task | [`TaskLocal`], [`Context`] |
 //! | limit time, pass time | [`timeout`], [`timeout_scope`], [`wait_for`], [`sleep`], [`time`] |
 //! | share things among tasks | [`sync`] |
@@ -71,7 +71,7 @@ pub use homing_executor::task::{
 };
 pub use homing_executor::time::{Instant, sleep, sleep_until, yield_now};
 pub use homing_executor::{
-    Unhandled, blocking, cancel, error, introspect, locals, observe, runtime, task, time,
+    Unhandled, blocking, cancel, error, fs, introspect, locals, observe, runtime, task, time,
 };
 #[cfg(unix)]
 pub use homing_executor::{io, net, process, signal};

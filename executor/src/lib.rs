@@ -27,6 +27,7 @@ mod waker;
 pub mod blocking;
 pub mod cancel;
 pub mod error;
+pub mod fs;
 #[cfg(all(unix, feature = "hyper"))]
 pub mod hyper;
 pub mod introspect;

@@ -172,6 +172,35 @@ fn a_job_in_line_is_taken_out_when_its_task_is_cancelled() {
 }
 
 #[test]
+fn a_job_that_must_take_place_does_whatever_happens_to_those_who_wait() {
+    let options = BlockingOptions::new().threads(1);
+    Builder::new()
+        .blocking(options)
+        .build()
+        .run(async {
+            let (job, began, end) = held_job::<()>();
+            let first = spawn_blocking(job);
+            began.wait();
+            let done = Count::default();
+            let (guards, job) = ((done.guard(), done.guard()), |guard: Counted| move || Ok(drop(guard)));
+            let waiter = homing::spawn(spawn_blocking(job(guards.0)).in_any_case());
+            drop(spawn_blocking(job(guards.1)).in_any_case());
+            homing::yield_now().await?;
+            waiter.cancel();
+            homing::yield_now().await?;
+            assert!(!waiter.is_finished());
+            assert_eq!(done.get(), 0);
+            end.send(Ok(())).unwrap();
+            assert!(waiter.await.unwrap_err().is_cancelled());
+            first.await?;
+            spawn_blocking(|| Ok(())).await?;
+            assert_eq!(done.get(), 2);
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
 fn a_cancelled_await_waits_for_the_running_job_and_keeps_its_value() {
     run(async {
         let (job, began, end) = held_job();

@@ -5,7 +5,7 @@
 //! | Begun   | the job has ended                         | Over    | its result                            |
 //! | Begun   | a cancel; it was in line, and is taken out | Failed  | `Cancelled`                           |
 //! | Begun   | a cancel; it runs, and may be abandoned   | Failed  | `Cancelled`                           |
-//! | Begun   | a cancel; it runs                         | Begun   | nothing yet: it is asked to stop      |
+//! | Begun   | a cancel; it runs, or must                | Begun   | nothing yet; it may be asked to stop  |
 //! | Begun   | the same, and now it has ended            | Kept    | `Cancelled`, the value is kept        |
 //! | Kept    | awaited again                             | Over    | the value                             |
 //! | Failed  | awaited again                             | Failed  | the same once more                    |
@@ -38,6 +38,7 @@ use std::task::{Context, Poll};
 ///   `&mut`) gives it; an error is kept beside the `Cancelled`.
 /// * **Unless it may be [abandoned](Blocking::abandon_on_cancel)**: then the await gives `Cancelled` at once. The job runs to
 ///   its end alone; its value is dropped, its error goes to the hook for unhandled errors.
+/// * **If it must take place** ([`in_any_case`](Blocking::in_any_case)), it also stays in line, and runs.
 /// * **The handle dropped**, as in a `select!`, is the same: in line, it is taken out; running, it is abandoned.
 ///   [`detach`](Blocking::detach) lets it run in any case.
 ///
@@ -128,6 +129,8 @@ enum Stage<T> {
 enum OnCancel {
     Wait,
     Abandon,
+    /// As `Wait`, and it is not taken out of line either.
+    Insist,
 }
 
 /// The hold on a job that is in line, running, or has ended unseen.
@@ -169,6 +172,20 @@ impl<T> Blocking<T> {
         self
     }
 
+    /// Lets the job run in any case: cancelled while it is in line, it stays there, and the await waits for its end. The handle
+    /// dropped, it is [detached](Blocking::detach).
+    ///
+    /// For what has been promised to somebody, and must take place although its caller is cancelled.
+    pub fn in_any_case(mut self) -> Self {
+        self.on_cancel = OnCancel::Insist;
+        self
+    }
+
+    /// Whether the await has given `Cancelled`, and has the value all the same.
+    pub(crate) fn has_kept(&self) -> bool {
+        matches!(self.stage, Stage::Kept(_))
+    }
+
     /// Lets the job run in any case, and nobody await it. Its value is dropped; its error, or panic, goes to the hook for
     /// unhandled errors.
     pub fn detach(mut self) {
@@ -192,9 +209,18 @@ impl<T> Blocking<T> {
     /// The task was cancelled. Returns what the await gives now; `None` if the job's end is to be waited for.
     fn give_up(&mut self, cancelled: Cancelled) -> Option<Error> {
         let Stage::Begun(ticket) = &self.stage else { return Some(cancelled.into()) };
-        ticket.slot.ask_to_stop();
-        let abandons = self.on_cancel == OnCancel::Abandon && !ticket.slot.is_done();
-        if ticket.withdraw() || abandons {
+        let gives_up = match self.on_cancel {
+            OnCancel::Insist => false,
+            OnCancel::Wait => {
+                ticket.slot.ask_to_stop();
+                ticket.withdraw()
+            }
+            OnCancel::Abandon => {
+                ticket.slot.ask_to_stop();
+                ticket.withdraw() || !ticket.slot.is_done()
+            }
+        };
+        if gives_up {
             self.leaf.unpark();
             let error = Error::from(cancelled);
             let failed = Stage::Failed(error.clone());
@@ -285,10 +311,13 @@ impl<T> Future for Blocking<T> {
 impl<T> Drop for Blocking<T> {
     fn drop(&mut self) {
         if let Stage::Begun(ticket) = std::mem::replace(&mut self.stage, Stage::Over) {
-            ticket.slot.ask_to_stop();
-            if !ticket.withdraw() {
-                ticket.detach();
+            if self.on_cancel != OnCancel::Insist {
+                ticket.slot.ask_to_stop();
+                if ticket.withdraw() {
+                    return;
+                }
             }
+            ticket.detach();
         }
     }
 }
