@@ -42,6 +42,12 @@ struct Troubleshooting;
 #[doc = include_str!("../docs/src/sockets.md")]
 #[cfg(all(unix, feature = "hyper"))]
 struct Sockets;
+#[doc = include_str!("../docs/src/blocking.md")]
+#[cfg(unix)]
+struct Blocking;
+#[doc = include_str!("../docs/src/processes.md")]
+#[cfg(unix)]
+struct Processes;
 #[doc = include_str!("../docs/src/testing.md")]
 #[cfg(feature = "testing")]
 struct Testing;

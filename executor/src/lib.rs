@@ -1,4 +1,4 @@
-//! The executor of homing: the loop, the waker, tasks, cancellation, the clock and sockets.
+//! The executor of homing: the loop, the waker, tasks, cancellation, the clock, sockets, threads and processes.
 //!
 //! Programs use it through the facade, `homing`. This is the map for readers; each module opens with its idea.
 //!
@@ -10,6 +10,7 @@
 //!   └ outpost  other threads ◄──── remote, waker: the way back        hook     what nobody else has seen
 //!     introspect  who waits for whom    observe  who is told of it    locals   values that belong to a task
 //!      └ outside  where another process finds that
+//!     blocking, fs  threads, files      process, signal  other programs, and what they send
 //! ```
 #![allow(unsafe_code)]
 
