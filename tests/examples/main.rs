@@ -57,8 +57,8 @@ examples! {
     workers             "../../examples/workers.rs"
 }
 
-/// Examples that are no part of the chapter.
-const OTHERS: [&str; 2] = ["parity", "parity_table"];
+/// Examples that are no part of the chapter. `tests/programs.rs` runs the last two.
+const OTHERS: [&str; 4] = ["parity", "parity_table", "port_scanner", "supervisor"];
 
 const CHAPTER: &str = "docs/src/cookbook.md";
 
