@@ -48,6 +48,9 @@ struct Blocking;
 #[doc = include_str!("../docs/src/processes.md")]
 #[cfg(unix)]
 struct Processes;
+#[doc = include_str!("../docs/src/recording.md")]
+#[cfg(feature = "record")]
+struct Recording;
 #[doc = include_str!("../docs/src/testing.md")]
 #[cfg(feature = "testing")]
 struct Testing;

@@ -45,6 +45,7 @@
 //! | run other programs, hear signals | `process`, `signal`, on Unix |
 //! | handle errors | [`Error`], [`ExceptionGroup`], [`Except`], [`Cancelled`], [`TimedOut`], [`Panicked`], [`Interrupted`] |
 //! | hear of what nobody has handled, or was used wrongly | [`Unhandled`], [`Builder::on_unhandled`]; [`RuntimeError`] |
+//! | see what tasks did, and when | with the feature `record`: `record` |
 //! | test, in virtual time, on a network in memory | with the feature `testing`: `testing` |
 //! | see which task waits for what, and where | [`introspect`]: call graphs, and a table of all tasks |
 //! | be told of spawns, polls, wakes, cancels; count them | [`observe`], [`Builder::observe`], [`Runtime::metrics`] |
@@ -86,5 +87,7 @@ pub use homing_group::{
     Served, Server, Start, StartWithTask, Started, Stopping, TaskGroup, Timeout, TimeoutScope, scope,
     task_group, timeout, timeout_at, timeout_scope,
 };
+#[cfg(feature = "record")]
+pub use homing_record as record;
 #[cfg(feature = "testing")]
 pub use homing_testing as testing;

@@ -14,6 +14,8 @@
 //!          timeout ── task group "page" ── user, orders, notifications, settings, recommendations
 //! ```
 //!
+//! With `--record time_line.html` what the tasks did is written to a page.
+//!
 //! With `--url` the services are somewhere else; `python3 -m http.server` in this example's `data` folder will do.
 
 mod client;
@@ -22,9 +24,11 @@ mod timeline;
 
 use clap::Parser;
 use client::{BadStatus, fetch};
-use homing::{Except, Instant, Result, TaskGroup, TimedOut, task_group, timeout};
+use homing::record::Record;
+use homing::{Builder, Except, Instant, Result, TaskGroup, TimedOut, task_group, timeout};
 use hyper::Uri;
 use serde_json::Value;
+use std::path::PathBuf;
 use std::time::Duration;
 use timeline::Timeline;
 
@@ -40,11 +44,19 @@ struct Arguments {
     /// Fetch from there instead of a server of our own, e.g. http://127.0.0.1:8000
     #[arg(long)]
     url: Option<Uri>,
+    /// Write a time line of all tasks to this file: .html, .svg, or .json for ui.perfetto.dev
+    #[arg(long)]
+    record: Option<PathBuf>,
 }
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    homing::run(async {
+    let builder = Builder::new();
+    let builder = match &arguments.record {
+        Some(path) => builder.record(path),
+        None => builder,
+    };
+    builder.build().run(async {
         task_group(async |tg| {
             let base = match arguments.url {
                 Some(url) => url,

@@ -106,7 +106,7 @@ impl ScopeEntry {
 }
 
 /// Which scope of which task. It may be over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ScopeId {
     pub(crate) task: u64,
     pub(crate) scope: u32,

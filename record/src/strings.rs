@@ -1,0 +1,32 @@
+//! Texts that occur again and again, kept once each.
+
+use serde::Serialize;
+use std::collections::HashMap;
+
+/// The number of a text.
+pub(crate) type Text = u32;
+
+/// See the [module](self).
+#[derive(Debug, Default, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Strings {
+    texts: Vec<String>,
+    #[serde(skip)]
+    numbers: HashMap<String, Text>,
+}
+
+impl Strings {
+    pub(crate) fn number(&mut self, text: &str) -> Text {
+        if let Some(number) = self.numbers.get(text) {
+            return *number;
+        }
+        let number = self.texts.len() as Text;
+        self.texts.push(text.to_owned());
+        self.numbers.insert(text.to_owned(), number);
+        number
+    }
+
+    pub(crate) fn text(&self, number: Text) -> &str {
+        &self.texts[number as usize]
+    }
+}
