@@ -11,68 +11,72 @@
 //! The format: [Trace Event Format](https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU),
 //! Google, 2016. Times are microseconds, with fractions.
 
-use crate::timeline::{Doing, Ended, Lane, Reason, TimeLine, Unit};
-use serde_json::{Value, json};
+use crate::json::{Json, Object, Written, to_string};
+use crate::timeline::{Doing, Ended, Lane, TimeLine, Unit};
 
 /// The thread id of the runtime's own lane; tasks follow.
 const RUNTIME: usize = 0;
 
 pub(crate) fn write(line: &TimeLine) -> String {
-    let writer = Writer { line, events: Vec::new() };
-    let trace = json!({
-        "displayTimeUnit": "ns",
-        "otherData": {
-            "recorded by": concat!("homing ", env!("CARGO_PKG_VERSION")),
-            "unit": line.unit,
-            "events left out": line.left_out,
-        },
-        "traceEvents": writer.all(),
-    });
-    trace.to_string()
+    let mut writer = Writer { line, events: Vec::new() };
+    writer.write();
+    let about = Object(&[
+        ("recorded by", &concat!("homing ", env!("CARGO_PKG_VERSION"))),
+        ("unit", &line.unit),
+        ("events left out", &line.left_out),
+    ]);
+    to_string(&Object(&[("displayTimeUnit", &"ns"), ("otherData", &about), ("traceEvents", &writer.events)]))
 }
 
 struct Writer<'a> {
     line: &'a TimeLine,
-    events: Vec<Value>,
+    events: Vec<Written>,
 }
 
-impl Writer<'_> {
-    fn all(mut self) -> Vec<Value> {
-        self.events.push(json!({"ph": "M", "pid": 1, "name": "process_name", "args": {"name": "homing"}}));
+/// Members of an event beside those that all have.
+type Members<'a> = &'a [(&'a str, &'a dyn Json)];
+
+impl<'a> Writer<'a> {
+    fn write(&mut self) {
+        self.put("M", RUNTIME, "process_name", &[("args", &Object(&[("name", &"homing")]))]);
         self.name(RUNTIME, "the runtime");
         for (from, to) in &self.line.sleeps {
-            self.slice(RUNTIME, "asleep", "sleep", *from, *to, json!({}));
+            self.slice(RUNTIME, "asleep", "sleep", (*from, *to), Object(&[]));
         }
         for (index, lane) in self.line.lanes.iter().enumerate() {
             self.lane(index, lane);
         }
         self.blocks();
         self.arrows();
-        self.events
+    }
+
+    fn put(&mut self, phase: &str, thread: usize, name: &str, more: Members<'_>) {
+        let mut members: Vec<(&str, &dyn Json)> =
+            vec![("ph", &phase), ("pid", &1_u32), ("tid", &thread), ("name", &name)];
+        members.extend(more);
+        self.events.push(Written(to_string(&Object(&members))));
     }
 
     fn name(&mut self, thread: usize, name: &str) {
-        let named = |what: &str, key: &str, value: Value| json!({"ph": "M", "pid": 1, "tid": thread, "name": what, "args": {key: value}});
-        self.events.push(named("thread_name", "name", name.into()));
-        self.events.push(named("thread_sort_index", "sort_index", thread.into()));
+        self.put("M", thread, "thread_name", &[("args", &Object(&[("name", &name)]))]);
+        self.put("M", thread, "thread_sort_index", &[("args", &Object(&[("sort_index", &thread)]))]);
     }
 
     fn lane(&mut self, index: usize, lane: &Lane) {
         let thread = thread(index);
         self.name(thread, &format!("{}{}", "  ".repeat(lane.depth), lane.name));
         for segment in &lane.segments {
-            let what = segment.what.map(|what| self.line.strings.text(what));
             let (name, category) = match segment.kind {
                 Doing::Ready => ("in line".to_owned(), "ready"),
                 Doing::Poll => ("poll".to_owned(), "poll"),
-                Doing::Wait => (format!("awaits {}", what.unwrap_or("something")), "wait"),
+                Doing::Wait => (format!("awaits {}", self.text(segment.what).unwrap_or("something")), "wait"),
             };
-            let place = segment.place.map(|place| self.line.strings.text(place));
-            self.slice(thread, &name, category, segment.from, segment.to, json!({"place": place}));
+            let place = self.text(segment.place);
+            self.slice(thread, &name, category, (segment.from, segment.to), Object(&[("place", &place)]));
         }
         for (at, why) in &lane.requests {
-            let args = json!({"why": self.line.strings.text(*why)});
-            self.instant(thread, "asked to cancel", *at, args);
+            let why = self.line.strings.text(*why);
+            self.instant(thread, "asked to cancel", *at, Object(&[("why", &why)]));
         }
         if let Some(at) = lane.to {
             let outcome = match lane.outcome {
@@ -81,60 +85,52 @@ impl Writer<'_> {
                 Ended::Cancelled => "ended cancelled",
                 Ended::NotYet => "has not ended",
             };
-            let args = json!({
-                "error": lane.error.map(|error| self.line.strings.text(error)),
-                "future": self.line.strings.text(lane.type_name),
-                "spawned at": lane.place.map(|place| self.line.strings.text(place)),
-                "id": lane.id,
-            });
+            let future = self.line.strings.text(lane.type_name);
+            let (error, place) = (self.text(lane.error), self.text(lane.place));
+            let args =
+                Object(&[("error", &error), ("future", &future), ("spawned at", &place), ("id", &lane.id)]);
             self.instant(thread, outcome, at, args);
         }
     }
 
-    fn slice(&mut self, thread: usize, name: &str, category: &str, from: u64, to: u64, args: Value) {
+    fn slice(&mut self, thread: usize, name: &str, category: &str, (from, to): (u64, u64), args: Object<'_>) {
         let (at, took) = (self.micros(from), self.micros(to - from));
-        self.events.push(json!({
-            "ph": "X", "pid": 1, "tid": thread, "name": name, "cat": category, "ts": at, "dur": took, "args": args,
-        }));
+        self.put("X", thread, name, &[("cat", &category), ("ts", &at), ("dur", &took), ("args", &args)]);
     }
 
-    fn instant(&mut self, thread: usize, name: &str, at: u64, args: Value) {
+    fn instant(&mut self, thread: usize, name: &str, at: u64, args: Object<'_>) {
         let at = self.micros(at);
-        self.events.push(json!({
-            "ph": "i", "s": "t", "pid": 1, "tid": thread, "name": name, "ts": at, "args": args,
-        }));
+        self.put("i", thread, name, &[("s", &"t"), ("ts", &at), ("args", &args)]);
     }
 
     fn blocks(&mut self) {
         for (id, block) in self.line.blocks.iter().enumerate() {
-            let text = |text: u32| self.line.strings.text(text);
-            let kind = text(block.kind);
-            let name = block.name.map_or_else(|| kind.to_owned(), |name| format!("{kind} '{}'", text(name)));
-            let args = json!({"task": self.line.lanes[block.lane].name, "place": block.place.map(text)});
+            let kind = self.line.strings.text(block.kind);
+            let name =
+                self.text(block.name).map_or_else(|| kind.to_owned(), |name| format!("{kind} '{name}'"));
+            let (task, place) = (&self.line.lanes[block.lane].name, self.text(block.place));
             for (phase, at) in [("b", block.from), ("e", block.to)] {
                 let at = self.micros(at);
-                self.events.push(json!({
-                    "ph": phase, "pid": 1, "tid": thread(block.lane), "cat": "scope", "id": id, "name": name,
-                    "ts": at, "args": args,
-                }));
+                let args = Object(&[("task", task), ("place", &place)]);
+                let members: Members<'_> = &[("cat", &"scope"), ("id", &id), ("ts", &at), ("args", &args)];
+                self.put(phase, thread(block.lane), &name, members);
             }
         }
     }
 
     fn arrows(&mut self) {
         for (id, arrow) in self.line.arrows.iter().enumerate() {
-            let name = match arrow.kind {
-                Reason::Spawn => "spawn",
-                Reason::Wake => "wake",
-                Reason::Cancel => "cancel",
-            };
+            let name = arrow.kind.as_str();
             for (phase, lane, at) in [("s", arrow.lane, arrow.at), ("f", arrow.to_lane, arrow.to)] {
                 let at = self.micros(at);
-                self.events.push(json!({
-                    "ph": phase, "bp": "e", "pid": 1, "tid": thread(lane), "cat": name, "name": name, "id": id, "ts": at,
-                }));
+                let members: Members<'_> = &[("bp", &"e"), ("cat", &name), ("id", &id), ("ts", &at)];
+                self.put(phase, thread(lane), name, members);
             }
         }
+    }
+
+    fn text(&self, number: Option<u32>) -> Option<&'a str> {
+        number.map(|number| self.line.strings.text(number))
     }
 
     /// A step is shown as a microsecond.

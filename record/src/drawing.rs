@@ -1,6 +1,6 @@
 //! The drawing: everything at once, in SVG. For programs of some dozen tasks, and for books.
 
-use crate::timeline::{Arrow, Block, Doing, Ended, Lane, Reason, TimeLine, Unit};
+use crate::timeline::{Arrow, Block, Doing, Ended, Lane, TimeLine, Unit};
 use std::fmt::Write;
 
 const NAMES: f64 = 150.0;
@@ -167,11 +167,7 @@ impl Drawing<'_> {
     }
 
     fn arrow(&mut self, arrow: &Arrow) {
-        let class = match arrow.kind {
-            Reason::Spawn => "spawn",
-            Reason::Wake => "wake",
-            Reason::Cancel => "cancel",
-        };
+        let class = arrow.kind.as_str();
         let down = arrow.to_lane >= arrow.lane;
         let (from, to) = (self.x(arrow.at), self.x(arrow.to));
         let from_y = y(arrow.lane) + ROW / 2.0;

@@ -38,6 +38,7 @@
 
 mod chrome;
 mod drawing;
+mod json;
 mod layout;
 mod page;
 mod recorder;

@@ -1,17 +1,15 @@
 //! Texts that occur again and again, kept once each.
 
-use serde::Serialize;
+use crate::json::Json;
 use std::collections::HashMap;
 
 /// The number of a text.
 pub(crate) type Text = u32;
 
 /// See the [module](self).
-#[derive(Debug, Default, Serialize)]
-#[serde(transparent)]
+#[derive(Debug, Default)]
 pub(crate) struct Strings {
     texts: Vec<String>,
-    #[serde(skip)]
     numbers: HashMap<String, Text>,
 }
 
@@ -28,5 +26,11 @@ impl Strings {
 
     pub(crate) fn text(&self, number: Text) -> &str {
         &self.texts[number as usize]
+    }
+}
+
+impl Json for Strings {
+    fn write(&self, json: &mut String) {
+        self.texts.write(json);
     }
 }

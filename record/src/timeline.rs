@@ -9,11 +9,11 @@
 //!
 //! Times are nanoseconds since the recording began, or [steps](super::Recorder::steps).
 
+use crate::json::{Json, Object};
 use crate::strings::{Strings, Text};
-use serde::Serialize;
 
 /// See the [module](self).
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default)]
 pub(crate) struct TimeLine {
     pub(crate) unit: Unit,
     /// When the recording ended.
@@ -28,8 +28,7 @@ pub(crate) struct TimeLine {
 }
 
 /// What times are counted in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Unit {
     #[default]
     Nanoseconds,
@@ -37,7 +36,7 @@ pub(crate) enum Unit {
 }
 
 /// One task.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub(crate) struct Lane {
     pub(crate) id: String,
     pub(crate) name: String,
@@ -60,8 +59,7 @@ pub(crate) struct Lane {
 }
 
 /// How a task ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
     NotYet,
     Value,
@@ -70,7 +68,7 @@ pub(crate) enum Ended {
 }
 
 /// What a task did for some time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Segment {
     pub(crate) kind: Doing,
     pub(crate) from: u64,
@@ -81,8 +79,7 @@ pub(crate) struct Segment {
 }
 
 /// See [`Segment`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Doing {
     /// In line for its turn.
     Ready,
@@ -93,7 +90,7 @@ pub(crate) enum Doing {
 }
 
 /// A scope: from one lane to another, for some time.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub(crate) struct Block {
     /// The lane of the task that is in it.
     pub(crate) lane: usize,
@@ -109,7 +106,7 @@ pub(crate) struct Block {
 }
 
 /// From one task, at one time, to another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Arrow {
     pub(crate) kind: Reason,
     pub(crate) lane: usize,
@@ -119,10 +116,127 @@ pub(crate) struct Arrow {
 }
 
 /// Why there is an arrow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reason {
     Spawn,
     Wake,
     Cancel,
+}
+
+impl Json for TimeLine {
+    fn write(&self, json: &mut String) {
+        let Self { unit, end, left_out, strings, lanes, blocks, arrows, sleeps } = self;
+        Object(&[
+            ("unit", unit),
+            ("end", end),
+            ("left_out", left_out),
+            ("strings", strings),
+            ("lanes", lanes),
+            ("blocks", blocks),
+            ("arrows", arrows),
+            ("sleeps", sleeps),
+        ])
+        .write(json);
+    }
+}
+
+impl Json for Lane {
+    fn write(&self, json: &mut String) {
+        let Self { id, name, type_name, place, parent, depth, from, to, outcome, error, .. } = self;
+        Object(&[
+            ("id", id),
+            ("name", name),
+            ("type", type_name),
+            ("place", place),
+            ("parent", parent),
+            ("depth", depth),
+            ("from", from),
+            ("to", to),
+            ("outcome", outcome),
+            ("error", error),
+            ("segments", &self.segments),
+            ("requests", &self.requests),
+        ])
+        .write(json);
+    }
+}
+
+impl Json for Segment {
+    fn write(&self, json: &mut String) {
+        let Self { kind, from, to, what, place } = self;
+        Object(&[("kind", kind), ("from", from), ("to", to), ("what", what), ("place", place)]).write(json);
+    }
+}
+
+impl Json for Block {
+    fn write(&self, json: &mut String) {
+        let Self { lane, last, parent, kind, name, place, from, to } = self;
+        Object(&[
+            ("lane", lane),
+            ("last", last),
+            ("parent", parent),
+            ("kind", kind),
+            ("name", name),
+            ("place", place),
+            ("from", from),
+            ("to", to),
+        ])
+        .write(json);
+    }
+}
+
+impl Json for Arrow {
+    fn write(&self, json: &mut String) {
+        let Self { kind, lane, at, to_lane, to } = self;
+        Object(&[("kind", kind), ("lane", lane), ("at", at), ("to_lane", to_lane), ("to", to)]).write(json);
+    }
+}
+
+impl Json for Unit {
+    fn write(&self, json: &mut String) {
+        let word = match self {
+            Unit::Nanoseconds => "nanoseconds",
+            Unit::Steps => "steps",
+        };
+        word.write(json);
+    }
+}
+
+impl Json for Ended {
+    fn write(&self, json: &mut String) {
+        let word = match self {
+            Ended::NotYet => "not yet",
+            Ended::Value => "value",
+            Ended::Failed => "failed",
+            Ended::Cancelled => "cancelled",
+        };
+        word.write(json);
+    }
+}
+
+impl Json for Doing {
+    fn write(&self, json: &mut String) {
+        let word = match self {
+            Doing::Ready => "ready",
+            Doing::Poll => "poll",
+            Doing::Wait => "wait",
+        };
+        word.write(json);
+    }
+}
+
+impl Json for Reason {
+    fn write(&self, json: &mut String) {
+        self.as_str().write(json);
+    }
+}
+
+impl Reason {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Reason::Spawn => "spawn",
+            Reason::Wake => "wake",
+            Reason::Cancel => "cancel",
+        }
+    }
 }

@@ -237,7 +237,7 @@ function drawRuler() {
 function describe(index, time) {
   const lane = lanes[index];
   if (!lane || time > (lane.to ?? line.end) || time < lane.from) return null;
-  const words = [`${lane.name}   ${text(lane.type_name)}`];
+  const words = [`${lane.name}   ${text(lane.type)}`];
   if (lane.place !== null) words.push(`spawned at ${text(lane.place)}`);
   const segment = lane.segments[firstSegment(lane, time)];
   if (segment && segment.from <= time) {
@@ -253,7 +253,7 @@ function describe(index, time) {
       words.push(`in ${text(block.kind)}${name}${block.place === null ? "" : " at " + text(block.place)}`);
     }
   }
-  if (lane.outcome !== "notyet") {
+  if (lane.outcome !== "not yet") {
     const how = { value: "ended with a value", failed: "failed", cancelled: "ended cancelled" }[lane.outcome];
     words.push(`${how} at ${shown(lane.to)}${lane.error === null ? "" : ": " + text(lane.error)}`);
   } else words.push("had not ended when the recording did");
@@ -350,7 +350,7 @@ box("search").addEventListener("input", (event) => {
   const wanted = event.target.value.trim().toLowerCase();
   const has = (words) => words !== null && words !== undefined && words.toLowerCase().includes(wanted);
   found = wanted === "" ? null : new Set(lanes.flatMap((lane, index) =>
-    has(lane.name) || has(text(lane.place)) || has(text(lane.type_name)) || lane.segments.some((segment) => has(text(segment.place))) ? [index] : []));
+    has(lane.name) || has(text(lane.place)) || has(text(lane.type)) || lane.segments.some((segment) => has(text(segment.place))) ? [index] : []));
   if (found?.size) {
     view.row = Math.max(view.row, 13);
     view.scroll = Math.min(...found) * view.row - 60;
