@@ -748,10 +748,6 @@ fn a_runtime_counts_its_jobs() {
     assert_eq!(runtime.resources().jobs, 1);
     end.send(Ok(())).unwrap();
     runtime.block_on(task).unwrap();
-    let begin = Instant::now();
-    while runtime.resources().jobs > 0 && begin.elapsed() < STUCK {
-        thread::yield_now();
-    }
     assert_eq!(runtime.resources().jobs, 0);
 }
 

@@ -115,3 +115,22 @@ fn dropped_it_reports_the_error_and_what_is_left() {
     assert_eq!(reports.len(), 2, "{reports:?}");
     assert!(reports[0].contains("os error 24") && reports[1].contains("pending"), "{reports:?}");
 }
+
+#[test]
+fn a_child_that_cannot_be_listened_to_is_waited_for_when_it_can() {
+    let (builder, reports) = builder();
+    let runtime = builder.build();
+    let mut child = with_descriptors(|| homing::process::Command::new("sleep").arg("0.05").spawn()).unwrap();
+    let outcome = without_descriptors(|| runtime.block_on(child.wait()));
+    assert!(is_lack_of_descriptors(&outcome.unwrap_err()));
+    assert!(with_descriptors(|| runtime.block_on(child.wait())).unwrap().success());
+    reports.assert_none();
+}
+
+#[test]
+fn a_signal_that_cannot_be_listened_to_says_so() {
+    let outcome = without_descriptors(|| homing::signal::unix(homing::signal::SignalKind::USER_1));
+    let error = outcome.unwrap_err();
+    assert!(is_lack_of_descriptors(&error));
+    assert!(error.notes().any(|note| note.contains("SIGUSR1")), "{error:#}");
+}

@@ -9,6 +9,8 @@ use homing::signal::SignalKind;
 use homing::{Error, Result, timeout};
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use support::millis;
 
@@ -402,41 +404,75 @@ fn children() -> Option<Vec<u32>> {
     }
 }
 
-/// Whatever step of an exchange the cancel comes at, the child has ended, and been waited for, when the task has.
+/// A future whose task is asked to cancel at one of its polls: before it, so that the request is pending then, or after it,
+/// so that it finds what the poll has parked.
+struct CancelledAt<F> {
+    future: Pin<Box<F>>,
+    polls_left: usize,
+    moment: Moment,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Moment {
+    Before,
+    After,
+}
+
+impl<F: Future> Future for CancelledAt<F> {
+    type Output = (F::Output, usize);
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let is_due = |this: &Self, moment| this.moment == moment && this.polls_left == 0;
+        let cancel = || homing::current().unwrap().cancel();
+        if is_due(this, Moment::Before) {
+            cancel();
+        }
+        let polled = this.future.as_mut().poll(cx);
+        if is_due(this, Moment::After) && polled.is_pending() {
+            cancel();
+        }
+        // Wrapped around, it is due no more.
+        this.polls_left = this.polls_left.wrapping_sub(1);
+        polled.map(|output| (output, this.polls_left))
+    }
+}
+
+/// At whichever poll of an exchange the cancel comes, the child has ended, and been waited for, when the task has.
 #[test]
-fn a_cancel_at_every_step_of_an_exchange_leaves_no_process() {
-    run(async {
-        let input = vec![b'x'; 300_000];
-        for steps in 0.. {
-            let mut child = Command::new("cat")
-                .grace(millis(200))
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped())
-                .spawn()?;
-            let id = child.id();
+fn a_cancel_at_every_await_of_an_exchange_leaves_no_process() {
+    let input = vec![b'x'; 300_000];
+    for moment in [Moment::Before, Moment::After] {
+        for polls_left in 0.. {
             let said = input.clone();
-            let task = homing::spawn(async move {
-                let output = child.communicate(&said).await?;
-                // The handle goes with the task, also if it ends here.
-                drop(child);
-                Ok(output)
-            });
-            homing::sleep(Duration::from_micros(100 * steps)).await?;
-            let was_running = task.cancel();
-            match task.await {
-                Ok(output) => assert_eq!(output.stdout, input),
-                Err(error) => assert!(error.is_cancelled(), "{error:#}"),
-            }
-            is_gone(id).await?;
-            if !was_running || steps > 300 {
-                assert!(steps > 0);
-                return Ok(());
+            let was_cancelled = run(async move {
+                let mut child = Command::new("cat")
+                    .grace(millis(200))
+                    .stdin(Stdio::piped())
+                    .stdout(Stdio::piped())
+                    .stderr(Stdio::piped())
+                    .spawn()?;
+                let id = child.id();
+                let task = homing::spawn(async move {
+                    let exchange = Box::pin(child.communicate(&said));
+                    let (outcome, _) = CancelledAt { future: exchange, polls_left, moment }.await;
+                    // Before the handle is gone: by what the exchange itself does.
+                    assert!(!exists(id), "the child is still there");
+                    outcome
+                });
+                match task.await {
+                    Ok(output) => Ok(assert_eq!(output.stdout.len(), 300_000)).map(|()| false),
+                    Err(error) if error.is_cancelled() => Ok(true),
+                    Err(error) => Err(error),
+                }
+            })
+            .unwrap();
+            if !was_cancelled {
+                assert!(polls_left > 2, "{moment:?}: it was over after {polls_left} polls");
+                break;
             }
         }
-        Ok(())
-    })
-    .unwrap();
+    }
 }
 
 #[test]
@@ -508,7 +544,7 @@ fn a_child_of_somebody_elses_in_this_program_is_left_alone() {
 #[test]
 fn a_wait_outside_of_a_runtime_is_an_error_if_it_would_have_to_wait() {
     let mut child = endless().spawn().unwrap();
-    let polled = support::poll_once(std::pin::Pin::new(&mut child.wait()));
-    let std::task::Poll::Ready(Err(error)) = polled else { panic!() };
+    let polled = support::poll_once(Pin::new(&mut child.wait()));
+    let Poll::Ready(Err(error)) = polled else { panic!() };
     assert_eq!(error.downcast_ref(), Some(&homing::RuntimeError::NoRuntime));
 }

@@ -42,6 +42,8 @@ pub(super) struct Shared {
     thread_left: Condvar,
     /// How many jobs somebody awaits that have not been given yet.
     awaited: AtomicUsize,
+    /// How many jobs are in line or running.
+    unfinished: AtomicUsize,
     /// The way to the runtime's thread, for what is to be reported there.
     calls: Arc<Calls>,
 }
@@ -55,8 +57,6 @@ struct Line {
     next_thread: u64,
     /// Threads that wait for a job.
     idle: usize,
-    /// Jobs that are being run.
-    running: usize,
     /// The last thread that has ended by itself: the next one to do so joins it, so that no more than one is left behind.
     last_to_leave: Option<JoinHandle<()>>,
     /// The last try to start a thread has failed, and that was reported.
@@ -86,7 +86,6 @@ impl Pool {
             threads: HashMap::new(),
             next_thread: 1,
             idle: 0,
-            running: 0,
             last_to_leave: None,
             is_short: false,
             orphans: Vec::new(),
@@ -98,6 +97,7 @@ impl Pool {
             work_came: Condvar::new(),
             thread_left: Condvar::new(),
             awaited: AtomicUsize::new(0),
+            unfinished: AtomicUsize::new(0),
             calls,
         }))
     }
@@ -113,8 +113,7 @@ impl Pool {
 
     /// How many jobs are in line or running.
     pub(crate) fn jobs(&self) -> usize {
-        let line = self.0.lock();
-        line.jobs.len() + line.running
+        self.0.unfinished.load(Ordering::Relaxed)
     }
 
     /// The runtime ends: what is in line is run, what is running is waited for, as long as patience lasts. Then all is
@@ -164,12 +163,18 @@ impl Shared {
         self.awaited.fetch_sub(1, Ordering::Relaxed);
     }
 
+    /// A job has come to its end. Said before its task hears of it, who may ask then how many are left.
+    pub(super) fn note_ended(&self) {
+        self.unfinished.fetch_sub(1, Ordering::Relaxed);
+    }
+
     /// The runtime's thread: puts a job in line, and sees to it that there is somebody to run it. Returns its number.
     pub(super) fn submit(self: &Arc<Self>, work: Work) -> Result<u64> {
         let mut line = self.lock();
         let number = line.next_job;
         line.next_job += 1;
         line.jobs.insert(number, work);
+        self.unfinished.fetch_add(1, Ordering::Relaxed);
         if line.jobs.len() <= line.idle {
             self.work_came.notify_one();
             return Ok(number);
@@ -185,6 +190,7 @@ impl Shared {
         if line.threads.is_empty() {
             // (served): it would wait for ever.
             let refused = line.jobs.remove(&number);
+            self.note_ended();
             drop(line);
             life::contain(|| drop(refused));
             return Err(error);
@@ -199,7 +205,9 @@ impl Shared {
 
     /// Takes a job out of line, if no thread has.
     pub(super) fn withdraw(&self, number: u64) -> Option<Work> {
-        self.lock().jobs.remove(&number)
+        let work = self.lock().jobs.remove(&number)?;
+        self.note_ended();
+        Some(work)
     }
 
     fn start_thread(self: &Arc<Self>, line: &mut Line) -> io::Result<()> {
@@ -225,11 +233,9 @@ impl Shared {
         let mut line = self.lock();
         loop {
             if let Some((_, work)) = line.jobs.pop_first() {
-                line.running += 1;
                 drop(line);
                 work();
                 line = self.lock();
-                line.running -= 1;
                 continue;
             }
             if line.stage != Stage::Open {

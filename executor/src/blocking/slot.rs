@@ -151,6 +151,7 @@ impl<T: Send + 'static> Slot<T> {
             }
         };
         JOB.set(before);
+        pool.note_ended();
         if let Some(outcome) = self.complete(outcome) {
             self.discard(outcome, pool);
         }
