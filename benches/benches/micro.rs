@@ -5,7 +5,7 @@
 //! there to avoid. So the rounds are taken first, and criterion is handed what they gave, sample by sample.
 //! It does its statistics, remembers them (`--save-baseline`, `--baseline`) and tells what has changed; the
 //! iterations and seconds that it says it will take are those of the handing over, not those of the
-//! measurement.
+//! measurement. It knows times only: of messages in a second it is told what one takes.
 
 use criterion::{Bencher, BenchmarkGroup, Criterion, SamplingMode, measurement::WallTime};
 use homing_benches::cli;
@@ -40,7 +40,9 @@ fn bench(criterion: &mut Criterion, entry: &Entry, plan: Plan) {
     for (index, metric) in entry.metrics.iter().enumerate() {
         let name = metric.of(entry.name);
         // Criterion can show times: what is none, such as bytes, and may be zero, is left to the report.
-        let Some(nanos) = metric.nanos() else { continue };
+        if metric.nanos(1.0).is_none() {
+            continue;
+        }
         let mut group = criterion.benchmark_group(name);
         configure(&mut group);
         for (place, contestant) in entry.contestants.iter().enumerate() {
@@ -54,7 +56,7 @@ fn bench(criterion: &mut Criterion, entry: &Entry, plan: Plan) {
                     rounds[place].as_ref().unwrap_or_else(|reason| panic!("{}: {reason}", contestant.name));
                 hand_over(bencher, || {
                     turn += 1;
-                    rounds[turn % rounds.len()][index] * nanos
+                    metric.nanos(rounds[turn % rounds.len()][index]).expect("it is a time")
                 });
             });
         }

@@ -39,6 +39,14 @@ enum Command {
         #[arg(long, default_value = "target/benches")]
         out: PathBuf,
     },
+    /// Writes the pages of a run anew, from its report.json
+    Draw {
+        /// The report.json
+        run: PathBuf,
+        /// Where to
+        #[arg(long, default_value = "target/benches")]
+        out: PathBuf,
+    },
     /// Measures, and prints tables
     Measure {
         /// Only workloads whose name contains this
@@ -116,6 +124,7 @@ fn scale(name: &str) -> Result<Scale, String> {
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Report { filter, full, out } => write_report(&filter, full, &out),
+        Command::Draw { run, out } => draw(&run, &out),
         Command::Measure { filter, full } => {
             let results = report::measure(&filter, how_much(full));
             println!("{}\n{}", report::details(&results), report::summary(&results));
@@ -162,6 +171,12 @@ fn write_report(filter: &str, full: bool, out: &Path) -> Result<ExitCode, Box<dy
     report::write(&results, out)?;
     println!("{}", report::summary(&results));
     results.setting.misgivings().iter().for_each(|misgiving| println!("Mind: {misgiving}."));
+    println!("Written: report.html, report.md and report.json in {}", out.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn draw(run: &Path, out: &Path) -> Result<ExitCode, Box<dyn Error>> {
+    report::write(&report::read(run)?, out)?;
     println!("Written: report.html, report.md and report.json in {}", out.display());
     Ok(ExitCode::SUCCESS)
 }

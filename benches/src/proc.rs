@@ -1,6 +1,7 @@
 //! What Linux has noted down about this process, in `/proc`.
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 /// The memory of this process that is in RAM.
@@ -15,7 +16,7 @@ pub(crate) fn resident_bytes() -> usize {
 }
 
 /// What has been noted down about all threads but the one that asks.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Noted {
     /// How often they have given up the CPU to wait for something.
     pub(crate) sleeps: u64,
@@ -37,17 +38,48 @@ impl Noted {
             if Some(thread.file_name().as_os_str()) == me.file_name() {
                 continue;
             }
-            let read = |file: &str| fs::read_to_string(thread.path().join(file));
             // A thread may have ended since.
-            let (Ok(status), Ok(schedule)) = (read("status"), read("schedstat")) else { continue };
-            noted.sleeps += field(&status, "voluntary_ctxt_switches:").unwrap_or(0);
-            let nanos = schedule.split_whitespace().next().and_then(|nanos| nanos.parse().ok());
-            noted.cpu += Duration::from_nanos(nanos.unwrap_or(0));
+            let Some(one) = Noted::about(&thread.path()) else { continue };
+            noted.sleeps += one.sleeps;
+            noted.cpu += one.cpu;
         }
         noted
+    }
+
+    fn about(thread: &Path) -> Option<Noted> {
+        let read = |file: &str| fs::read_to_string(thread.join(file)).ok();
+        let (status, schedule) = (read("status")?, read("schedstat")?);
+        let nanos = schedule.split_whitespace().next().and_then(|nanos| nanos.parse().ok());
+        Some(Noted {
+            sleeps: field(&status, "voluntary_ctxt_switches:").unwrap_or(0),
+            cpu: Duration::from_nanos(nanos.unwrap_or(0)),
+        })
     }
 }
 
 fn field(status: &str, name: &str) -> Option<u64> {
     status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok())
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::thread;
+    use std::time::Instant;
+
+    #[test]
+    fn a_thread_that_ticks_is_noticed_and_so_is_one_that_computes() {
+        let noted = || Noted::about(Path::new("/proc/thread-self")).expect("this thread is there");
+        let before = noted();
+        for _ in 0..20 {
+            thread::sleep(Duration::from_millis(1));
+        }
+        let ticked = noted();
+        let begin = Instant::now();
+        // On a busy machine it may take a while to come by so much time on a CPU.
+        while noted().cpu - ticked.cpu < Duration::from_millis(10) {
+            assert!(begin.elapsed() < Duration::from_secs(30), "no CPU time is noted");
+        }
+        assert!(ticked.sleeps - before.sleeps >= 20, "{before:?}, {ticked:?}");
+    }
 }

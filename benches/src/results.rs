@@ -111,6 +111,19 @@ impl Measurement {
         self.measured().find(|cell| cell.name == name)
     }
 
+    /// Who was left out, together with others for the same reason.
+    pub fn left_out(&self) -> Vec<(&str, Vec<&str>)> {
+        let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+        for cell in &self.cells {
+            let Some(reason) = cell.left_out.as_deref() else { continue };
+            match reasons.iter_mut().find(|(known, _)| *known == reason) {
+                Some((_, names)) => names.push(&cell.name),
+                None => reasons.push((reason, vec![&cell.name])),
+            }
+        }
+        reasons
+    }
+
     /// All that have samples.
     pub fn measured(&self) -> impl Iterator<Item = &Cell> {
         self.cells.iter().filter(|cell| !cell.samples.is_empty())
@@ -199,6 +212,17 @@ pub(crate) mod tests {
         let best = it.best_peer().unwrap();
         assert_eq!(best.name, "tokio");
         assert_eq!(it.subject().unwrap().ratio_to(best).unwrap().median, 0.6);
+    }
+
+    #[test]
+    fn who_is_left_out_for_the_same_reason_is_named_together() {
+        let nobody: &[f64] = &[];
+        let names = [("a", Kind::Peer, nobody), ("b", Kind::Peer, nobody), ("c", Kind::Peer, nobody)];
+        let mut it = measurement("echo", &names);
+        for (cell, reason) in it.cells.iter_mut().zip(["no sockets", "it failed", "no sockets"]) {
+            cell.left_out = Some(reason.to_owned());
+        }
+        assert_eq!(it.left_out(), [("no sockets", vec!["a", "c"]), ("it failed", vec!["b"])]);
     }
 
     #[test]

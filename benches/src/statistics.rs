@@ -64,6 +64,7 @@ pub fn number(value: f64) -> String {
         size if size >= 100.0 => format!("{value:.0}"),
         size if size >= 10.0 => format!("{value:.1}"),
         size if size >= 0.1 => format!("{value:.2}"),
+        size if size >= 0.01 => format!("{value:.3}"),
         size if size >= 0.0001 => format!("{value:.4}"),
         _ => "0".to_owned(),
     }
@@ -129,8 +130,8 @@ mod tests {
 
     #[test]
     fn numbers_have_about_three_digits() {
-        let numbers = [12345.6, 123.4, 12.34, 1.234, 0.123, 0.00456, 0.0];
-        assert_eq!(numbers.map(number), ["12346", "123", "12.3", "1.23", "0.12", "0.0046", "0"]);
+        let numbers = [12345.6, 123.4, 12.34, 1.234, 0.123, 0.0123, 0.00456, 0.0];
+        assert_eq!(numbers.map(number), ["12346", "123", "12.3", "1.23", "0.12", "0.012", "0.0046", "0"]);
     }
 
     #[test]

@@ -84,11 +84,12 @@ impl Metric {
         if self.name.is_empty() { workload.to_owned() } else { format!("{workload} {}", self.name) }
     }
 
-    /// How many nanoseconds one of these is, if it is a length of time.
-    pub fn nanos(&self) -> Option<f64> {
-        match self.unit.split('/').next() {
-            Some("ns") => Some(1.0),
-            Some("µs") => Some(1e3),
+    /// A figure as nanoseconds, if it is a length of time, or says how much is done in one.
+    pub fn nanos(&self, figure: f64) -> Option<f64> {
+        match self.unit.split_once('/').unwrap_or((self.unit, "")) {
+            ("ns", _) => Some(figure),
+            ("µs", _) => Some(figure * 1e3),
+            (_, "s") => Some(1e9 / figure),
             _ => None,
         }
     }
@@ -172,4 +173,18 @@ pub fn in_a_task<R: Runtime, T: 'static>(runtime: &R, body: impl AsyncFnOnce(R) 
         R::join(root.spawn(async move { written.set(Some(body(inside).await)) })).await;
     });
     result.take().expect("the body came to its end")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_a_time_or_done_in_one_can_be_told_in_nanoseconds() {
+        assert_eq!(Metric::only("ns/task").nanos(5.0), Some(5.0));
+        assert_eq!(Metric::only("µs").nanos(5.0), Some(5_000.0));
+        assert_eq!(Metric::rate("", "messages/s").nanos(200_000.0), Some(5_000.0));
+        assert_eq!(Metric::only("bytes/task").nanos(5.0), None);
+        assert_eq!(Metric::only("µs per second").nanos(5.0), None);
+    }
 }

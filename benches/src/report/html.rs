@@ -9,14 +9,15 @@ use std::fmt::Write;
 
 const STYLE: &str = "
 :root { color-scheme: light dark; --text: #222; --faint: #777; --line: #ddd; --page: #fff; --good: #206020; --bad: #b02010; }
-body { font: 15px/1.5 sans-serif; max-width: 1100px; margin: 2em auto; padding: 0 1em; }
+body { font: 15px/1.5 sans-serif; max-width: 1240px; margin: 2em auto; padding: 0 1em; }
 body { color: var(--text); background: var(--page); }
 table { border-collapse: collapse; margin: 1em 0; font-size: 13px; }
 th, td { padding: 2px 10px; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
-td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+td:first-child { white-space: nowrap; }
+th.n { text-align: right; } td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .met { color: var(--good); } .missed { color: var(--bad); font-weight: bold; } .warning { color: var(--bad); }
 section { margin-top: 2.5em; } dt { float: left; width: 7em; color: var(--faint); } dd { margin-left: 8em; }
-.wide { overflow-x: auto; } svg { max-width: 100%; height: auto; }
+.out { color: var(--faint); font-size: 13px; margin: 0.2em 0; } svg { max-width: 100%; height: auto; }
 @media (prefers-color-scheme: dark) {
   :root { --text: #ddd; --faint: #999; --line: #444; --page: #181818; --good: #70c070; --bad: #ff8070; }
   a { color: #90b0ff; }
@@ -49,9 +50,9 @@ pub(super) fn page(results: &Results) -> String {
 fn summary(results: &Results) -> String {
     let rows = rows(results);
     let mut table = format!(
-        "<h2>Summary: {}</h2>\n<table><tr><th></th><th>unit</th><th>homing</th><th>best peer</th>\
-         <th>homing : best peer</th>\
-         <th>homing : limit</th><th>bar</th><th></th></tr>\n",
+        "<h2>Summary: {}</h2>\n<table><tr><th></th><th>unit</th><th class=\"n\">homing</th>\
+         <th class=\"n\">best peer</th><th class=\"n\">homing : best peer</th>\
+         <th class=\"n\">homing : limit</th><th>bar</th><th></th></tr>\n",
         tally(results)
     );
     for row in &rows {
@@ -77,8 +78,8 @@ fn beside_python(results: &Results) -> String {
         return String::new();
     }
     let mut table = String::from(
-        "<table><tr><th>beside Python</th><th>unit</th><th>homing</th><th>it takes</th>\
-         <th>times as long</th><th>bar</th><th></th></tr>\n",
+        "<table><tr><th>beside Python</th><th>unit</th><th class=\"n\">homing</th>\
+         <th class=\"n\">it takes</th><th class=\"n\">times as long</th><th>bar</th><th></th></tr>\n",
     );
     for row in &rows {
         let name = escape(&row.measurement.name);
@@ -114,25 +115,32 @@ fn section(measurement: &Measurement) -> String {
     );
     section.push_str(&svg(measurement).unwrap_or_default());
     section.push_str(
-        "<table><tr><th></th><th>median (quartiles)</th><th>homing : it</th><th>it : limit</th>\
-         <th>rounds</th><th>note</th></tr>\n",
+        "<table><tr><th></th><th class=\"n\">median (quartiles)</th><th class=\"n\">homing : it</th>\
+         <th class=\"n\">it : best peer</th><th class=\"n\">it : limit</th><th class=\"n\">rounds</th><th>note</th></tr>\n",
     );
-    for cell in &measurement.cells {
+    for cell in measurement.measured() {
         let note = cell.note.as_deref().unwrap_or_default();
         write!(section, "<tr><td>{}</td>", escape(&cell.name)).expect("a string takes all");
-        if let Some(reason) = &cell.left_out {
-            writeln!(section, "<td colspan=\"4\"></td><td>left out: {}</td></tr>", escape(reason))
-                .expect("a string takes all");
-            continue;
-        }
         let compared = measurement.subject().map_or(String::new(), |subject| ratio(subject, Some(cell)));
+        let to_best_peer = ratio(cell, measurement.best_peer());
         let to_limit = ratio(cell, measurement.limit());
-        for text in [spread(cell.middle()), compared, to_limit, cell.samples.len().to_string()] {
+        for text in [spread(cell.middle()), compared, to_best_peer, to_limit, cell.samples.len().to_string()]
+        {
             write!(section, "<td class=\"n\">{text}</td>").expect("a string takes all");
         }
         writeln!(section, "<td>{}</td></tr>", escape(note)).expect("a string takes all");
     }
-    section.push_str("</table></section>\n");
+    section.push_str("</table>\n");
+    for (reason, names) in measurement.left_out() {
+        writeln!(
+            section,
+            "<p class=\"out\">Left out: {}: {}.</p>",
+            escape(&names.join(", ")),
+            escape(reason)
+        )
+        .expect("a string takes all");
+    }
+    section.push_str("</section>\n");
     section
 }
 

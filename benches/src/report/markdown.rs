@@ -80,33 +80,33 @@ fn beside_python(results: &Results) -> String {
 pub(super) fn details(measurement: &Measurement) -> String {
     let mut part = format!("\n### {}, {}\n\n{}.\n\n", measurement.name, unit(measurement), measurement.about);
     part.push_str(
-        "| | median (quartiles) | homing : it | it : limit | rounds | note |\n\
-         |---|---:|---:|---:|---:|---|\n",
+        "| | median (quartiles) | homing : it | it : best peer | it : limit | rounds | note |\n\
+         |---|---:|---:|---:|---:|---:|---|\n",
     );
-    for cell in &measurement.cells {
+    for cell in measurement.measured() {
         let note = cell.note.as_deref().unwrap_or_default();
-        if let Some(reason) = &cell.left_out {
-            writeln!(part, "| {} | – | | | | left out: {} |", cell.name, one_line(reason))
-                .expect("a string takes all");
-            continue;
-        }
         let compared = measurement.subject().map_or(String::new(), |subject| ratio(subject, Some(cell)));
         writeln!(
             part,
-            "| {} | {} | {compared} | {} | {} | {note} |",
+            "| {} | {} | {compared} | {} | {} | {} | {note} |",
             cell.name,
             spread(cell.middle()),
+            ratio(cell, measurement.best_peer()),
             ratio(cell, measurement.limit()),
             cell.samples.len()
         )
         .expect("a string takes all");
     }
+    for (reason, names) in measurement.left_out() {
+        writeln!(part, "\nLeft out: {}: {}.", names.join(", "), one_line(reason))
+            .expect("a string takes all");
+    }
     part
 }
 
-/// Text that stays in its cell.
+/// Text that stays in its line.
 fn one_line(text: &str) -> String {
-    text.replace(['\n', '\r'], " ").replace('|', "/")
+    text.replace(['\n', '\r'], " ")
 }
 
 #[cfg(test)]
@@ -165,9 +165,9 @@ mod tests {
     }
 
     #[test]
-    fn who_is_left_out_has_its_reason_in_one_line_of_the_table() {
+    fn who_is_left_out_has_its_reason_in_one_line_below_the_table() {
         let page = page(&results());
-        assert!(page.contains("| nio | – | | | | left out: it failed: no / idea |\n"), "{page}");
+        assert!(page.contains("\nLeft out: nio: it failed: no | idea.\n"), "{page}");
     }
 
     #[test]

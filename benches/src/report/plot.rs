@@ -12,11 +12,12 @@ use super::text::unit;
 use crate::lineup::Kind;
 use crate::results::{Cell, Measurement};
 use crate::statistics::number;
-use plotters::element::{Circle, PathElement, Text};
+use plotters::element::{Circle, EmptyElement, PathElement, Text};
 use plotters::prelude::{
-    ChartBuilder, Color, IntoDrawingArea, IntoLogRange, IntoSegmentedCoord, RGBColor, SVGBackend,
-    SegmentValue, ShapeStyle,
+    BindKeyPoints, ChartBuilder, Color, IntoDrawingArea, IntoLogRange, IntoSegmentedCoord, RGBColor,
+    SVGBackend, SegmentValue, ShapeStyle,
 };
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{BLACK, IntoFont};
 use std::error::Error;
 
@@ -47,16 +48,18 @@ fn draw(measurement: &Measurement, cells: &[&Cell], svg: &mut String) -> Result<
         .margin_right(16)
         .x_label_area_size(36)
         .y_label_area_size(130)
-        .build_cartesian_2d((lowest..highest).log_scale(), (0..cells.len() as i32).into_segmented())?;
+        .build_cartesian_2d(
+            (lowest..highest).log_scale().with_key_points(ticks(lowest, highest)),
+            (0..cells.len() as i32).into_segmented(),
+        )?;
     // Downwards, in the order of the tables.
     let place = |line: usize| SegmentValue::CenterOf((cells.len() - 1 - line) as i32);
     chart
         .configure_mesh()
         .disable_y_mesh()
-        .light_line_style(BLACK.mix(0.04))
         .bold_line_style(BLACK.mix(0.12))
         .x_desc(unit(measurement))
-        .x_label_formatter(&|value| number(*value))
+        .x_label_formatter(&|tick| round(*tick))
         .label_style(("sans-serif", 13))
         .y_labels(cells.len())
         .y_label_formatter(&|segment| match segment {
@@ -77,12 +80,31 @@ fn draw(measurement: &Measurement, cells: &[&Cell], svg: &mut String) -> Result<
             style,
         )])?;
         chart.draw_series([Circle::new((middle.median, place(line)), 4, style.filled())])?;
-        let label = format!("  {}", number(middle.median));
         let font = ("sans-serif", 12).into_font().color(&BLACK.mix(0.7));
-        chart.draw_series([Text::new(label, (middle.high * 1.04, place(line)), font)])?;
+        let font = font.pos(Pos::new(HPos::Left, VPos::Center));
+        let beside = EmptyElement::at((middle.high, place(line)));
+        chart.draw_series([beside + Text::new(number(middle.median), (8, 0), font)])?;
     }
     area.present()?;
     Ok(())
+}
+
+/// Where the scale has lines and numbers: round ones, and not so many that the numbers touch.
+fn ticks(lowest: f64, highest: f64) -> Vec<f64> {
+    let steps: &[f64] = match highest / lowest {
+        range if range > 200.0 => &[1.0],
+        range if range > 15.0 => &[1.0, 3.0],
+        _ => &[1.0, 1.5, 2.0, 3.0, 5.0, 7.0],
+    };
+    let decades = lowest.log10().floor() as i32..=highest.log10().ceil() as i32;
+    let all = decades.flat_map(|decade| steps.iter().map(move |step| step * 10_f64.powi(decade)));
+    all.filter(|tick| (lowest..=highest).contains(tick)).collect()
+}
+
+/// A round number as one writes it: 10, 0.3.
+fn round(tick: f64) -> String {
+    // From powers of ten: 0.3 comes as 0.30000000000000004.
+    format!("{}", (tick * 1e6).round() / 1e6)
 }
 
 fn style(kind: Kind) -> ShapeStyle {
@@ -114,6 +136,23 @@ mod tests {
             assert!(svg.contains(name), "{name}: {svg}");
         }
         assert_eq!(svg.matches("<circle").count(), 3);
+    }
+
+    #[test]
+    fn a_scale_has_some_numbers_and_not_too_many() {
+        for (lowest, range) in
+            [(0.02, 3.3), (7.0, 4.0), (15.0, 10.0), (800.0, 20.0), (3.0, 300.0), (0.5, 1e5)]
+        {
+            let ticks = ticks(lowest, lowest * range);
+            assert!((2..=8).contains(&ticks.len()), "{lowest}, {range}: {ticks:?}");
+        }
+    }
+
+    #[test]
+    fn the_numbers_at_a_scale_are_round() {
+        let numbers: Vec<String> = ticks(0.2, 4.0).into_iter().map(round).collect();
+        assert_eq!(numbers, ["0.3", "1", "3"]);
+        assert_eq!(round(1e5), "100000");
     }
 
     #[test]

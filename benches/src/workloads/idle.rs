@@ -8,14 +8,14 @@
 use crate::proc::Noted;
 use crate::runtime::{Ability, Runtime};
 use crate::slot::Slot;
-use crate::workload::{Figures, Metric, Place, Scale, Workload};
+use crate::workload::{Figures, Limit, Metric, Place, Scale, Workload};
 use futures_util::task::AtomicWaker;
 use std::future::poll_fn;
 use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 /// A runtime with nothing to do.
@@ -37,22 +37,24 @@ impl Workload for Idle {
     const NEEDS: &'static [Ability] = &[Ability::Spawn, Ability::Sleep, Ability::RemoteWake, Ability::Park];
     const PLACE: Place = Place::Apart;
 
+    const LIMIT: Option<Limit> = Some(Limit {
+        about: "a thread that is parked",
+        round: |scale| {
+            let idle = thread::current();
+            let (over, watcher) = watch(scale, move || idle.unpark());
+            while !over.load(Ordering::Acquire) {
+                thread::park();
+            }
+            watcher.join().expect("the watcher saw everything")
+        },
+    });
+
     fn round<R: Runtime>(runtime: &R, scale: Scale) -> Figures {
-        let over = Arc::new((AtomicBool::new(false), AtomicWaker::new()));
-        let watcher = {
-            let over = over.clone();
-            thread::spawn(move || {
-                thread::sleep(SETTLED);
-                let before = Noted::about_the_others();
-                thread::sleep(watched(scale));
-                let after = Noted::about_the_others();
-                over.0.store(true, Ordering::Release);
-                over.1.wake();
-                let seconds = watched(scale).as_secs_f64();
-                let cpu = (after.cpu - before.cpu).as_nanos() as f64 / 1e3;
-                vec![(after.sleeps - before.sleeps) as f64 / seconds, cpu / seconds]
-            })
-        };
+        let main = Arc::new(AtomicWaker::new());
+        let (over, watcher) = watch(scale, {
+            let main = main.clone();
+            move || main.wake()
+        });
         let inside = runtime.clone();
         runtime.block_on(async move {
             for _ in 0..1_000 {
@@ -64,8 +66,8 @@ impl Workload for Idle {
             }
             R::detach(inside.spawn(async { drop(R::sleep(Duration::from_secs(7_200)).await) }));
             poll_fn(|cx| {
-                over.1.register(cx.waker());
-                if over.0.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending }
+                main.register(cx.waker());
+                if over.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending }
             })
             .await;
         });
@@ -73,4 +75,22 @@ impl Workload for Idle {
         mem::forget(runtime.clone());
         watcher.join().expect("the watcher saw everything")
     }
+}
+
+/// Watches what the other threads do for a while; then says that it is over, and wakes them.
+fn watch(scale: Scale, wake: impl FnOnce() + Send + 'static) -> (Arc<AtomicBool>, JoinHandle<Figures>) {
+    let over = Arc::new(AtomicBool::new(false));
+    let say = over.clone();
+    let watcher = thread::spawn(move || {
+        thread::sleep(SETTLED);
+        let before = Noted::about_the_others();
+        thread::sleep(watched(scale));
+        let after = Noted::about_the_others();
+        say.store(true, Ordering::Release);
+        wake();
+        let seconds = watched(scale).as_secs_f64();
+        let cpu = (after.cpu - before.cpu).as_nanos() as f64 / 1e3;
+        vec![(after.sleeps - before.sleeps) as f64 / seconds, cpu / seconds]
+    });
+    (over, watcher)
 }

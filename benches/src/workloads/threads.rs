@@ -155,6 +155,35 @@ impl Workload for Flood {
         "2 threads wake 1,000 tasks, each of them 1,000 times: until all tasks have seen it";
     const METRICS: &'static [Metric] = &[Metric::only("ns/wake")];
     const NEEDS: &'static [Ability] = &[Ability::Spawn, Ability::Join, Ability::RemoteWake];
+    const LIMIT: Option<Limit> = Some(Limit {
+        about: "a counter for each task, and a thread that looks at all of them until it has seen everything",
+        round: |scale| {
+            let wakes = Self::laps(scale) * FLOODERS as u32;
+            let counters: Arc<[AtomicU32]> = (0..Self::tasks(scale)).map(|_| AtomicU32::new(0)).collect();
+            let start = Arc::new(Barrier::new(FLOODERS + 1));
+            let flooders: Vec<_> = (0..FLOODERS)
+                .map(|_| {
+                    let (counters, start) = (counters.clone(), start.clone());
+                    thread::spawn(move || {
+                        start.wait();
+                        for _ in 0..Self::laps(scale) {
+                            for counter in counters.iter() {
+                                counter.fetch_add(1, Ordering::Release);
+                            }
+                        }
+                    })
+                })
+                .collect();
+            start.wait();
+            let begin = Instant::now();
+            while counters.iter().any(|counter| counter.load(Ordering::Acquire) < wakes) {
+                thread::yield_now();
+            }
+            let took = begin.elapsed();
+            flooders.into_iter().for_each(|flooder| flooder.join().expect("nobody panics"));
+            nanos_each(took, wakes * Self::tasks(scale) as u32)
+        },
+    });
 
     fn round<R: Runtime>(runtime: &R, scale: Scale) -> Figures {
         let wakes = Self::laps(scale) * FLOODERS as u32;
