@@ -45,6 +45,10 @@ use std::time::Duration;
 /// Polls between two looks at the clock and the reactor while there is work.
 pub(crate) const LOOK_EVERY: u32 = 64;
 
+/// Nanoseconds between two looks of a host's turns while there is work: a host may do anything between two turns, and
+/// sixty polls of its may take a second.
+const LOOK_AFTER: Nanos = 100_000;
+
 /// Messages of other threads that are taken in at once: a flood of them must not keep the tasks from their turns.
 const ADMIT_AT_MOST: u32 = 1024;
 
@@ -84,6 +88,8 @@ pub(crate) struct Core {
     until_look: Cell<u32>,
     /// Lets timers that come due thick and fast be served together.
     crowd: Crowd,
+    /// When the last look was taken.
+    looked_at: Cell<Nanos>,
     phase: Cell<Phase>,
     /// The bell has been rung by the runtime itself, for its host, and nobody has looked yet.
     rung: Cell<bool>,
@@ -157,6 +163,7 @@ impl Core {
             numbers: Cell::new(0),
             until_look: Cell::new(LOOK_EVERY),
             crowd: Crowd::new(settings.grain),
+            looked_at: Cell::new(0),
             phase: Cell::new(Phase::Idle),
             rung: Cell::new(false),
             watch,
@@ -267,10 +274,10 @@ impl Core {
 
     /// In the middle of work: a look at the clock, the other threads and the kernel's events, without waiting.
     #[cold]
-    fn look(&self) {
+    pub(super) fn look(&self) {
         self.until_look.set(LOOK_EVERY);
         observe::add(&self.counts.looks, 1);
-        self.clock.read();
+        self.looked_at.set(self.clock.read());
         self.admit_injected();
         if let Err(error) = self.listen(Patience::Look) {
             self.report(Unhandled::System { error: error.into() });
@@ -391,10 +398,13 @@ impl Core {
         Ok(())
     }
 
-    /// One turn for a host: with work left over from the last one it goes on with that, otherwise it looks for some.
-    pub(crate) fn turn(&self, limit: u32) {
+    /// A turn for a host begins: with work left over from the last one it goes on with that, unless the last look was a
+    /// while ago; otherwise it looks for some.
+    pub(super) fn begin_turn(&self) {
         self.outpost.wake_up();
-        if self.ready.is_empty() {
+        // In virtual time no time passes here, and when a look is taken depends on the tasks alone.
+        let since_look = self.clock.read().saturating_sub(self.looked_at.get());
+        if self.ready.is_empty() || since_look >= LOOK_AFTER {
             self.look();
         }
         self.admit_injected();
@@ -407,7 +417,6 @@ impl Core {
             self.clock.jump(deadline);
             self.expire_timers();
         }
-        self.poll_batch(limit);
     }
 
     /// Whether another turn would find something to do, by the clock as it was last read.

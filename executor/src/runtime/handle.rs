@@ -117,6 +117,28 @@ impl Handle {
         Handle { calls }
     }
 
+    /// The handle of the runtime that is running on this thread; `None` outside of one, and in one that is being dropped.
+    ///
+    /// ```
+    /// homing::run(async {
+    ///     let handle = homing::Handle::current().expect("this is a task");
+    ///     let thread = std::thread::spawn(move || handle.spawn_remote(async || Ok(6 * 7)));
+    ///     let task = thread.join().expect("it does not panic");
+    ///     assert_eq!(task.await?, 42);
+    ///     Ok(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    ///
+    /// # asyncio
+    ///
+    /// `asyncio.get_running_loop`.
+    pub fn current() -> Option<Handle> {
+        crate::context::with(|core| {
+            core.filter(|core| !core.is_closing()).map(|core| Handle::new(core.calls()))
+        })
+    }
+
     /// Has the runtime call something, in its thread, in one of its next turns.
     ///
     /// # Errors

@@ -17,6 +17,7 @@ mod resources;
 mod runner;
 mod settle;
 mod tenancy;
+mod turn;
 
 use self::core::{Core, Phase};
 use crate::context;
@@ -27,17 +28,16 @@ use crate::task::cell::{TaskCell, on_stack};
 use crate::task::reference::home;
 use crate::task::row::Flag;
 use crate::task::{Task, TaskRef};
-use crate::time::Instant;
 use std::mem::ManuallyDrop;
 use std::panic::Location;
 use std::pin::pin;
-use std::time::Duration;
 
 pub use builder::Builder;
 pub use handle::{Handle, RemoteTask};
 pub use resources::Resources;
 pub use runner::{Runner, run};
 pub use settle::{Settle, settle};
+pub use turn::{Budget, Turn};
 
 pub(crate) use handle::Calls;
 use interrupt::Interrupts;
@@ -175,13 +175,35 @@ impl Runtime {
 
     /// For a host that has a loop of its own: takes one turn, and never blocks.
     ///
-    /// Takes in what has happened (if there is no work left over from the last turn), polls the tasks that are ready,
-    /// as far as the budget goes, and says when the next turn makes sense.
+    /// Takes in what has happened (unless there is work left over, and it was looked for within the last 100 µs), polls the
+    /// tasks that are ready, as far as the budget goes, and says when the next turn makes sense. Then the host waits: for its own events, for
+    /// the runtime's [`descriptor`](Runtime::descriptor), and for [`Turn::wait`] at most. How that looks in one host and
+    /// another, the book's chapter on [embedding] shows.
+    ///
+    /// A turn may be taken at any time, also in vain, and from any place in the host's code, with these exceptions:
+    ///
+    /// | what | what comes of it |
+    /// |------|------------------|
+    /// | a turn, or `block_on`, within a turn: by a task, a callback, a waker, a destructor, the hook | refused with [`RuntimeError::NestedRuntime`]; the turn goes on |
+    /// | the same with another runtime | refused likewise: one runtime has the thread at a time |
+    /// | two runtimes in one thread, turn about | works; a wake from one to the other makes the other's descriptor readable |
+    /// | the runtime is moved between two turns | works; descriptor, handles and wakers stay as they are |
+    /// | the runtime is dropped between two turns | its tasks are dropped, and reported; what waits for them elsewhere is told |
+    /// | it is dropped within its own turn, by a task that holds the last `Rc` of it | cannot be: the host's `&self` outlives the turn |
+    /// | it is dropped by a task of another one | works: it goes at once, and the other one's turn goes on |
+    /// | a task, a callback, a waker, or a destructor panics | caught: it is that task's error, or goes to the hook. A turn does not panic |
+    ///
+    /// [embedding]: https://github.com/homing-rs/homing/blob/main/docs/src/embedding.md
     ///
     /// # Errors
     ///
-    /// An [`std::io::Error`], if the descriptor could not be prepared for the wait; [`RuntimeError::NestedRuntime`] on a
-    /// thread that is running a runtime already.
+    /// [`RuntimeError::NestedRuntime`] on a thread that is running a runtime already: nothing was polled. An
+    /// [`std::io::Error`], if the descriptor could not be prepared for the wait: the turn has been taken all the same,
+    /// and the host may take the next.
+    ///
+    /// # asyncio
+    ///
+    /// Has none: `loop._run_once` is private, and blocks. There one hands the whole thread over.
     ///
     /// ```
     /// use homing::runtime::Budget;
@@ -195,17 +217,9 @@ impl Runtime {
     /// ```
     pub fn turn(&self, budget: Budget) -> Result<Turn> {
         let _entered = self.enter(Phase::Hosted)?;
-        self.core.turn(budget.polls);
+        self.core.turn(budget);
         self.core.hand_over()?;
-        Ok(Turn {
-            more_ready: self.core.has_work(),
-            clock: match self.core.next_jump() {
-                Some(_) => NextClock::Jumps,
-                None if self.core.clock.is_virtual() => NextClock::StandsStill,
-                None => NextClock::Runs,
-            },
-            next_deadline: self.core.next_deadline().map(Instant::from_nanos),
-        })
+        Ok(Turn::of(&self.core))
     }
 
     /// Takes turns until no task is ready, without waiting for anything; so a virtual clock stands still after the first
@@ -257,7 +271,16 @@ impl Runtime {
 #[cfg(unix)]
 impl Runtime {
     /// The one descriptor that a host waits on: readable whenever a turn would make progress, be it because of I/O, a
-    /// timer, or a wake from another thread. It is made at the first call, and prepared at the end of each turn.
+    /// timer, or a wake from another thread. It is made at the first call, prepared at the end of each turn, and stays the
+    /// same as long as the runtime lives. The host only waits for it: it neither reads nor closes it.
+    ///
+    /// A host that waits *level-triggered* (`poll`, `select`, most event loops) need not look at the [`Turn`] at all. One
+    /// that waits *edge-triggered* (`EPOLLET`, tokio's `AsyncFd`) is told of what is new, not of what is left: it takes
+    /// turns until one says that there is nothing [`more_ready`](Turn::more_ready), and waits then. Nothing is lost in
+    /// between: whatever happens after the last turn has looked is a new edge.
+    ///
+    /// Timers make it readable on Linux only, where there is a descriptor for them. Elsewhere the host limits its wait by
+    /// [`Turn::wait`].
     ///
     /// # Errors
     ///
@@ -329,66 +352,6 @@ fn resume_panic(error: Error) -> Error {
     match error.into_panic() {
         Ok(payload) => std::panic::resume_unwind(payload),
         Err(error) => error,
-    }
-}
-
-/// How much a turn may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Budget {
-    polls: u32,
-}
-
-impl Budget {
-    /// One batch: every task that is ready when the turn begins is polled once.
-    pub fn batch() -> Budget {
-        Budget { polls: u32::MAX }
-    }
-
-    /// One batch, but at most so many polls; the rest comes first in the next turn.
-    pub fn polls(polls: u32) -> Budget {
-        Budget { polls }
-    }
-}
-
-impl Default for Budget {
-    fn default() -> Self {
-        Budget::batch()
-    }
-}
-
-/// What a turn leaves behind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Turn {
-    /// Tasks are ready: take another turn as soon as the host has time.
-    pub more_ready: bool,
-    /// When the earliest timer is due, by the runtime's clock.
-    pub next_deadline: Option<Instant>,
-    clock: NextClock,
-}
-
-/// What the clock does until the next turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum NextClock {
-    Runs,
-    /// It is virtual, and the next turn makes it jump to the deadline.
-    Jumps,
-    /// It is virtual, and a blocking job is awaited, if anything.
-    StandsStill,
-}
-
-impl Turn {
-    /// How long the host may wait before the next turn, unless the descriptor turns readable: zero if tasks are ready,
-    /// `None` if there is nothing to wait for but the descriptor.
-    pub fn wait(&self) -> Option<Duration> {
-        if self.more_ready {
-            return Some(Duration::ZERO);
-        }
-        let until = |deadline: Instant| deadline.saturating_duration_since(Instant::now());
-        match self.clock {
-            NextClock::Runs => self.next_deadline.map(until),
-            NextClock::Jumps => Some(Duration::ZERO),
-            NextClock::StandsStill => None,
-        }
     }
 }
 
