@@ -12,6 +12,7 @@
 //!   Barrier      all together              the last to arrive: everybody goes on
 //!   Queue        items, each to one        put ──► [ … ] ──► get     (first in, last in, or smallest, first out)
 //!   channel      a queue with two ends     an end is closed when its handles are gone
+//!   remote_channel   the same, between threads
 //!   oneshot      one value, once
 //! ```
 //!
@@ -23,7 +24,7 @@
 //!   the meantime and was not seen) or dropped, at whatever point, hands on what was kept for it.
 //! * **What is there is taken at once**: an await that need not wait does not suspend, and is no point at which a
 //!   cancel is delivered (CX-11).
-//! * They may be made anywhere, are used by the tasks of one thread, and work in foreign combinators and outside of
+//! * They may be made anywhere, are used by the tasks of one thread (but for `remote_channel`), and work in foreign combinators and outside of
 //!   homing's tasks, where there is no cancellation.
 //!
 //! One thing to beware of, here as in every fair lock: who has been granted something and is then not polled any more,
@@ -44,6 +45,7 @@ mod order;
 mod permit;
 mod queue;
 mod queue_error;
+pub mod remote_channel;
 mod semaphore;
 mod store;
 mod turn;
