@@ -34,6 +34,7 @@
 //! | to | see |
 //! |----|-----|
 //! | run a program | [`run`], [`Runner`], [`Runtime`], [`Builder`], [`Handle`] |
+//! | sit in another program's loop | [`Runtime::turn`], [`Runtime::descriptor`](Runtime), [`runtime::Budget`] |
 //! | spawn tasks, hold on to them | [`spawn`], [`task()`], [`Task`], [`TaskRef`], [`SharedTask`] |
 //! | wait for them together | [`task_group`], [`TaskGroup`], [`scope()`]; [`gather()`], [`wait()`], [`as_completed`], [`race()`], [`shield()`] |
 //! | run what blocks a thread, use files | [`spawn_blocking`], [`blocking`]; [`fs`] |
@@ -43,6 +44,7 @@
 //! | talk to others | `net`: sockets, `io`: whatever else has a descriptor, on Unix; with the feature `hyper`, `hyper`'s traits on them |
 //! | accept connections, and come to a graceful end | [`Server`]; with the feature `hyper`, `hyper::serve` |
 //! | run other programs, hear signals | `process`, `signal`, on Unix |
+//! | use several cores | [`threads`], a runtime on each; [`sync::remote_channel`] between them |
 //! | handle errors | [`Error`], [`ExceptionGroup`], [`Except`], [`Cancelled`], [`TimedOut`], [`Panicked`], [`Interrupted`] |
 //! | hear of what nobody has handled, or was used wrongly | [`Unhandled`], [`Builder::on_unhandled`]; [`RuntimeError`] |
 //! | see what tasks did, and when | with the feature `record`: `record` |
@@ -72,7 +74,7 @@ pub use homing_executor::task::{
 };
 pub use homing_executor::time::{Instant, sleep, sleep_until, yield_now};
 pub use homing_executor::{
-    Unhandled, blocking, cancel, error, fs, introspect, locals, observe, runtime, task, time,
+    Unhandled, blocking, cancel, error, fs, introspect, locals, observe, runtime, task, threads, time,
 };
 #[cfg(unix)]
 pub use homing_executor::{io, net, process, signal};

@@ -10,6 +10,7 @@
 //!   └ outpost  other threads ◄──── remote, waker: the way back        hook     what nobody else has seen
 //!     introspect  who waits for whom    observe  who is told of it    locals   values that belong to a task
 //!      └ outside  where another process finds that
+//!     threads     a runtime on each of several
 //!     blocking, fs  threads, files      process, signal  other programs, and what they send
 //! ```
 #![allow(unsafe_code)]
@@ -45,6 +46,7 @@ pub mod runtime;
 #[cfg(unix)]
 pub mod signal;
 pub mod task;
+pub mod threads;
 pub mod time;
 
 pub use hook::Unhandled;
