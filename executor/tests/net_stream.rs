@@ -128,6 +128,30 @@ fn an_end_that_comes_together_with_the_last_bytes_is_found_though_no_edge_follow
     });
 }
 
+/// A read stops before an urgent byte (`MSG_OOB`), so it may return less than there is.
+#[test]
+fn what_follows_an_urgent_byte_is_read_though_no_edge_follows() {
+    in_runtime(async {
+        let (left, right) = connected_pair().await?;
+        let reader = spawn(async move {
+            let mut read = Vec::new();
+            let mut buffer = [0; 64];
+            while read.len() < 5 {
+                let length = right.read(&mut buffer).await?;
+                read.extend_from_slice(&buffer[..length]);
+            }
+            Ok(read)
+        });
+        // The reader waits before anything comes: from then on it goes by edges.
+        yield_now().await?;
+        left.write_all(b"abc").await?;
+        socket2::SockRef::from(&left).send_out_of_band(b"!")?;
+        left.write_all(b"de").await?;
+        assert_eq!(reader.await?, b"abcde");
+        Ok(())
+    });
+}
+
 #[test]
 fn one_direction_may_end_before_the_other() {
     in_runtime(async {

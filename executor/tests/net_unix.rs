@@ -7,7 +7,7 @@ use homing::{sleep, spawn, yield_now};
 use net_support::{in_runtime, io_kind, pattern, scratch};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::Shutdown;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
 #[test]
@@ -198,6 +198,37 @@ fn a_message_to_a_path_can_be_answered() {
         assert_eq!(client.recv(&mut buffer).await?, 6);
         let error = UnixDatagram::unbound()?.send(b"to whom?").await.unwrap_err();
         assert_eq!(io_kind(&error), io::ErrorKind::NotConnected);
+        Ok(())
+    });
+}
+
+/// A read stops behind the bytes that a descriptor came with, so it may return less than there is.
+#[test]
+#[cfg(target_os = "linux")]
+fn what_follows_a_descriptor_is_read_though_no_edge_follows() {
+    in_runtime(async {
+        let (left, right) = UnixStream::pair()?;
+        let reader = spawn(async move {
+            let mut read = Vec::new();
+            let mut buffer = [0; 64];
+            while read.len() < 5 {
+                let length = right.read(&mut buffer).await?;
+                read.extend_from_slice(&buffer[..length]);
+            }
+            Ok(read)
+        });
+        // The reader waits before anything comes: from then on it goes by edges.
+        yield_now().await?;
+        // A `cmsghdr` as `SCM_RIGHTS` wants it: its length, the level and the type, and the descriptor.
+        let mut control = 20_usize.to_ne_bytes().to_vec();
+        for number in [libc::SOL_SOCKET, libc::SCM_RIGHTS, left.as_raw_fd(), 0] {
+            control.extend_from_slice(&number.to_ne_bytes());
+        }
+        let bytes = [IoSlice::new(b"abc")];
+        let message = socket2::MsgHdr::new().with_buffers(&bytes).with_control(&control);
+        assert_eq!(socket2::SockRef::from(&left).sendmsg(&message, 0)?, 3);
+        left.write_all(b"de").await?;
+        assert_eq!(reader.await?, b"abcde");
         Ok(())
     });
 }

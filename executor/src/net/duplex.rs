@@ -3,6 +3,7 @@
 //! The futures of the methods carry their own [`Waiting`]. Those of the traits are others', and know nothing of it; so
 //! the socket remembers one reader and one writer for them.
 
+use super::protocol::sealed::Bytes;
 use super::registered::{Registered, Tried, Waiting};
 use crate::reactor::Way;
 use std::cell::RefCell;
@@ -31,7 +32,10 @@ impl<S: AsRawFd> Duplex<S> {
         way: Way,
         asked: usize,
         try_io: impl FnMut(&S) -> io::Result<usize>,
-    ) -> Poll<io::Result<usize>> {
+    ) -> Poll<io::Result<usize>>
+    where
+        S: Bytes,
+    {
         let waiting = &mut *self.waiting(way).borrow_mut();
         self.socket.poll_transfer(cx, way, waiting, asked, try_io).map_err(io::Error::from)
     }

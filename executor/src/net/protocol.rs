@@ -84,12 +84,30 @@ pub(super) mod sealed {
     /// The standard library's connections and mio's listeners (which accept connections that do not block, in one call).
     pub trait Streams {
         type Peer;
-        type Stream: AsFd + AsRawFd + Debug;
+        type Stream: Bytes + Debug;
         type Listener: AsFd + AsRawFd + Debug;
         fn local_addr(stream: &Self::Stream) -> io::Result<Self::Peer>;
         fn peer_addr(stream: &Self::Stream) -> io::Result<Self::Peer>;
         fn listener_addr(listener: &Self::Listener) -> io::Result<Self::Peer>;
         fn accept(listener: &Self::Listener) -> io::Result<(Self::Stream, Self::Peer)>;
+    }
+
+    /// A connection as a pipe for bytes.
+    pub trait Bytes: AsFd + AsRawFd {
+        /// Whether a read that got less than it asked for has found all there was, so that the next one would find
+        /// nothing, and an edge will come when that changes.
+        const SHORT_READ_DRAINS: bool;
+    }
+
+    /// Only where the reactor is told of urgent bytes: a read stops before one, with more behind it. (See
+    /// [`Home`](crate::net::registered).)
+    impl Bytes for std::net::TcpStream {
+        const SHORT_READ_DRAINS: bool = cfg!(any(target_os = "linux", target_os = "android"));
+    }
+
+    /// A read stops behind bytes with which descriptors were sent, and where the sender changes. Nothing tells of that.
+    impl Bytes for std::os::unix::net::UnixStream {
+        const SHORT_READ_DRAINS: bool = false;
     }
 
     impl Streams for Tcp {

@@ -168,7 +168,7 @@ impl<S: AsRawFd> Registered<S> {
             match try_io(&self.io) {
                 Ok(Tried::Ready(value)) => return ControlFlow::Break(Ok(value)),
                 Ok(Tried::Drained(value)) => {
-                    if SHORT_MEANS_DRAINED && let Some(direction) = direction {
+                    if let Some(direction) = direction {
                         direction.drained();
                     }
                     return ControlFlow::Break(Ok(value));
@@ -244,17 +244,12 @@ impl<S: AsRawFd> Registered<S> {
     }
 }
 
-/// Whether an operation that did less than it was asked for tells that the next one would do nothing, and that an edge
-/// will come when this changes. So it is for epoll and kqueue; where mio has to use `poll`, only `WouldBlock` tells.
-const SHORT_MEANS_DRAINED: bool = cfg!(any(
-    target_os = "linux",
-    target_os = "android",
-    target_vendor = "apple",
-    target_os = "freebsd",
-    target_os = "netbsd",
-    target_os = "openbsd",
-    target_os = "dragonfly",
-));
+/// What one listens to in order to read. Of an urgent byte too, where that can be told, for reads stop before it, and so get
+/// less than there is.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const TO_READ: Interest = Interest::READABLE.add(Interest::PRIORITY);
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const TO_READ: Interest = Interest::READABLE;
 
 impl Home {
     /// Registers a descriptor with the running runtime.
@@ -264,8 +259,8 @@ impl Home {
     #[cold]
     fn found(descriptor: RawFd, way: Way) -> Result<Home> {
         let interest = match way {
-            Way::Read => Interest::READABLE,
-            Way::Write => Interest::READABLE | Interest::WRITABLE,
+            Way::Read => TO_READ,
+            Way::Write => TO_READ | Interest::WRITABLE,
         };
         let registered = context::with(|core| {
             let core = core.ok_or_else(|| Error::from(RuntimeError::NoRuntime))?;

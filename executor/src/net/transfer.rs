@@ -1,16 +1,17 @@
 //! Moving bytes: what reading and writing a stream have in common.
 
 use super::call;
+use super::protocol::sealed::Bytes;
 use super::registered::{Registered, Tried, Waiting};
 use crate::error::{Error, Result};
 use crate::reactor::Way;
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsRawFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-impl<S: AsRawFd> Registered<S> {
+impl<S: Bytes> Registered<S> {
     /// As [`poll`](Registered::poll), for a call that moves up to `asked` bytes of a stream. To move none takes no call.
     #[track_caller]
     #[inline]
@@ -25,14 +26,34 @@ impl<S: AsRawFd> Registered<S> {
         if asked == 0 {
             return Poll::Ready(Ok(0));
         }
+        let short_drains = match way {
+            Way::Read => S::SHORT_READ_DRAINS,
+            Way::Write => SHORT_WRITE_FILLS,
+        };
         self.poll(cx, way, waiting, |io| {
             // Zero is the end, not a drain: it is there for everybody who asks.
             try_io(io).map(|moved| {
-                if moved < asked && moved > 0 { Tried::Drained(moved) } else { Tried::Ready(moved) }
+                if short_drains && moved < asked && moved > 0 {
+                    Tried::Drained(moved)
+                } else {
+                    Tried::Ready(moved)
+                }
             })
         })
     }
 }
+
+/// Whether a write that did less than it was asked for tells that there is no more room, and that an edge will come when
+/// this changes. So it is for epoll and kqueue; where mio has to use `poll`, only `WouldBlock` tells.
+const SHORT_WRITE_FILLS: bool = cfg!(any(
+    target_os = "linux",
+    target_os = "android",
+    target_vendor = "apple",
+    target_os = "freebsd",
+    target_os = "netbsd",
+    target_os = "openbsd",
+    target_os = "dragonfly",
+));
 
 /// One such call as a future.
 #[must_use = "futures do nothing unless awaited"]
@@ -55,7 +76,7 @@ impl<'a, S: AsRawFd, F> Transfer<'a, S, F> {
 // The function is called, never pinned.
 impl<S: AsRawFd, F> Unpin for Transfer<'_, S, F> {}
 
-impl<S: AsRawFd, F: FnMut(&S) -> io::Result<usize>> Future for Transfer<'_, S, F> {
+impl<S: Bytes, F: FnMut(&S) -> io::Result<usize>> Future for Transfer<'_, S, F> {
     type Output = Result<usize>;
 
     #[track_caller]
@@ -96,7 +117,7 @@ impl<'a, S: AsRawFd> ReadExact<'a, S> {
     }
 }
 
-impl<S: AsRawFd + AsFd> Future for ReadExact<'_, S> {
+impl<S: Bytes> Future for ReadExact<'_, S> {
     type Output = Result<()>;
 
     #[track_caller]
@@ -151,7 +172,7 @@ impl<'a, S: AsRawFd> WriteAll<'a, S> {
     }
 }
 
-impl<S: AsRawFd + AsFd> Future for WriteAll<'_, S> {
+impl<S: Bytes> Future for WriteAll<'_, S> {
     type Output = Result<()>;
 
     #[track_caller]

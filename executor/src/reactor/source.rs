@@ -58,13 +58,13 @@ impl Source {
 
     /// The kernel has reported a change. Errors and hang-ups concern both directions: the next try tells.
     pub(super) fn notice(&self, event: &mio::event::Event, woken: &mut Vec<Waker>) {
-        if event.is_read_closed() {
-            self.read.notice(Readiness::Closed, woken);
+        if event.is_read_closed() || event.is_priority() {
+            self.read.notice(Readiness::UntilRefused, woken);
         } else if event.is_readable() || event.is_error() {
             self.read.notice(Readiness::Ready, woken);
         }
         if event.is_write_closed() {
-            self.write.notice(Readiness::Closed, woken);
+            self.write.notice(Readiness::UntilRefused, woken);
         } else if event.is_writable() || event.is_error() {
             self.write.notice(Readiness::Ready, woken);
         }
@@ -80,13 +80,14 @@ pub(crate) struct Direction {
 
 /// What is known of a direction: whether a try may be worth it.
 ///
-/// | from              | edge  | edge: closed | exhausted | drained |
-/// |-------------------|-------|--------------|-----------|---------|
-/// | Waiting or Ready  | Ready | Closed       | Waiting   | Waiting |
-/// | Closed            |       |              | Waiting   |         |
+/// | from              | edge  | edge: closed, urgent | exhausted | drained |
+/// |-------------------|-------|----------------------|-----------|---------|
+/// | Waiting or Ready  | Ready | UntilRefused         | Waiting   | Waiting |
+/// | UntilRefused      |       |                      | Waiting   |         |
 ///
-/// `Closed` is there for the end of a stream that the kernel reports together with the last bytes: a read that takes
-/// these finds the socket drained, but no edge will ever come again.
+/// `UntilRefused` is there for the end of a stream that the kernel reports together with the last bytes: a read that takes
+/// these finds the socket drained, but no edge will ever come again. And for an urgent byte (`MSG_OOB`): a read stops before
+/// it, and what is behind it is there already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 enum Readiness {
@@ -94,8 +95,8 @@ enum Readiness {
     Waiting,
     /// There may be something. So it begins: nobody has tried yet.
     Ready,
-    /// No more edges: the other side has closed, or the connection is broken.
-    Closed,
+    /// There may be something, however little the last try found, until one finds nothing (`WouldBlock`).
+    UntilRefused,
 }
 
 impl Direction {
@@ -104,7 +105,7 @@ impl Direction {
     }
 
     fn notice(&self, edge: Readiness, woken: &mut Vec<Waker>) {
-        if !self.is(Readiness::Closed) {
+        if !self.is(Readiness::UntilRefused) {
             self.set(edge);
         }
         // Everybody: who comes first may be cancelled before he looks, or leave something for the next. They keep
@@ -125,7 +126,7 @@ impl Direction {
     /// A try has taken all there was: the next one would find nothing.
     #[inline]
     pub(crate) fn drained(&self) {
-        if !self.is(Readiness::Closed) {
+        if !self.is(Readiness::UntilRefused) {
             self.set(Readiness::Waiting);
         }
     }
@@ -217,7 +218,7 @@ mod tests {
     #[test]
     fn what_is_closed_stays_worth_a_try_until_the_kernel_says_otherwise() {
         let direction = Direction::new();
-        edge(&direction, Readiness::Closed);
+        edge(&direction, Readiness::UntilRefused);
         direction.drained();
         assert!(direction.is_ready());
         edge(&direction, Readiness::Ready);
