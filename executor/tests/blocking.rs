@@ -739,6 +739,40 @@ fn who_looks_at_the_task_sees_that_it_waits_for_a_job() {
 }
 
 #[test]
+fn in_the_combinators_of_the_ecosystem_each_job_gives_one_cancelled() {
+    use futures_util::stream::{FuturesUnordered, StreamExt};
+    run(async {
+        let (first, _began, first_end) = held_job::<()>();
+        let (second, _began, second_end) = held_job::<()>();
+        let task = homing::spawn(async move {
+            let jobs: FuturesUnordered<_> =
+                [spawn_blocking(first), spawn_blocking(second)].into_iter().collect();
+            let outcomes: Vec<Result<()>> = jobs.collect().await;
+            let (third, fourth) = (held_job::<()>(), held_job::<()>());
+            let joined = futures_util::join!(
+                spawn_blocking(third.0).abandon_on_cancel(),
+                spawn_blocking(fourth.0).abandon_on_cancel(),
+            );
+            assert!(outcomes.iter().all(|outcome| outcome.as_ref().is_err_and(Error::is_cancelled)));
+            assert!(joined.0.is_err_and(|error| error.is_cancelled()));
+            assert!(joined.1.is_err_and(|error| error.is_cancelled()));
+            Ok(homing::current().unwrap().uncancel())
+        });
+        homing::sleep(millis(2)).await?;
+        task.cancel();
+        homing::sleep(millis(2)).await?;
+        second_end.send(Ok(())).unwrap();
+        first_end.send(Ok(())).unwrap();
+        homing::sleep(millis(20)).await?;
+        assert!(!task.is_finished(), "the joined jobs were begun after the request");
+        task.cancel();
+        assert_eq!(task.await?, 1);
+        Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
 fn a_runtime_counts_its_jobs() {
     let runtime = Runtime::new();
     let (job, began, end) = held_job::<()>();

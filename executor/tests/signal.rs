@@ -206,6 +206,26 @@ fn a_handler_that_was_put_over_ours_stays() {
 }
 
 #[test]
+fn our_handler_put_back_by_somebody_else_does_not_call_itself() {
+    let _alone = alone();
+    let mut found = MaybeUninit::<libc::sigaction>::uninit();
+    let first = signal::unix(SignalKind::USER_1).unwrap();
+    // SAFETY: asks only, and the answer is written to `found`.
+    unsafe { assert_eq!(libc::sigaction(libc::SIGUSR1, std::ptr::null(), found.as_mut_ptr()), 0) };
+    drop(first);
+    // SAFETY: it was set before, and the handler is there for as long as the process lives.
+    unsafe { assert_eq!(libc::sigaction(libc::SIGUSR1, found.as_ptr(), std::ptr::null_mut()), 0) };
+    send(SignalKind::USER_1);
+    run(async {
+        let mut second = signal::unix(SignalKind::USER_1)?;
+        send(SignalKind::USER_1);
+        second.recv().await
+    })
+    .unwrap();
+    assert_eq!(present_handler(SignalKind::USER_1), libc::SIG_DFL);
+}
+
+#[test]
 fn what_is_no_signal_or_cannot_be_listened_to_is_a_clear_error() {
     let _alone = alone();
     for number in [0, -1, 4000, libc::SIGKILL, libc::SIGSTOP, libc::SIGSEGV] {

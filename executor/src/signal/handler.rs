@@ -125,11 +125,15 @@ impl Registry {
     /// One more uses the handler of this signal. (counted)
     fn join(&mut self, signal: i32, terms: Terms) -> io::Result<()> {
         let place = signal as usize;
-        let former = match self.users[place] {
+        let mut former = match self.users[place] {
             0 => setting(signal)?,
             // SAFETY: it was set when the first user came, and is freed when the last one leaves, which takes this lock.
             _ => unsafe { *FORMER[place].load(Ordering::Relaxed) },
         };
+        if former.sa_sigaction == ours() {
+            // Somebody has put it back who had found it here: there is nobody behind it.
+            former.sa_sigaction = libc::SIG_DFL;
+        }
         if terms == Terms::OnlyOverTheDefault && former.sa_sigaction != libc::SIG_DFL {
             return Err(io::ErrorKind::ResourceBusy.into());
         }
@@ -240,9 +244,8 @@ fn install(signal: i32) -> io::Result<()> {
 
 /// The handler. All that it does may be done in one.
 extern "C" fn on_signal(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
-    let errno = errno();
     // SAFETY: the thread's own `errno`, which is put back for the code that was interrupted.
-    let before = unsafe { *errno };
+    let errno = errno().map(|errno| (errno, unsafe { *errno }));
     RUNNING.fetch_add(1, Ordering::SeqCst);
     let is_heard = tell_ears(signal);
     let former = FORMER.get(signal as usize).map_or(ptr::null_mut(), |former| former.load(Ordering::SeqCst));
@@ -261,8 +264,10 @@ extern "C" fn on_signal(signal: libc::c_int, info: *mut libc::siginfo_t, context
     {
         call(handler, flags, signal, info, context);
     }
-    // SAFETY: as above.
-    unsafe { *errno = before };
+    if let Some((errno, before)) = errno {
+        // SAFETY: as above.
+        unsafe { *errno = before };
+    }
 }
 
 /// In the handler: says whether anybody listens.
@@ -304,18 +309,24 @@ fn call(
     }
 }
 
-fn errno() -> *mut libc::c_int {
+/// Where the thread's `errno` is, on systems of which we know it.
+fn errno() -> Option<*mut libc::c_int> {
     // SAFETY: gives the address of the thread's own `errno`.
-    unsafe {
-        #[cfg(any(target_os = "linux", target_os = "emscripten", target_os = "hurd", target_os = "redox"))]
-        return libc::__errno_location();
-        #[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
-        return libc::__error();
-        #[cfg(any(target_os = "android", target_os = "netbsd", target_os = "openbsd"))]
-        return libc::__errno();
-        #[cfg(target_os = "dragonfly")]
-        return libc::__errno_location();
-        #[cfg(any(target_os = "solaris", target_os = "illumos"))]
-        return libc::___errno();
-    }
+    #[cfg(target_os = "linux")]
+    return Some(unsafe { libc::__errno_location() });
+    // SAFETY: as above.
+    #[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
+    return Some(unsafe { libc::__error() });
+    // SAFETY: as above.
+    #[cfg(any(target_os = "android", target_os = "netbsd", target_os = "openbsd"))]
+    return Some(unsafe { libc::__errno() });
+    #[cfg(not(any(
+        target_os = "linux",
+        target_vendor = "apple",
+        target_os = "freebsd",
+        target_os = "android",
+        target_os = "netbsd",
+        target_os = "openbsd"
+    )))]
+    None
 }
