@@ -42,6 +42,9 @@ struct Troubleshooting;
 #[doc = include_str!("../docs/src/sockets.md")]
 #[cfg(all(unix, feature = "hyper"))]
 struct Sockets;
+#[doc = include_str!("../docs/src/serving.md")]
+#[cfg(all(unix, feature = "hyper"))]
+struct Serving;
 #[doc = include_str!("../docs/src/blocking.md")]
 #[cfg(unix)]
 struct Blocking;

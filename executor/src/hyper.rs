@@ -46,7 +46,7 @@
 //! # .unwrap();
 //! ```
 
-use crate::cancel::unswallowed;
+use crate::cancel::{Watched, unswallowed};
 use crate::error::{Error, Result};
 use crate::net::{Connections, Stream};
 use crate::task::task;
@@ -187,8 +187,8 @@ impl<T: AsyncWrite + Unpin> Write for Io<T> {
 ///
 /// # Errors
 ///
-/// That of the connection. `Cancelled`, also where hyper makes nothing of it: it takes the error of an idle connection
-/// for its end (see [`unswallowed`](crate::cancel::unswallowed)).
+/// That of the connection. `Cancelled`, also where hyper makes nothing of it (it takes the error of an idle connection
+/// for its end) or another error (HTTP/2 keeps only its text): see [`unswallowed`](crate::cancel::unswallowed).
 ///
 /// # Cancel safety
 ///
@@ -256,8 +256,10 @@ impl<F: Future + 'static> Executor<F> for HyperExecutor {
     #[track_caller]
     fn execute(&self, future: F) {
         let run = async move {
-            drop(future.await);
-            Ok(())
+            // hyper tells what comes of it elsewhere; but a cancel is the task's own.
+            let (output, delivered) = Watched::new(future).await;
+            drop(output);
+            delivered.map_or(Ok(()), |cancelled| Err(cancelled.into()))
         };
         drop(task(run).name("hyper").spawn());
     }

@@ -33,24 +33,27 @@ const GRACE: Duration = Duration::from_secs(10);
 ///
 /// ```
 /// use homing::net::{TcpListener, TcpStream};
-/// use homing::{Server, Served, Stopping, sleep};
-/// use std::time::Duration;
+/// use homing::sync::Event;
+/// use homing::{Served, Server};
+/// use std::{rc::Rc, time::Duration};
 ///
 /// homing::run(async {
 ///     let listener = TcpListener::bind("127.0.0.1:0")?;
 ///     let address = listener.local_addr()?;
+///     let stop = Rc::new(Event::new());
+///     let told = stop.clone(); // in a program: ctrl_c()
 ///     let server = homing::spawn(async move {
-///         let stop = sleep(Duration::from_millis(20)); // ctrl_c(), in a program
 ///         Server::new()
 ///             .limit(1_000)
 ///             .grace(Duration::from_secs(5))
-///             .run(stop, async || listener.accept().await, async |(stream, _peer), _stopping| {
+///             .run(told.wait(), async || listener.accept().await, async |(stream, _peer), _stopping| {
 ///                 stream.write_all(b"hello").await
 ///             })
 ///             .await
 ///     });
 ///     let stream = TcpStream::connect(address).await?;
 ///     assert_eq!(stream.read(&mut [0; 16]).await?, 5);
+///     stop.set();
 ///     assert_eq!(server.await?, Served::ToTheEnd);
 ///     Ok(())
 /// })

@@ -39,4 +39,6 @@ mod unswallowed;
 pub use cancellable::{Cancellable, WithCancel};
 pub use leaf::{AwaitedTasks, Awaiting, Leaf, Resumed};
 pub use scope::{Outside, Scope, ScopeId};
+#[cfg(feature = "hyper")]
+pub(crate) use unswallowed::Watched;
 pub use unswallowed::{Unswallowed, unswallowed};

@@ -116,7 +116,7 @@ where
 fn both(there: Error, back: Error) -> Error {
     let (first, second) = if back.is_cancelled() { (back, there) } else { (there, back) };
     // Where both are the same request there is nothing more to tell.
-    if second.is_cancelled() { first } else { first.with_note(format!("the other direction: {second}")) }
+    if second.is_cancelled() { first } else { first.with_displaced(second) }
 }
 
 /// | from    | on                     | to      |

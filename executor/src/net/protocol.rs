@@ -84,8 +84,8 @@ pub(super) mod sealed {
     /// The standard library's connections and mio's listeners (which accept connections that do not block, in one call).
     pub trait Streams {
         type Peer;
-        type Stream: Bytes + Debug;
-        type Listener: AsFd + AsRawFd + Debug;
+        type Stream: Bytes + Debug + Unpin + Send + Sync + 'static;
+        type Listener: AsFd + AsRawFd + Debug + Unpin + Send + Sync + 'static;
         fn local_addr(stream: &Self::Stream) -> io::Result<Self::Peer>;
         fn peer_addr(stream: &Self::Stream) -> io::Result<Self::Peer>;
         fn listener_addr(listener: &Self::Listener) -> io::Result<Self::Peer>;
@@ -157,7 +157,7 @@ pub(super) mod sealed {
     /// The standard library's sockets for messages.
     pub trait Datagrams {
         type Peer;
-        type Socket: AsFd + AsRawFd + Debug;
+        type Socket: AsFd + AsRawFd + Debug + Unpin + Send + Sync + 'static;
         fn local_addr(socket: &Self::Socket) -> io::Result<Self::Peer>;
         fn peer_addr(socket: &Self::Socket) -> io::Result<Self::Peer>;
         fn send(socket: &Self::Socket, message: &[u8]) -> io::Result<usize>;
