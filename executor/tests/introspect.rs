@@ -583,3 +583,14 @@ fn outside_of_a_task_there_is_no_current_one_and_outside_of_a_runtime_there_is_n
     })
     .unwrap();
 }
+
+#[test]
+fn a_table_with_a_very_wide_cell_can_be_written() {
+    let entry = |name: String| introspect::TaskEntry { name: Some(name), ..introspect::TaskEntry::default() };
+    let tasks = vec![entry("x".repeat(70_000)), entry("y".to_owned())];
+    let table =
+        introspect::TaskTable { threads: vec![introspect::ThreadTasks { tasks, ..Default::default() }] };
+    let text = table.to_string();
+    let longest_of_others = text.lines().filter(|line| !line.contains("xx")).map(str::len).max();
+    assert!(longest_of_others < Some(500), "{longest_of_others:?}");
+}

@@ -137,6 +137,9 @@ impl TaskEntry {
     }
 }
 
+/// How wide a column may be.
+const WIDEST: usize = 120;
+
 /// `task -> group -> app::main`: names only.
 fn chain(stack: &[Frame]) -> String {
     stack.iter().map(|frame| frame.name.as_str()).collect::<Vec<_>>().join(" -> ")
@@ -152,7 +155,8 @@ impl fmt::Display for TaskTable {
         }));
         let width = |column: usize| {
             let widths = lines.iter().map(|line| line[column].chars().count());
-            widths.max().unwrap_or_default()
+            // A cell that is wider pushes the rest of its line aside, and no other.
+            widths.max().unwrap_or_default().min(WIDEST)
         };
         let widths: Vec<usize> = (0..head.len()).map(width).collect();
         for line in &lines {

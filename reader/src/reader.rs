@@ -1,0 +1,372 @@
+//! The reader: from memory to records, once or again and again.
+
+use crate::details::{self, Details};
+use crate::error::Error;
+use crate::find;
+use crate::layout::Layout;
+use crate::limits;
+use crate::memory::{Memory, read_u64};
+use crate::rows::{self, RawRow};
+use crate::texts::{Texts, shown};
+use homing_executor::introspect::{
+    Running, RuntimeRecord, ScopeRecord, TaskRecord, TaskState, TaskTable, WaitRecord, What,
+};
+use homing_executor::outside::Meaning;
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::time::Duration;
+
+/// Reads the tasks of one process.
+pub struct Reader {
+    memory: Box<dyn Memory>,
+    /// One for each homing in the process: the program's own, and those of libraries.
+    parts: Vec<(Layout, Texts)>,
+}
+
+/// What was found at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Reading {
+    /// The runtimes that have tasks.
+    pub runtimes: Vec<RuntimeRecord>,
+    /// The tasks that are being polled.
+    pub busy: Vec<Busy>,
+    /// What was left out.
+    pub left: Left,
+}
+
+/// A task that is being polled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Busy {
+    /// The thread.
+    pub thread: u64,
+    /// The task's id.
+    pub task: u64,
+    /// Which of its polls it is.
+    pub polls: u32,
+    /// How long ago the runtime has last looked at its clock: so it is not much longer that it has been in this poll. `None`
+    /// if that cannot be known.
+    pub looked: Option<Duration>,
+}
+
+/// What was left out, because there was more of it than a reader takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Left {
+    /// Tasks, of which [`limits::TASKS`] are read.
+    pub tasks: bool,
+    /// Names, scopes and leaves of some tasks.
+    pub details: bool,
+}
+
+impl Reading {
+    /// All that was found, as a table.
+    pub fn table(&self) -> TaskTable {
+        TaskTable::of_records(&self.runtimes)
+    }
+
+    /// How many tasks there are.
+    pub fn task_count(&self) -> usize {
+        self.runtimes.iter().map(|runtime| runtime.tasks.len()).sum()
+    }
+}
+
+/// A runtime as it is in the list.
+#[derive(Clone, Copy, Debug)]
+struct Runtime {
+    outpost: u64,
+    thread: u64,
+    /// The address of the row that is being polled; 0 for none.
+    current: u64,
+    /// What its clock last said, and whether that goes by itself.
+    clock: u64,
+    is_virtual: bool,
+}
+
+impl Reader {
+    /// Finds the headers.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoHoming`]; [`Error::Version`] or [`Error::Corrupt`], if there is no header that can be used.
+    pub fn new(memory: Box<dyn Memory>) -> Result<Reader, Error> {
+        let mut parts = Vec::new();
+        let mut failed = None;
+        for address in find::candidates(&*memory) {
+            match Layout::read(&*memory, address) {
+                Ok(Some(layout)) => parts.push((layout, Texts::default())),
+                Ok(None) => {}
+                Err(error) => failed = Some(error),
+            }
+        }
+        match failed {
+            _ if !parts.is_empty() => Ok(Reader { memory, parts }),
+            Some(error) => Err(error),
+            None => Err(Error::NoHoming(memory.describe())),
+        }
+    }
+
+    /// What is read from: `process 4711`.
+    pub fn describe(&self) -> String {
+        self.memory.describe()
+    }
+
+    /// The versions of homing in it, and where their headers are.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.parts.iter().map(|(layout, _)| (layout.release.as_str(), layout.address))
+    }
+
+    /// Reads all tasks.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoHoming`], if there is nothing to be read any more: the process has ended.
+    pub fn read(&mut self) -> Result<Reading, Error> {
+        let memory = &*self.memory;
+        let mut reading = Reading::default();
+        let mut is_there = false;
+        for (layout, texts) in &mut self.parts {
+            is_there |= read_u64(memory, layout.address).is_ok();
+            texts.update(memory, layout);
+            let mut rows = rows::read_all(memory, layout);
+            let runtimes = runtimes(memory, layout);
+            let (details, cut_off) = details::read_all(memory, layout, &mut rows.rows);
+            reading.left.tasks |= rows.cut_off;
+            reading.left.details |= cut_off;
+            let mut part = Part { memory, layout, texts, details };
+            part.fill(&rows.rows, &runtimes, &mut reading);
+        }
+        if is_there { Ok(reading) } else { Err(Error::NoHoming(memory.describe())) }
+    }
+
+    /// Which tasks are being polled at this moment: a few small reads, to be done often.
+    pub fn busy(&self) -> Vec<Busy> {
+        let memory = &*self.memory;
+        let mut busy = Vec::new();
+        for (layout, _) in &self.parts {
+            for runtime in runtimes(memory, layout) {
+                let mut row = vec![0; layout.row.size];
+                if runtime.current != 0
+                    && memory.read(runtime.current, &mut row).is_ok()
+                    && rows::state(layout, &row) == Some(TaskState::Running)
+                {
+                    busy.push(busy_task(memory, layout, &row, &runtime));
+                }
+            }
+        }
+        busy
+    }
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader").field("memory", &self.describe()).finish_non_exhaustive()
+    }
+}
+
+/// The list of runtimes, those in use.
+fn runtimes(memory: &dyn Memory, layout: &Layout) -> Vec<Runtime> {
+    let mut found = Vec::new();
+    let mut known = HashSet::new();
+    let mut outpost = read_u64(memory, layout.runtimes).unwrap_or_default();
+    let mut record = vec![0; layout.runtime.size];
+    let mut core = vec![0; layout.core.size];
+    while outpost != 0 && known.len() < limits::RUNTIMES && known.insert(outpost) {
+        if memory.read(outpost, &mut record).is_err() {
+            break;
+        }
+        let address = layout.runtime.core.number(&record);
+        if address != 0 && memory.read(address, &mut core).is_ok() {
+            found.push(Runtime {
+                outpost,
+                thread: layout.runtime.thread.number(&record),
+                current: layout.core.current.number(&core),
+                clock: layout.core.now.number(&core),
+                is_virtual: layout.core.clock.number(&core) == layout.virtual_clock,
+            });
+        }
+        outpost = layout.runtime.next.number(&record);
+    }
+    // The first one first.
+    found.reverse();
+    found
+}
+
+/// What the runtime's clock would say now, if somebody asked; and how long ago it was asked.
+fn clock(memory: &dyn Memory, layout: &Layout, runtime: &Runtime) -> (u64, Option<Duration>) {
+    let origin = read_u64(memory, layout.clock_origin).unwrap_or_default();
+    match memory.now() {
+        Some(now) if !runtime.is_virtual && origin != 0 => {
+            let now = now.saturating_sub(origin);
+            (now, Some(Duration::from_nanos(now.saturating_sub(runtime.clock))))
+        }
+        _ => (runtime.clock, None),
+    }
+}
+
+fn busy_task(memory: &dyn Memory, layout: &Layout, row: &[u8], runtime: &Runtime) -> Busy {
+    Busy {
+        thread: runtime.thread,
+        task: id(layout, row),
+        polls: layout.row.polls.number(row) as u32,
+        looked: clock(memory, layout, runtime).1,
+    }
+}
+
+/// The lowest bit is another thread's wake that is on its way.
+fn id(layout: &Layout, row: &[u8]) -> u64 {
+    layout.row.word.number(row) & !1
+}
+
+/// One homing of the process.
+struct Part<'a> {
+    memory: &'a dyn Memory,
+    layout: &'a Layout,
+    texts: &'a mut Texts,
+    details: HashMap<u64, Details>,
+}
+
+impl Part<'_> {
+    fn fill(&mut self, rows: &[RawRow], runtimes: &[Runtime], reading: &mut Reading) {
+        let (memory, layout) = (self.memory, self.layout);
+        let mut records: Vec<RuntimeRecord> = runtimes
+            .iter()
+            .map(|runtime| RuntimeRecord {
+                thread: runtime.thread,
+                thread_name: memory.thread_name(runtime.thread).unwrap_or_default(),
+                now: clock(memory, layout, runtime).0,
+                tasks: Vec::new(),
+            })
+            .collect();
+        // Of a runtime that is not in the list, which has just begun or ended.
+        let mut strays = RuntimeRecord::default();
+        let by_outpost: HashMap<u64, usize> =
+            runtimes.iter().enumerate().map(|(at, runtime)| (runtime.outpost, at)).collect();
+        for row in rows {
+            let mut task = self.task(row);
+            let owner = by_outpost.get(&layout.row.owner.number(&row.bytes)).copied();
+            if let Some(at) = owner
+                && row.state == TaskState::Running
+                && runtimes[at].current == row.address
+            {
+                let busy = busy_task(memory, layout, &row.bytes, &runtimes[at]);
+                task.running = Some(Running { detail: busy.to_string(), place: None });
+                reading.busy.push(busy);
+            }
+            match owner {
+                Some(at) => records[at].tasks.push(task),
+                None => strays.tasks.push(task),
+            }
+        }
+        records.push(strays);
+        reading.runtimes.extend(records.into_iter().filter(|runtime| !runtime.tasks.is_empty()));
+    }
+
+    fn task(&mut self, row: &RawRow) -> TaskRecord {
+        let (memory, layout, bytes) = (self.memory, &self.layout.row, &row.bytes);
+        let details = self.details.remove(&row.address).unwrap_or_default();
+        let parent = layout.parent.number(bytes);
+        let polls = layout.polls.number(bytes) as u32;
+        let kind = layout.await_kind.number(bytes);
+        let mut waits = Vec::new();
+        // What has a list has a node.
+        let (_, meaning) = self.layout.awaited(kind);
+        if meaning != Meaning::Tasks {
+            let scope = layout.await_scope.number(bytes) as u32;
+            let (operand, place) = (layout.await_operand.number(bytes), layout.await_place.number(bytes));
+            waits.extend(self.wait(kind, operand, scope, place, &details));
+        }
+        let recorded = [kind, layout.await_operand.number(bytes), layout.await_place.number(bytes)];
+        let mut seen = 0;
+        for node in &details.nodes {
+            let fields = &self.layout.node;
+            let (kind, operand) = (fields.kind.number(node), fields.operand.number(node));
+            let place = fields.place.number(node);
+            let is_of_last_poll = fields.poll.number(node) as u32 == polls;
+            let has_list = self.layout.awaited(kind).1 == Meaning::Tasks;
+            if is_of_last_poll && kind != 0 && !(has_list && [kind, operand, place] == recorded) {
+                seen += 1;
+            }
+            if is_of_last_poll || fields.linked.number(node) != 0 {
+                let scope = fields.scope.number(node) as u32;
+                waits.extend(self.wait(kind, operand, scope, place, &details));
+            }
+        }
+        TaskRecord {
+            id: id(self.layout, bytes),
+            name: self.name(row, &details),
+            state: row.state,
+            type_name: self.texts.type_name(layout.table.number(bytes)),
+            spawned_at: self.texts.place(memory, layout.place.number(bytes)),
+            polls,
+            cancelling: layout.count.number(bytes) as u32,
+            parent: parent & !1,
+            group: (parent & 1 != 0).then(|| layout.group.number(bytes) as u32),
+            running: None,
+            waits,
+            more: (layout.await_more.number(bytes) as usize).saturating_sub(seen),
+            is_asked: meaning == Meaning::Request,
+            scopes: details.scopes.iter().map(|scope| self.scope(scope)).collect(),
+            changing: !row.settled,
+        }
+    }
+
+    fn name(&self, row: &RawRow, details: &Details) -> String {
+        match &details.name {
+            Some(name) => shown(name, details.name_length),
+            None if self.layout.row.flags.number(&row.bytes) & self.layout.main != 0 => "main".to_owned(),
+            None => format!("Task-{}", self.layout.row.number.number(&row.bytes)),
+        }
+    }
+
+    fn wait(
+        &mut self,
+        kind: u64,
+        operand: u64,
+        scope: u32,
+        place: u64,
+        details: &Details,
+    ) -> Option<WaitRecord> {
+        let (name, meaning) = self.layout.awaited(kind);
+        let what = match meaning {
+            Meaning::Nothing | Meaning::Request => return None,
+            Meaning::Plain => What::Plain,
+            Meaning::Task => What::Task(operand),
+            Meaning::Tasks => What::Tasks(details.lists.get(&operand).cloned().unwrap_or_default()),
+            Meaning::Deadline => What::Deadline(operand),
+            Meaning::Descriptor => What::Descriptor(operand),
+            Meaning::Left => What::Left(operand),
+            Meaning::Number => What::Number(operand),
+            Meaning::Thing => What::Thing(operand),
+        };
+        Some(WaitRecord { name, what, scope, place: self.texts.place(self.memory, place) })
+    }
+
+    fn scope(&mut self, scope: &[u8]) -> ScopeRecord {
+        let (memory, layout) = (self.memory, &self.layout.scope);
+        let (kind, kind_length) = layout.kind.pair(scope);
+        let (name, name_length) = layout.name.pair(scope);
+        let name = crate::texts::text(memory, name, name_length, limits::NAME);
+        ScopeRecord {
+            id: layout.id.number(scope) as u32,
+            parent: layout.parent.number(scope) as u32,
+            kind: self.texts.text(memory, kind, kind_length),
+            name: (name_length > 0).then_some(name),
+            place: self.texts.place(memory, layout.place.number(scope)),
+            deadline: Some(layout.deadline.number(scope)).filter(|deadline| *deadline != 0),
+        }
+    }
+}
+
+/// Reads `on thread 4711, which has not looked at its clock for 3.2s`.
+impl fmt::Display for Busy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "on thread {}", self.thread)?;
+        match self.looked {
+            // Less than that is usual: it looks once in a while.
+            Some(looked) if looked >= Duration::from_millis(100) => {
+                let looked = Duration::from_millis(looked.as_millis() as u64);
+                write!(f, ", which has not looked at its clock for {looked:?}")
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Texts and places: read once, then remembered. They lie in the program itself, and do not change.
+//!
+//! ```text
+//!   row.place ──► Location ──► "src/main.rs"        by address: of a hundred thousand tasks most have the same
+//!   row.table ──► type record ──► "app::fetch"      the list is read as far as it was not known before
+//! ```
+
+use crate::layout::{Layout, PlaceLayout};
+use crate::limits;
+use crate::memory::{Memory, read_u64};
+use homing_executor::introspect::{Place, SharedStr};
+use std::collections::HashMap;
+
+#[derive(Debug, Default)]
+pub(crate) struct Texts {
+    layout: Option<PlaceLayout>,
+    texts: HashMap<(u64, u64), SharedStr>,
+    places: HashMap<u64, Option<Place>>,
+    types: HashMap<u64, SharedStr>,
+    /// The record that was the first when the list was last read: from there on all is known.
+    newest_type: u64,
+}
+
+impl Texts {
+    /// What has come since the last reading.
+    pub(crate) fn update(&mut self, memory: &dyn Memory, layout: &Layout) {
+        if self.layout.is_none() {
+            self.layout = PlaceLayout::read(memory, layout.address);
+        }
+        if self.texts.len() > limits::TEXTS || self.places.len() > limits::TEXTS {
+            // No program has that many: whatever this is, it is not worth its memory.
+            *self = Texts { layout: self.layout, ..Texts::default() };
+        }
+        let Ok(first) = read_u64(memory, layout.types) else { return };
+        let (mut next, known) = (first, self.newest_type);
+        let mut record = vec![0; layout.kind.size];
+        for _ in 0..limits::TYPES {
+            if next == 0 || next == known || memory.read(next, &mut record).is_err() {
+                break;
+            }
+            let (address, length) = layout.kind.name.pair(&record);
+            let name = self.text(memory, address, length);
+            self.types.insert(layout.kind.table.number(&record), name);
+            next = layout.kind.next.number(&record);
+        }
+        self.newest_type = first;
+    }
+
+    /// The name of the type whose table is at this address; empty if it is not known.
+    pub(crate) fn type_name(&self, table: u64) -> SharedStr {
+        self.types.get(&table).cloned().unwrap_or_default()
+    }
+
+    /// A text that is part of the program.
+    pub(crate) fn text(&mut self, memory: &dyn Memory, address: u64, length: u64) -> SharedStr {
+        let read = || text(memory, address, length, limits::TEXT).into();
+        self.texts.entry((address, length)).or_insert_with(read).clone()
+    }
+
+    /// The place whose `Location` is at this address.
+    pub(crate) fn place(&mut self, memory: &dyn Memory, address: u64) -> Option<Place> {
+        if address == 0 {
+            return None;
+        }
+        if let Some(known) = self.places.get(&address) {
+            return known.clone();
+        }
+        let place = self.read_place(memory, address);
+        self.places.insert(address, place.clone());
+        place
+    }
+
+    fn read_place(&mut self, memory: &dyn Memory, address: u64) -> Option<Place> {
+        let layout = self.layout?;
+        let mut bytes = vec![0; layout.size];
+        memory.read(address, &mut bytes).ok()?;
+        let ((file, length), line, column) = layout.parts(&bytes);
+        let file = self.text(memory, file, length);
+        (!file.is_empty()).then_some(Place { file, line, column })
+    }
+}
+
+/// A text; empty if it cannot be read, and cut off where it is too long.
+pub(crate) fn text(memory: &dyn Memory, address: u64, length: u64, limit: usize) -> String {
+    let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX).min(limit)];
+    if bytes.is_empty() || memory.read(address, &mut bytes).is_err() {
+        return String::new();
+    }
+    shown(&bytes, length)
+}
+
+/// Bytes as text. What is no text, or would do something to the terminal, is replaced.
+pub(crate) fn shown(bytes: &[u8], length: u64) -> String {
+    let mut text: String = String::from_utf8_lossy(bytes)
+        .chars()
+        .map(|char| if char.is_control() { char::REPLACEMENT_CHARACTER } else { char })
+        .collect();
+    if length > bytes.len() as u64 {
+        text.push('…');
+    }
+    text
+}

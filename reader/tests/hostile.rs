@@ -1,0 +1,299 @@
+//! Memory that is damaged, or made to do harm: whatever it holds, the reader comes back, and soon, and with little.
+
+use homing::introspect::TaskTable;
+use homing::{sleep, task, task_group, timeout, yield_now};
+use homing_executor::outside::{self, Fixed};
+use homing_reader::{CoreFile, Memory, Reader, Region, Unreadable};
+use proptest::prelude::*;
+use std::cell::Cell;
+use std::fs::File;
+use std::mem::offset_of;
+use std::time::{Duration, Instant};
+
+/// Where made-up memory is.
+const BASE: u64 = 0x10_0000;
+
+/// A piece of memory, and nothing beside it.
+struct Piece(Vec<u8>, [Region; 1]);
+
+impl Piece {
+    fn new(bytes: Vec<u8>) -> Piece {
+        let end = BASE + bytes.len() as u64;
+        let file = Some("/no/such/file".into());
+        Piece(bytes, [Region { start: BASE, end, offset: 0, writable: true, file }])
+    }
+}
+
+impl Memory for Piece {
+    fn read(&self, address: u64, buffer: &mut [u8]) -> Result<(), Unreadable> {
+        let at = usize::try_from(address.checked_sub(BASE).ok_or(Unreadable)?).map_err(|_| Unreadable)?;
+        let end = at.checked_add(buffer.len()).ok_or(Unreadable)?;
+        buffer.copy_from_slice(self.0.get(at..end).ok_or(Unreadable)?);
+        Ok(())
+    }
+
+    fn regions(&self) -> &[Region] {
+        &self.1
+    }
+
+    fn open_file(&self, _region: &Region) -> Option<File> {
+        None
+    }
+
+    fn now(&self) -> Option<u64> {
+        Some(5_000_000_000)
+    }
+
+    fn thread_name(&self, _thread: u64) -> Option<String> {
+        None
+    }
+
+    fn describe(&self) -> String {
+        "a piece of memory".to_owned()
+    }
+}
+
+/// Memory of which some bytes are others each time that they are read.
+struct Flipping<M> {
+    memory: M,
+    random: Cell<u64>,
+    /// One of so many reads is disturbed.
+    one_of: u64,
+}
+
+impl<M> Flipping<M> {
+    fn random(&self) -> u64 {
+        // xorshift (Marsaglia).
+        let mut random = self.random.get();
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        self.random.set(random);
+        random
+    }
+}
+
+impl<M: Memory> Memory for Flipping<M> {
+    fn read(&self, address: u64, buffer: &mut [u8]) -> Result<(), Unreadable> {
+        self.memory.read(address, buffer)?;
+        if self.random().is_multiple_of(self.one_of) {
+            for _ in 0..1 + self.random() % 8 {
+                let at = self.random() as usize % buffer.len().max(1);
+                let values = [0, 1, 0x7F, 0xFF, self.random() as u8];
+                let value = values[self.random() as usize % values.len()];
+                if let Some(byte) = buffer.get_mut(at) {
+                    *byte = value;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn regions(&self) -> &[Region] {
+        self.memory.regions()
+    }
+
+    fn open_file(&self, region: &Region) -> Option<File> {
+        self.memory.open_file(region)
+    }
+
+    fn now(&self) -> Option<u64> {
+        self.memory.now()
+    }
+
+    fn thread_name(&self, thread: u64) -> Option<String> {
+        self.memory.thread_name(thread)
+    }
+
+    fn describe(&self) -> String {
+        self.memory.describe()
+    }
+}
+
+/// Reads all there is, and writes it in all ways that there are.
+fn look(memory: impl Memory + 'static) {
+    let begin = Instant::now();
+    if let Ok(mut reader) = Reader::new(Box::new(memory)) {
+        for _ in 0..2 {
+            let _ = reader.busy();
+            if let Ok(reading) = reader.read() {
+                write(&reading.table());
+            }
+        }
+    }
+    // Usually it is milliseconds.
+    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
+}
+
+fn write(table: &TaskTable) {
+    let _ = table.tree();
+    let _ = table.to_json();
+    let _ = table.to_dot();
+    let _ = table.to_string();
+}
+
+/// This process's header with its fields and labels, as they are; moved to [`BASE`], with tables at other places in the
+/// piece of memory.
+fn header() -> Vec<u8> {
+    let address = outside::header_address() as *const u8;
+    let fixed = size_of::<Fixed>();
+    // SAFETY: the header is a static of that size, and nobody changes what is read here.
+    let counts = unsafe { (address.add(24).cast::<u32>().read(), address.add(28).cast::<u32>().read()) };
+    let length = fixed + 32 * (counts.0 + counts.1) as usize;
+    let mut bytes = vec![0; length];
+    // SAFETY: what has been counted is there.
+    unsafe { address.copy_to_nonoverlapping(bytes.as_mut_ptr(), length) };
+    let mut put =
+        |offset: usize, address: u64| bytes[offset..offset + 8].copy_from_slice(&address.to_ne_bytes());
+    put(offset_of!(Fixed, address), BASE);
+    for (number, field) in [
+        offset_of!(Fixed, page_count),
+        offset_of!(Fixed, types),
+        offset_of!(Fixed, runtimes),
+        offset_of!(Fixed, clock_origin),
+        offset_of!(Fixed, pages),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        put(field, BASE + length as u64 + 8 * number as u64);
+    }
+    bytes
+}
+
+/// Words of which many lead somewhere.
+fn words() -> impl Strategy<Value = Vec<u64>> {
+    let word = prop_oneof![
+        3 => (0_u64..8192).prop_map(|offset| BASE + offset * 8),
+        2 => 0_u64..70_000,
+        1 => any::<u64>(),
+        1 => Just(u64::MAX),
+        1 => Just(BASE),
+    ];
+    proptest::collection::vec(word, 16..8192)
+}
+
+/// A core file with a segment for the memory, and a note for what is mapped.
+fn core_of(memory: &[u8]) -> Vec<u8> {
+    let mut file = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();
+    let half = |file: &mut Vec<u8>, number: u16| file.extend(number.to_le_bytes());
+    let (word, long) = (
+        |file: &mut Vec<u8>, number: u32| file.extend(number.to_le_bytes()),
+        |file: &mut Vec<u8>, number: u64| file.extend(number.to_le_bytes()),
+    );
+    half(&mut file, 4);
+    half(&mut file, 62);
+    word(&mut file, 1);
+    [0, 64, 0].into_iter().for_each(|number| long(&mut file, number));
+    word(&mut file, 0);
+    [64, 56, 2, 0, 0, 0].into_iter().for_each(|number| half(&mut file, number));
+    let paths = b"/no/such/file\0";
+    let note_length = 12 + 8 + 40 + paths.len() as u64;
+    let note_at = 64 + 2 * 56;
+    let memory_at = (note_at + note_length).next_multiple_of(8);
+    let segments = [(4_u32, 0, note_at, 0, note_length), (1, 6, memory_at, BASE, memory.len() as u64)];
+    for (kind, flags, offset, address, length) in segments {
+        word(&mut file, kind);
+        word(&mut file, flags);
+        [offset, address, 0, length, length, 8].into_iter().for_each(|number| long(&mut file, number));
+    }
+    word(&mut file, 5);
+    word(&mut file, 40 + paths.len() as u32);
+    word(&mut file, 0x4649_4c45);
+    file.extend(b"CORE\0\0\0\0");
+    [1, 1, BASE, BASE + memory.len() as u64, 0].into_iter().for_each(|number| long(&mut file, number));
+    file.extend(paths);
+    file.resize(memory_at as usize, 0);
+    file.extend(memory);
+    file
+}
+
+fn piece(words: &[u64]) -> Vec<u8> {
+    let mut bytes = header();
+    bytes.extend(words.iter().flat_map(|word| word.to_ne_bytes()));
+    bytes
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+
+    #[test]
+    fn tables_of_any_contents_are_read_to_an_end(words in words()) {
+        look(Piece::new(piece(&words)));
+    }
+
+    #[test]
+    fn headers_of_any_contents_are_read_to_an_end(
+        words in words(),
+        changes in proptest::collection::vec((16_usize..3000, any::<u8>()), 1..40),
+    ) {
+        let mut bytes = piece(&words);
+        for (at, value) in changes {
+            // The magic and the address stay, or there would be no header.
+            if let Some(byte) = bytes.get_mut(at).filter(|_| !(32..40).contains(&at)) {
+                *byte = value;
+            }
+        }
+        look(Piece::new(bytes));
+    }
+
+    #[test]
+    fn core_files_of_any_contents_are_read_to_an_end(
+        words in words(),
+        changes in proptest::collection::vec((0_usize..300, any::<u8>()), 0..20),
+        length in prop_oneof![3 => Just(usize::MAX), 1 => 0_usize..20_000],
+        number in any::<u64>(),
+    ) {
+        let mut file = core_of(&piece(&words));
+        file.truncate(length);
+        for (at, value) in changes {
+            if let Some(byte) = file.get_mut(at) {
+                *byte = value;
+            }
+        }
+        let path = std::env::temp_dir().join(format!("homing-hostile-{}-{number}", std::process::id()));
+        std::fs::write(&path, file).unwrap();
+        if let Ok(core) = CoreFile::open(&path) {
+            look(core);
+        }
+        std::fs::remove_file(&path).unwrap();
+    }
+}
+
+#[test]
+fn a_core_file_that_is_made_by_hand_is_one() {
+    let path = std::env::temp_dir().join(format!("homing-by-hand-{}", std::process::id()));
+    std::fs::write(&path, core_of(&piece(&[0; 64]))).unwrap();
+    let core = CoreFile::open(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let mut reader = Reader::new(Box::new(core)).unwrap();
+    assert_eq!(reader.read().unwrap().task_count(), 0);
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[test]
+fn memory_that_changes_with_each_read_is_read_to_an_end() {
+    use homing_reader::Process;
+    homing::run(async {
+        task_group(async |tg| {
+            for number in 0..50 {
+                tg.task(timeout(Duration::from_secs(60), sleep(Duration::from_secs(60))))
+                    .name(format!("task {number}"))
+                    .spawn();
+            }
+            let both = futures_util::future::join(sleep(Duration::from_secs(60)), yield_now());
+            task(async move { both.await.0 }).name("two").spawn();
+            yield_now().await?;
+            yield_now().await?;
+            for seed in 1..100 {
+                let memory = Process::open(std::process::id()).unwrap();
+                let one_of = [1, 2, 5, 20, 100][seed as usize % 5];
+                look(Flipping { memory, random: Cell::new(seed * 0x9E37_79B9), one_of });
+            }
+            tg.cancel();
+            Ok(())
+        })
+        .await
+    })
+    .unwrap();
+}

@@ -1,0 +1,172 @@
+//! The programs that are looked into.
+
+use homing::sync::{Mutex, Queue};
+use homing::{Result, gather, sleep, spawn, task, task_group, timeout, yield_now};
+use std::rc::Rc;
+use std::time::Duration;
+
+pub(crate) const HOUR: Duration = Duration::from_secs(3600);
+/// Tasks in the program `many`.
+pub(crate) const MANY: usize = 100_000;
+
+pub(crate) fn run(program: &str) {
+    match program {
+        "healthy" => homing::run(async { everything(async || say_ready()).await }).unwrap(),
+        "stuck" => homing::run(stuck()).unwrap(),
+        "threads" => threads(),
+        "churn" => homing::run(churn()).unwrap(),
+        "many" => homing::run(many()).unwrap(),
+        "kept" => {
+            homing::run(async { task(sleep(Duration::from_millis(1))).spawn().await }).unwrap();
+            say_ready();
+            std::thread::sleep(HOUR);
+        }
+        other => panic!("no program {other}"),
+    }
+}
+
+fn say_ready() {
+    println!("ready");
+}
+
+async fn fetch(cache: Rc<Mutex<u32>>) -> Result<u32> {
+    sleep(HOUR).await?;
+    Ok(*cache.lock().await?)
+}
+
+/// One of each: a group with a name, timeouts, a lock, a queue, tasks that wait for one or several; several leaves in one
+/// task. When all stand, `look` is called.
+pub(crate) async fn everything(look: impl AsyncFnOnce()) -> Result<()> {
+    let cache = Rc::new(Mutex::new(7));
+    let queue: Rc<Queue<u32>> = Rc::new(Queue::unbounded());
+    homing::TaskGroup::builder()
+        .name("pages")
+        .run(async |tg| {
+            let user = tg.task(fetch(cache.clone())).name("user").spawn().share();
+            let theirs = user.clone();
+            tg.task(timeout(HOUR, async move { theirs.await.map(drop) })).name("orders").spawn();
+            let holds = cache.clone();
+            tg.task(async move {
+                let _held = holds.lock().await?;
+                sleep(2 * HOUR).await
+            })
+            .name("holds the lock")
+            .spawn();
+            let wants = cache.clone();
+            tg.task(async move { wants.lock().await.map(drop) }).name("wants the lock").spawn();
+            let empty = queue.clone();
+            tg.task(async move { empty.get().await.map(drop) }).name("größer 'als' \"sonst\"\n").spawn();
+            let (one, two) = (user.clone(), user.clone());
+            tg.task(async move { gather((one, two)).await.map(drop) }).name("gathers").spawn();
+            tg.task(async {
+                let several = [1, 2, 3, 4, 5, 6].map(|hours| sleep(hours * HOUR));
+                futures_util::future::join_all(several).await.into_iter().collect::<Result<()>>()
+            })
+            .name("several")
+            .spawn();
+            tg.task(async {
+                timeout(
+                    HOUR,
+                    task_group(async |inner| {
+                        inner.task(std::future::pending::<Result<()>>()).name("foreign").spawn();
+                        timeout(2 * HOUR, sleep(3 * HOUR)).await
+                    }),
+                )
+                .await
+            })
+            .name("nests")
+            .spawn();
+            spawn(async { sleep(HOUR).await });
+            let asked = task(async {
+                let _ = sleep(HOUR).await;
+                sleep(5 * HOUR).await
+            })
+            .name("asked to cancel")
+            .spawn();
+            for _ in 0..3 {
+                yield_now().await?;
+            }
+            asked.cancel();
+            yield_now().await?;
+            look().await;
+            sleep(HOUR).await
+        })
+        .await
+}
+
+async fn stuck() -> Result<()> {
+    everything(async || {
+        task(async {
+            say_ready();
+            spin()
+        })
+        .name("busy")
+        .spawn();
+    })
+    .await
+}
+
+/// Never returns, and never looks at anything.
+fn spin() -> Result<()> {
+    let mut number = 1_u64;
+    loop {
+        number = std::hint::black_box(number.wrapping_mul(3));
+    }
+}
+
+fn threads() {
+    let threads = ["one", "two", "three"].map(|name| {
+        let run = move || {
+            homing::run(async {
+                task(sleep(HOUR)).name(format!("of {name}")).spawn();
+                sleep(HOUR).await
+            })
+            .unwrap();
+        };
+        std::thread::Builder::new().name(name.to_owned()).spawn(run).unwrap()
+    });
+    std::thread::sleep(Duration::from_millis(300));
+    say_ready();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+}
+
+/// Some tasks that never change, among very many that do all the time.
+async fn churn() -> Result<()> {
+    for number in 0..100 {
+        task(timeout(HOUR, sleep(HOUR))).name(format!("steady {number}")).spawn();
+    }
+    yield_now().await?;
+    say_ready();
+    loop {
+        task_group(async |tg| {
+            for number in 0..20 {
+                tg.task(async move {
+                    timeout(HOUR, async {
+                        let (a, b) = futures_util::future::join(yield_now(), yield_now()).await;
+                        a.and(b)
+                    })
+                    .await
+                })
+                .name(format!("quick {number}"))
+                .spawn();
+            }
+            Ok(())
+        })
+        .await?;
+    }
+}
+
+async fn many() -> Result<()> {
+    task_group(async |tg| {
+        for _ in 0..MANY {
+            tg.spawn(sleep(HOUR));
+        }
+        yield_now().await?;
+        yield_now().await?;
+        say_ready();
+        sleep(HOUR).await
+    })
+    .await
+}
