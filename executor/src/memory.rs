@@ -16,7 +16,7 @@
 //! allocator, so that a memory checker sees each task's lifetime.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::ptr::{NonNull, null_mut};
 
 const GRAIN: usize = 16;
@@ -36,9 +36,13 @@ struct Class {
     grow: Cell<usize>,
 }
 
+type Classes = [Class; CLASSES];
+
 /// See the [module](self).
+#[derive(Default)]
 pub(crate) struct BlockPool {
-    classes: [Class; CLASSES],
+    /// Made for the first block: a runtime that only blocks on a future, which is on the stack, has none.
+    classes: OnceCell<Box<Classes>>,
     chunks: RefCell<Vec<(NonNull<u8>, Layout)>>,
 }
 
@@ -66,11 +70,6 @@ impl Source {
 }
 
 impl BlockPool {
-    pub(crate) fn new() -> Self {
-        let empty = |_| Class { free: Cell::new(null_mut()), grow: Cell::new(0) };
-        BlockPool { classes: std::array::from_fn(empty), chunks: RefCell::new(Vec::new()) }
-    }
-
     /// A block from `source`; uninitialised.
     #[inline]
     pub(crate) fn allocate(&self, source: Source) -> *mut () {
@@ -79,13 +78,15 @@ impl BlockPool {
             Source::Global(layout) => return allocate_globally(layout),
             Source::Elsewhere => unreachable!("memory from elsewhere is not asked for here"),
         };
-        let free = self.classes[class].free.get();
-        if free.is_null() {
-            return self.refill(class);
+        if let Some(classes) = self.classes.get() {
+            let free = classes[class].free.get();
+            if !free.is_null() {
+                // SAFETY: a block in the list is free and large enough for the link, which `release` or `refill` wrote.
+                classes[class].free.set(unsafe { (*free).next });
+                return free.cast();
+            }
         }
-        // SAFETY: a block in the list is free and large enough for the link, which `release` or `refill` wrote.
-        self.classes[class].free.set(unsafe { (*free).next });
-        free.cast()
+        self.refill(class)
     }
 
     /// Takes back a block.
@@ -102,23 +103,27 @@ impl BlockPool {
             Source::Global(layout) => return unsafe { release_globally(block, layout) },
             Source::Elsewhere => return,
         };
+        let Some(classes) = self.classes.get() else { unreachable!("a block comes out of a class") };
         let block = block.cast::<FreeBlock>();
         // SAFETY: the block is ours and at least GRAIN bytes large.
-        unsafe { block.write(FreeBlock { next: self.classes[class].free.get() }) };
-        self.classes[class].free.set(block);
+        unsafe { block.write(FreeBlock { next: classes[class].free.get() }) };
+        classes[class].free.set(block);
     }
 
     /// Cuts a new chunk into free blocks and gives one of them out.
     #[cold]
+    #[inline(never)]
     fn refill(&self, class: usize) -> *mut () {
+        let empty = |_| Class { free: Cell::new(null_mut()), grow: Cell::new(0) };
+        let classes = self.classes.get_or_init(|| Box::new(std::array::from_fn(empty)));
         let size = (class + 1) * GRAIN;
-        let count = self.classes[class].grow.get().clamp(4, (LARGEST_CHUNK / size).max(4));
-        self.classes[class].grow.set(count * 2);
+        let count = classes[class].grow.get().clamp(4, (LARGEST_CHUNK / size).max(4));
+        classes[class].grow.set(count * 2);
         let layout = Layout::from_size_align(size * count, GRAIN).expect("a chunk is small");
         let chunk = allocate_globally(layout).cast::<u8>();
         self.chunks.borrow_mut().push((NonNull::new(chunk).expect("checked by the allocation"), layout));
         // The first block is given out; the others are listed so that they are used in the order of their addresses.
-        let mut next = self.classes[class].free.get();
+        let mut next = classes[class].free.get();
         for index in (1..count).rev() {
             // SAFETY: `index * size` lies within the chunk, aligned to GRAIN, and nobody uses that block yet.
             unsafe {
@@ -127,7 +132,7 @@ impl BlockPool {
                 next = block;
             }
         }
-        self.classes[class].free.set(next);
+        classes[class].free.set(next);
         chunk.cast()
     }
 }
@@ -177,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_freed_block_is_the_next_one_given_out() {
-        let pool = BlockPool::new();
+        let pool = BlockPool::default();
         let source = Source::of(Layout::new::<[u64; 5]>());
         let first = pool.allocate(source);
         // SAFETY: allocated just above, never used.
@@ -189,7 +194,7 @@ mod tests {
 
     #[test]
     fn blocks_of_all_sizes_are_apart_and_writable() {
-        let pool = BlockPool::new();
+        let pool = BlockPool::default();
         let layouts: Vec<Layout> =
             (0..3000).step_by(7).map(|size| Layout::from_size_align(size, 8).unwrap()).collect();
         let blocks: Vec<*mut u8> =
@@ -210,7 +215,7 @@ mod tests {
 
     #[test]
     fn alignment_beyond_the_grain_is_honoured() {
-        let pool = BlockPool::new();
+        let pool = BlockPool::default();
         let layout = Layout::from_size_align(64, 256).unwrap();
         let block = pool.allocate(Source::of(layout));
         assert_eq!(block.addr() % 256, 0);

@@ -90,11 +90,11 @@ fn establish() -> &'static RuntimeOutpost {
     }
 }
 
+/// Gives back one whose bell has been taken down, if it had any.
 pub(crate) fn check_in(outpost: &'static RuntimeOutpost) {
-    outpost.bell.hang(None);
     outpost.wake_up();
     outpost.set_home(std::ptr::null());
     // What is left in the inbox is stale; so is what may still come. The next user finds that out one by one.
-    while outpost.receive().is_some() {}
+    while !outpost.is_empty() && outpost.receive().is_some() {}
     SPARE.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(outpost);
 }

@@ -12,7 +12,7 @@
 use crate::task::row::Row;
 use std::cell::Cell;
 
-/// A list of rows, first in, first out.
+/// The line that a wake joins: first in, first out.
 #[derive(Default, Debug)]
 struct Line {
     first: Cell<Option<&'static Row>>,
@@ -29,36 +29,27 @@ impl Line {
         }
     }
 
-    #[inline(always)]
-    fn pop(&self) -> Option<&'static Row> {
-        let row = self.first.get()?;
-        let next = row.next.take();
-        self.first.set(next);
-        if next.is_none() {
-            self.last.set(None);
-        }
-        Some(row)
-    }
-
     fn is_empty(&self) -> bool {
         self.first.get().is_none()
     }
 
-    /// Everything that is in `other`, which is empty afterwards. This line must be empty.
-    fn take_over(&self, other: &Line) {
-        debug_assert!(self.is_empty());
-        self.first.set(other.first.take());
-        self.last.set(other.last.take());
+    /// All that is in it, linked one to the next. It is empty afterwards.
+    #[inline(always)]
+    fn take_all(&self) -> Option<&'static Row> {
+        self.last.set(None);
+        self.first.take()
     }
 }
 
 /// See the [module](self).
 ///
-/// Invariant (queued-once): a row is in one of the two lines exactly when its task is `Created` or `Ready`, or is
+/// Invariant (queued-once): a row is in one of the two lists exactly when its task is `Created` or `Ready`, or is
 /// `Done` and flagged `Linked` (it was aborted while in line). A driven task may stand in its driver's line instead.
 #[derive(Default, Debug)]
 pub(crate) struct ReadyQueue {
-    batch: Line,
+    /// The next task of the batch, which the others follow. Nobody joins it, so where it ends is of no interest. (To move
+    /// both ends, which a wake has just written one by one, the processor would have to wait for them as a pair.)
+    batch: Cell<Option<&'static Row>>,
     later: Line,
     /// With a seed, each batch is shuffled: the state of the generator.
     shuffle: Option<Cell<u64>>,
@@ -78,8 +69,8 @@ impl ReadyQueue {
     /// Makes what is ready now the batch of this turn, unless the last turn left some of its own.
     #[inline(always)]
     pub(crate) fn begin_batch(&self) {
-        if self.batch.is_empty() {
-            self.batch.take_over(&self.later);
+        if self.batch.get().is_none() {
+            self.batch.set(self.later.take_all());
             if self.shuffle.is_some() {
                 self.shuffle_batch();
             }
@@ -89,20 +80,22 @@ impl ReadyQueue {
     /// The next task of the batch.
     #[inline(always)]
     pub(crate) fn next(&self) -> Option<&'static Row> {
-        self.batch.pop()
+        let row = self.batch.get()?;
+        self.batch.set(row.next.get());
+        Some(row)
     }
 
     /// Whether no task is ready.
     #[inline(always)]
     pub(crate) fn is_empty(&self) -> bool {
-        self.later.is_empty() && self.batch.is_empty()
+        self.later.is_empty() && self.batch.get().is_none()
     }
 
     /// A permutation that depends on the seed alone (Fisher and Yates' shuffle, drawn from SplitMix64).
     #[cold]
     fn shuffle_batch(&self) {
         let Some(state) = &self.shuffle else { return };
-        let mut rows: Vec<&'static Row> = std::iter::from_fn(|| self.batch.pop()).collect();
+        let mut rows: Vec<&'static Row> = std::iter::from_fn(|| self.next()).collect();
         for index in (1..rows.len()).rev() {
             state.set(state.get().wrapping_add(0x9E37_79B9_7F4A_7C15));
             let mut random = state.get();
@@ -111,6 +104,8 @@ impl ReadyQueue {
             random ^= random >> 31;
             rows.swap(index, (random % (index as u64 + 1)) as usize);
         }
-        rows.into_iter().for_each(|row| self.batch.push(row));
+        let shuffled = Line::default();
+        rows.into_iter().for_each(|row| shuffled.push(row));
+        self.batch.set(shuffled.take_all());
     }
 }

@@ -45,14 +45,10 @@ fn wake(id: *const ()) {
     }
 }
 
-/// A task that is being polled wakes itself, or somebody else's waker is woken.
-#[inline]
-pub(crate) fn wake_self(waker: &Waker) {
-    match context::current_row() {
-        // That it is the running task need not be found out from the id: it goes back in line when its poll returns.
-        Some(row) if task_of(waker) == Some(row.id()) => row.state.set(row.state.get().rewake()),
-        _ => waker.wake_by_ref(),
-    }
+/// The running task's row, if the waker is that task's own, and not one that a combinator has put in its place.
+#[inline(always)]
+pub(crate) fn own_row(waker: &Waker) -> Option<&'static Row> {
+    context::current_row().filter(|row| task_of(waker) == Some(row.id()))
 }
 
 #[cold]

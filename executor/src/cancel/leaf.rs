@@ -185,16 +185,25 @@ impl Leaf {
         if self.task == 0 {
             return Ok(());
         }
-        let Some(row) = context::current_row() else { return Ok(()) };
-        let undisturbed = self.task == row.id()
+        match context::current_row() {
+            Some(row) if !self.is_undisturbed(row) => self.resume_disturbed(row),
+            _ => Ok(()),
+        }
+    }
+
+    /// The usual case: this is another poll of the task in which it parked, in the same frame, and nobody has asked
+    /// anything of that task since.
+    #[inline(always)]
+    fn is_undisturbed(&self, row: &Row) -> bool {
+        self.task == row.id()
             && self.epoch == row.epoch.get()
             && self.scope == row.scope.get()
             && self.poll != row.polls.get()
-            && !row.has_request();
-        if undisturbed { Ok(()) } else { self.resume_disturbed(row) }
+            && !row.has_request()
     }
 
     #[cold]
+    #[inline(never)]
     fn resume_disturbed(&mut self, row: &'static Row) -> Result<(), Cancelled> {
         self.withdraw(row);
         if !self.stands_in(row) {
@@ -254,18 +263,45 @@ impl Leaf {
         awaiting: Awaiting,
         place: &'static Location<'static>,
     ) -> Result<(), Cancelled> {
+        self.park_in(waker::own_row(cx.waker()), cx, awaiting, place)
+    }
+
+    /// As [`park_at`](Leaf::park_at), for who has looked already whether it is polled with the running task's own waker.
+    #[inline(always)]
+    pub(crate) fn park_in(
+        &mut self,
+        own: Option<&Row>,
+        cx: &Context<'_>,
+        awaiting: Awaiting,
+        place: &'static Location<'static>,
+    ) -> Result<(), Cancelled> {
+        match own {
+            Some(row) if self.node == 0 && row.awaiting.is_vacant() && !row.has_request() => {
+                let (kind, operand) = awaiting.recorded();
+                self.enter(row, row.id());
+                row.awaiting.set(Wait { kind, scope: self.scope, operand, place: Some(place) });
+                Ok(())
+            }
+            _ => self.park_otherwise(cx, awaiting, place),
+        }
+    }
+
+    /// Parks where there is more to it: a request is pending, the leaf is not the first one, or it is polled by a
+    /// combinator's waker.
+    #[cold]
+    #[inline(never)]
+    fn park_otherwise(
+        &mut self,
+        cx: &Context<'_>,
+        awaiting: Awaiting,
+        place: &'static Location<'static>,
+    ) -> Result<(), Cancelled> {
         let Some(row) = context::current_row() else { return Ok(()) };
         if row.has_request() {
             self.take_pending(row)?;
         }
         let (kind, operand) = awaiting.recorded();
-        let id = row.id();
-        if self.node == 0 && row.awaiting.is_vacant() && waker::task_of(cx.waker()) == Some(id) {
-            self.enter(row, id);
-            row.awaiting.set(Wait { kind, scope: self.scope, operand, place: Some(place) });
-        } else {
-            self.park_beside(row, cx, kind, operand, place);
-        }
+        self.park_beside(row, cx, kind, operand, place);
         Ok(())
     }
 
@@ -281,8 +317,6 @@ impl Leaf {
     }
 
     /// Parks a leaf that is not the first one, or is polled by a combinator's waker.
-    #[cold]
-    #[inline(never)]
     fn park_beside(
         &mut self,
         row: &Row,
@@ -358,10 +392,8 @@ impl Leaf {
     /// [`abandon`](Leaf::abandon).
     #[inline]
     pub fn unpark(&mut self) {
-        match self.node {
-            0 => {}
-            UNSEEN => self.node = 0,
-            _ => self.unlink(),
+        if self.node != 0 {
+            self.unlink();
         }
         self.task = 0;
     }
@@ -409,12 +441,13 @@ impl Leaf {
 
     #[cold]
     fn unlink(&mut self) {
+        if self.node == UNSEEN {
+            self.node = 0;
+            return;
+        }
         // A leaf may be sent to another thread, which must not touch the row. Its node then goes when the task does.
         let Some(row) = self.own_row() else { return self.node = 0 };
-        let key = match std::mem::take(&mut self.node) {
-            0 | UNSEEN => return,
-            node => node - 1,
-        };
+        let Some(key) = std::mem::take(&mut self.node).checked_sub(1) else { return };
         let Some(extras) = row.extras() else { return };
         let node = extras.nodes.remove(key);
         if let Some(node) = node.as_ref().filter(|node| node.poll == row.polls.get()) {
@@ -555,9 +588,31 @@ impl Leaf {
     /// In place of [`resume`](Leaf::resume).
     #[inline]
     pub fn resume_forwarding(&mut self) -> Resumed {
-        let Some(row) = context::current_row().filter(|_| self.task != 0) else {
+        if self.task == 0 {
             return Resumed::Undisturbed;
-        };
+        }
+        match context::current_row() {
+            Some(row) if self.node != 0 || !self.is_undisturbed(row) => self.resume_forwarding_disturbed(row),
+            _ => Resumed::Undisturbed,
+        }
+    }
+
+    /// Ends the await, unless something was asked of the task while it was parked; then
+    /// [`resume_forwarding`](Leaf::resume_forwarding) says what.
+    #[inline(always)]
+    #[must_use]
+    pub(crate) fn ends_undisturbed(&mut self) -> bool {
+        let undisturbed = self.task == 0
+            || self.node == 0 && context::current_row().is_some_and(|row| self.is_undisturbed(row));
+        if undisturbed {
+            self.task = 0;
+        }
+        undisturbed
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn resume_forwarding_disturbed(&mut self, row: &'static Row) -> Resumed {
         if self.poll == row.polls.get() {
             self.withdraw(row);
         }
@@ -629,27 +684,37 @@ impl Leaf {
     #[track_caller]
     #[inline]
     pub(crate) fn park_join(&mut self, cx: &Context<'_>, awaited: &'static Row) -> Result<(), Cancelled> {
-        let Some(row) = context::current_row() else { return Ok(()) };
-        if self.owes_a_request(row) {
-            let _forwarded = self.hand_over(row, std::iter::once(awaited.id()))?;
-        }
         let place = place::of_await(Location::caller(), self.place);
-        let id = row.id();
-        if self.node == 0 && row.awaiting.is_vacant() && waker::task_of(cx.waker()) == Some(id) {
-            self.enter(row, id);
-            row.awaiting.note_join();
-            let (kind, operand) = (AwaitKind::Task, awaited.id());
-            row.awaiting.set(Wait { kind, scope: self.scope, operand, place: Some(place) });
-        } else {
-            self.join_beside(row, cx, awaited.id(), place);
+        match waker::own_row(cx.waker()) {
+            Some(row)
+                if self.node == 0
+                    && row.awaiting.is_vacant()
+                    && !row.has_request()
+                    && (self.task == 0 || self.epoch == row.epoch.get()) =>
+            {
+                self.enter(row, row.id());
+                row.awaiting.note_join();
+                let (kind, operand) = (AwaitKind::Task, awaited.id());
+                row.awaiting.set(Wait { kind, scope: self.scope, operand, place: Some(place) });
+                Ok(())
+            }
+            _ => self.join_otherwise(cx, awaited.id(), place),
         }
-        Ok(())
     }
 
-    /// As `park_beside`, for the await of a task.
+    /// As `park_otherwise`, for the await of a task.
     #[cold]
     #[inline(never)]
-    fn join_beside(&mut self, row: &Row, cx: &Context<'_>, awaited: u64, place: &'static Location<'static>) {
+    fn join_otherwise(
+        &mut self,
+        cx: &Context<'_>,
+        awaited: u64,
+        place: &'static Location<'static>,
+    ) -> Result<(), Cancelled> {
+        let Some(row) = context::current_row() else { return Ok(()) };
+        if self.owes_a_request(row) {
+            let _forwarded = self.hand_over(row, std::iter::once(awaited))?;
+        }
         let (kind, scope) = (AwaitKind::Task, row.scope.get());
         let wait = Wait { kind, scope, operand: awaited, place: Some(place) };
         if is_own(row, cx) {
@@ -658,6 +723,7 @@ impl Leaf {
         } else {
             self.link(row, wait, NodeKind::LinkedForwarding, None);
         }
+        Ok(())
     }
 
     /// The await of a task was dropped while parked: a request is not to go there any more. (The handle that it is part of

@@ -31,7 +31,7 @@
 
 mod cancellable;
 pub(crate) mod leaf;
-mod place;
+pub(crate) mod place;
 pub(crate) mod request;
 pub(crate) mod scope;
 mod unswallowed;

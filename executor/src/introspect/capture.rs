@@ -71,7 +71,7 @@ impl Snapshot {
     /// `here`: from where the current task looks.
     pub(super) fn of(core: &Core, here: Option<&'static Location<'static>>) -> Snapshot {
         let current = core.current.get().map(Row::id);
-        let rows = core.rows.all().into_iter();
+        let rows = core.rows.all();
         let tasks = rows.filter(|row| row.state.get().is_alive() && !row.is(Flag::Callback)).map(|row| {
             let place = here.filter(|_| current == Some(row.id())).map(Place::from);
             let running = place.map(|place| Running { detail: String::new(), place: Some(place) });

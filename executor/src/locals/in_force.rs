@@ -169,9 +169,10 @@ pub(crate) fn pass_on(core: &Core, row: &Row) {
     }
 }
 
-/// Calls a callback whose turn it is, in the context that it was queued with. Found by the waker: it is no
-/// task, and so not the current one.
+/// Calls a callback whose turn it is, in the context that it was queued with, and as nobody's current task: it has a row,
+/// but is none.
 pub(crate) fn in_own_context(cx: &PollContext<'_>, call: impl FnOnce()) {
+    context::with(|core| core.map(|core| core.current.take()));
     let row = crate::waker::task_of(cx.waker()).and_then(Row::current);
     let empty = Slot::default();
     let slot = row.and_then(Row::extras).map_or(&empty, |extras| &extras.context);

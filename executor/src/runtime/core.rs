@@ -14,6 +14,7 @@
 //! kernel, and nothing ticks.
 
 use super::Calls;
+use super::interrupt::Interrupts;
 use super::settle::Settling;
 use super::tenancy::{Guest, Tenancy};
 use crate::blocking::{BlockingOptions, Pool};
@@ -31,6 +32,7 @@ use crate::task::life;
 use crate::task::options::{Start, TaskOptions};
 use crate::task::pages::{RowStore, row_of};
 use crate::task::row::{Flag, Row};
+use crate::task::state::State;
 use crate::task::types::KnownTypes;
 use crate::time::{Crowd, Deadlines, Wakes};
 use std::cell::{Cell, OnceCell, RefCell};
@@ -145,8 +147,8 @@ impl Core {
             current: Cell::new(None),
             ready: ReadyQueue::new(settings.seed),
             rows: RowStore::default(),
-            blocks: BlockPool::new(),
-            types: KnownTypes::new(),
+            blocks: BlockPool::default(),
+            types: KnownTypes::default(),
             deadlines: RefCell::new(Deadlines::new(clock.turn())),
             clock,
             reactor: RefCell::new(None),
@@ -190,6 +192,16 @@ impl Core {
             }
             self.collect()?;
         }
+    }
+
+    /// The loop until the end of the task that `block_on` waits for.
+    pub(super) fn run_main(&self, main: &'static Row, interrupts: Option<&Interrupts<'_>>) -> io::Result<()> {
+        self.run_until(|| {
+            if let Some(interrupts) = interrupts {
+                interrupts.pass_on(main);
+            }
+            main.state.get() == State::Done
+        })
     }
 
     /// What other threads have sent.
@@ -240,36 +252,52 @@ impl Core {
     }
 
     /// Polls what was ready when it began, or `limit` of that. Returns how many it has polled.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn poll_batch(&self, limit: u32) -> u32 {
         self.ready.begin_batch();
-        match &self.watch {
-            None => self.poll_each(limit, |row| self.poll(row)),
-            Some(watch) => self.poll_each_watched(watch, limit),
+        if let Some(watch) = &self.watch {
+            return self.poll_batch_watched(watch, limit);
         }
+        let mut polled = 0;
+        while polled < limit
+            && let Some(row) = self.next_row()
+        {
+            self.poll(row);
+            polled += 1;
+            self.count_poll();
+        }
+        polled
     }
 
     #[cold]
-    fn poll_each_watched(&self, watch: &Watch, limit: u32) -> u32 {
+    fn poll_batch_watched(&self, watch: &Watch, limit: u32) -> u32 {
         watch.counters.note_turn();
-        self.poll_each(limit, |row| self.poll_special(row))
-    }
-
-    #[inline(always)]
-    fn poll_each(&self, limit: u32, poll: impl Fn(&'static Row)) -> u32 {
         let mut polled = 0;
         while polled < limit
-            && let Some(row) = self.ready.next()
+            && let Some(row) = self.next_row()
         {
-            self.io_share.renew();
-            poll(row);
+            self.poll_special(row);
             polled += 1;
-            self.until_look.set(self.until_look.get() - 1);
-            if self.until_look.get() == 0 {
-                self.look();
-            }
+            self.count_poll();
         }
         polled
+    }
+
+    /// The next task of the batch, whose turn it is.
+    #[inline(always)]
+    fn next_row(&self) -> Option<&'static Row> {
+        let row = self.ready.next()?;
+        self.io_share.renew();
+        Some(row)
+    }
+
+    /// A task has had its turn.
+    #[inline(always)]
+    fn count_poll(&self) {
+        self.until_look.set(self.until_look.get() - 1);
+        if self.until_look.get() == 0 {
+            self.look();
+        }
     }
 
     /// In the middle of work: a look at the clock, the other threads and the kernel's events, without waiting.
@@ -581,7 +609,7 @@ impl Core {
     }
 
     pub(crate) fn all_tasks(&self) -> Vec<TaskRef> {
-        let rows = self.rows.all().into_iter();
+        let rows = self.rows.all();
         let alive = rows.filter(|row| row.state.get().is_alive() && !row.is(Flag::Callback));
         alive.map(TaskRef::of).collect()
     }
@@ -624,10 +652,14 @@ impl Drop for Core {
             // Jobs that are still running are waited for; those that somebody has awaited are not, unless they run.
             self.blocking.get().into_iter().for_each(|pool| pool.close(|unhandled| self.report(unhandled)));
             // Wakers of others that the tasks have left behind. Taken out first: their destructors may do anything.
-            let deadlines = self.deadlines.replace(Deadlines::new(self.clock.turn()));
-            self.contain(|| drop(deadlines));
-            let reactor = self.reactor.take();
-            self.contain(|| drop(reactor));
+            if self.deadlines.borrow().len() > 0 {
+                let deadlines = self.deadlines.replace(Deadlines::new(self.clock.turn()));
+                self.contain(|| drop(deadlines));
+            }
+            if let Some(reactor) = self.reactor.take() {
+                self.outpost.bell.hang(None);
+                self.contain(|| drop(reactor));
+            }
         }
         outpost::check_in(self.outpost);
     }

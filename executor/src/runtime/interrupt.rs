@@ -16,6 +16,7 @@
 use super::core::Core;
 use crate::error::{Asker, Cancelled, Cause};
 use crate::task::TaskRef;
+use crate::task::row::Row;
 use std::cell::Cell;
 
 /// While it lives, interrupts are meant for the main task.
@@ -55,10 +56,10 @@ impl<'a> Interrupts<'a> {
 
     /// Passes on what has come in: the first interrupt cancels, the second aborts (RU-9, RU-13).
     #[inline]
-    pub(crate) fn pass_on(&self, main: &TaskRef) {
+    pub(crate) fn pass_on(&self, main: &'static Row) {
         let came = os::count();
         if came != self.seen.get() {
-            self.cancel(main, came);
+            self.cancel(&TaskRef::of(main), came);
         }
     }
 

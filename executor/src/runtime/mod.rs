@@ -136,12 +136,7 @@ impl Runtime {
             Role::Program => Interrupts::install(core),
             Role::Future => None,
         };
-        core.run_until(|| {
-            if let Some(interrupts) = &interrupts {
-                interrupts.pass_on(&main.task);
-            }
-            !row.state.get().is_alive()
-        })?;
+        core.run_main(row, interrupts.as_ref())?;
         if role == Role::Program {
             // One more turn, or a task that main has spawned last would be cancelled before its first line (RU-4).
             core.run_until(|| true)?;

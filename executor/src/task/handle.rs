@@ -127,7 +127,7 @@ pub(crate) enum Join {
 }
 
 /// One poll of an await of a task, whoever holds its output. `register` sees to it that `cx`'s waker is woken.
-#[inline(always)]
+#[inline]
 #[track_caller]
 pub(crate) fn poll_join(
     leaf: &mut Leaf,
@@ -161,10 +161,22 @@ impl<T> Future for Task<T> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
         let this = self.get_mut();
-        let Some(row) = this.reference.row() else {
-            return Poll::Ready(Err(RuntimeError::RuntimeGone.into()));
-        };
-        match poll_join(&mut this.leaf, row, cx, register_sole_joiner) {
+        match this.reference.row() {
+            // The usual end by itself: what is there is taken as it lies.
+            Some(row) if row.stage.get() == Stage::Output && this.leaf.ends_undisturbed() => {
+                Poll::Ready(take(row))
+            }
+            Some(row) => this.poll_join(row, cx),
+            None => Poll::Ready(Err(RuntimeError::RuntimeGone.into())),
+        }
+    }
+}
+
+impl<T> Task<T> {
+    #[track_caller]
+    #[inline(never)]
+    fn poll_join(&mut self, row: &'static Row, cx: &mut Context<'_>) -> Poll<Result<T>> {
+        match poll_join(&mut self.leaf, row, cx, register_sole_joiner) {
             Join::Pending => Poll::Pending,
             Join::Done if row.stage.get() == Stage::Output => Poll::Ready(take(row)),
             Join::Done => Poll::Ready(Err(RuntimeError::AlreadyTaken.into())),
@@ -222,20 +234,29 @@ impl<T> Deref for Task<T> {
 impl<T> Drop for Task<T> {
     #[inline]
     fn drop(&mut self) {
-        if let Some(row) = self.reference.row() {
-            row.clear(Flag::Handle);
-            if row.state.get().is_alive() {
-                self.detach(row);
-            } else if row.stage.get() == Stage::Output {
-                return self.drop_unread(row);
-            }
-            // The reference's part, for which it need not find the row anew.
-            TaskRef::let_go(row);
+        let Some(row) = self.reference.row() else { return };
+        if row.is_spent() {
+            TaskRef::let_go_last(row);
+        } else {
+            self.let_go(row);
         }
     }
 }
 
 impl<T> Task<T> {
+    /// Where there is more to it: the task has not ended, or nobody has taken its output, or there are other handles.
+    #[inline(never)]
+    fn let_go(&mut self, row: &'static Row) {
+        row.clear(Flag::Handle);
+        if row.state.get().is_alive() {
+            self.detach(row);
+        } else if row.stage.get() == Stage::Output {
+            return self.drop_unread(row);
+        }
+        // The reference's part, for which it need not find the row anew.
+        TaskRef::let_go(row);
+    }
+
     #[cold]
     fn drop_unread(&mut self, row: &'static Row) {
         let core = home(row);

@@ -52,7 +52,7 @@ impl Core {
         let row = self.make(future, owner, options.place)?;
         self.outfit(row, options.extras);
         match options.start {
-            Some(Start::Eager) => self.start_eager::<F, T>(row),
+            Some(Start::Eager) => self.start_eager::<F, T>(row, cell::pooled::<F, T, O>()),
             start => self.start(row, start),
         }
         Some(row)
@@ -119,12 +119,13 @@ impl Core {
         waiter: Option<ScopeId>,
         place: &'static Location<'static>,
     ) -> &'static Row {
-        let row = self.rows.take();
+        let row = self.rows.take(self.outpost);
         debug_assert_eq!(row.state.get(), State::Free);
-        row.set_owner(self.outpost);
         row.cell.set(cell);
-        row.vtable.set(Some(vtable));
-        self.types.note(vtable);
+        if !row.vtable.get().is_some_and(|former| ptr::eq(former, vtable)) {
+            self.types.note(vtable);
+            row.vtable.set(Some(vtable));
+        }
         row.stage.set(Stage::Future);
         row.reset_flags();
         row.set(Flag::Handle);
@@ -152,10 +153,19 @@ impl Core {
 
     #[inline]
     pub(crate) fn start(&self, row: &'static Row, start: Option<Start>) {
-        if self.starts_eagerly(start) {
+        match start.unwrap_or(self.default_start) {
+            Start::Queued => self.ready.push(row),
+            Start::Eager => self.start_eagerly(row),
+            Start::Held if may_be_held(row) => row.state.set(State::Held),
+            Start::Held => self.ready.push(row),
+        }
+    }
+
+    /// As `start_eager`, where the type is not known.
+    #[inline(never)]
+    fn start_eagerly(&self, row: &'static Row) {
+        if self.starts_eagerly(Some(Start::Eager)) {
             self.one_deeper(|| self.poll_for(row));
-        } else if start == Some(Start::Held) && may_be_held(row) {
-            row.state.set(State::Held);
         } else {
             self.ready.push(row);
         }
@@ -164,13 +174,13 @@ impl Core {
     /// An eager start where the type is known: the compiler sees through the poll, and what ends in it costs little more
     /// than a call.
     #[inline(always)]
-    fn start_eager<F: Future<Output = Result<T>>, T>(&self, row: &'static Row) {
+    fn start_eager<F: Future<Output = Result<T>>, T>(&self, row: &'static Row, vtable: &'static VTable) {
         if self.watch.is_some() {
-            self.start(row, Some(Start::Eager));
+            self.start_eagerly(row);
         } else if self.starts_eagerly(Some(Start::Eager)) {
             self.one_deeper(|| {
                 // SAFETY: as in `poll_future`; the cell was made for this type.
-                self.poll_with(row, false, |cx| unsafe {
+                self.poll_with(row, vtable, false, |cx| unsafe {
                     cell::poll::<F, T>(row.cell.get(), &row.stage, cx)
                 });
             });
@@ -217,13 +227,13 @@ impl Core {
     }
 
     /// Gives a task its turn.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn poll(&self, row: &'static Row) {
-        if row.state.get().is_in_line() && !row.is_special() {
-            self.poll_future(row, false);
-        } else {
-            self.poll_special(row);
+        if row.is_special() {
+            return self.poll_special(row);
         }
+        debug_assert!(row.state.get().is_in_line(), "queued-once: {row:?} came to its turn");
+        self.poll_future(row, false);
     }
 
     /// As `poll`, or in the way of a runtime that is watched.
@@ -273,11 +283,14 @@ impl Core {
     /// Polls the future. `requested`: a cancel request has been pending since before.
     #[inline(always)]
     fn poll_future(&self, row: &'static Row, requested: bool) {
-        self.poll_future_within(row, requested, |poll| poll());
+        let vtable = vtable(row);
+        // SAFETY: the stage of a task that is not done is `Future`, and only this function, the next one and `start_eager`
+        // poll it; its state says that it is not being polled further up on the stack.
+        self.poll_with(row, vtable, requested, |cx| unsafe { (vtable.poll)(row.cell.get(), &row.stage, cx) });
     }
 
     /// The same, with something before and after the poll.
-    #[inline(always)]
+    #[cold]
     pub(crate) fn poll_future_within(
         &self,
         row: &'static Row,
@@ -285,12 +298,9 @@ impl Core {
         around: impl FnOnce(&mut dyn FnMut() -> Poll<Ended>) -> Poll<Ended>,
     ) {
         let vtable = vtable(row);
-        self.poll_with(row, requested, |cx| {
-            around(&mut || {
-                // SAFETY: the stage of a task that is not done is `Future`, and only this function and `start_eager` poll
-                // it; its state says that it is not being polled further up on the stack.
-                unsafe { (vtable.poll)(row.cell.get(), &row.stage, cx) }
-            })
+        self.poll_with(row, vtable, requested, |cx| {
+            // SAFETY: as in `poll_future`.
+            around(&mut || unsafe { (vtable.poll)(row.cell.get(), &row.stage, cx) })
         });
     }
 
@@ -298,14 +308,14 @@ impl Core {
     fn poll_with(
         &self,
         row: &'static Row,
+        vtable: &'static VTable,
         requested: bool,
         poll: impl FnOnce(&mut Context<'_>) -> Poll<Ended>,
     ) {
         row.state.set(State::Running);
         row.polls.set(row.polls.get().wrapping_add(1));
         row.awaiting.begin_poll();
-        let shown = if row.is(Flag::Callback) { None } else { Some(row) };
-        let before = self.current.replace(shown);
+        let before = self.current.replace(Some(row));
         let waker = waker::waker(row.id());
         let mut cx = Context::from_waker(&waker);
         let polled = catch_unwind(AssertUnwindSafe(|| poll(&mut cx)));
@@ -315,7 +325,7 @@ impl Core {
                 self.suspend_requested(row, requested)
             }
             Ok(Poll::Pending) => self.suspend(row),
-            Ok(Poll::Ready(ended)) => self.finish_polled(row, ended),
+            Ok(Poll::Ready(ended)) => self.finish_polled(row, vtable, ended),
             Err(payload) => self.finish_panicked(row, payload),
         }
     }
@@ -359,7 +369,7 @@ impl Core {
         row.state.set(State::Running);
         self.drop_future(row);
         self.put_error(row, error);
-        self.finish(row, Ended::Error);
+        self.finish(row, vtable(row), Ended::Error);
     }
 
     /// Drops the future at once, or right after its running poll. Says whether the task was still there.
@@ -395,16 +405,23 @@ impl Core {
         }
     }
 
-    #[inline]
-    fn finish_polled(&self, row: &'static Row, ended: Ended) {
-        if ended == Ended::Value && (row.has_request() || row.is(Flag::Abort)) {
-            // Returned with a request still pending: the task ends cancelled, and the value is dropped (CX-12).
+    #[inline(always)]
+    fn finish_polled(&self, row: &'static Row, vtable: &'static VTable, ended: Ended) {
+        if row.has_request() || row.is(Flag::Abort) {
+            return self.finish_requested(row, ended);
+        }
+        self.finish(row, vtable, ended);
+    }
+
+    /// The poll returned ready, with a request still pending: the task ends cancelled, and its value is dropped (CX-12).
+    #[cold]
+    fn finish_requested(&self, row: &'static Row, ended: Ended) {
+        if ended == Ended::Value {
             let cancelled = scope::take(row);
             self.drop_output(row);
             self.put_error(row, cancelled.into());
-            return self.finish(row, Ended::Error);
         }
-        self.finish(row, ended);
+        self.finish_in_full(row, Ended::Error);
     }
 
     #[cold]
@@ -420,12 +437,32 @@ impl Core {
             self.report(Unhandled::TaskPanicked { task: TaskRef::of(row), error: error.clone() });
         }
         self.put_error(row, error);
-        self.finish(row, Ended::Error);
+        self.finish_in_full(row, Ended::Error);
     }
 
-    /// The task is over, its output in the cell: tells everybody whom it concerns.
-    #[inline]
-    fn finish(&self, row: &'static Row, ended: Ended) {
+    /// The task is over, its output in the cell: tells everybody whom it concerns. In the usual case that is who awaits it,
+    /// and nobody else.
+    #[inline(always)]
+    fn finish(&self, row: &'static Row, vtable: &'static VTable, ended: Ended) {
+        let is_usual = ended == Ended::Value
+            && vtable.owner.is_none()
+            && row.is(Flag::Handle)
+            && row.count.get() == 0
+            && row.extras().is_none();
+        if !is_usual {
+            return self.finish_in_full(row, ended);
+        }
+        debug_assert!(!row.is(Flag::Callback), "nobody has a handle on a callback");
+        row.state.set(State::Done);
+        self.alive.set(self.alive.get() - 1);
+        let joiner = row.joiner.replace(0);
+        if joiner != 0 {
+            self.wake_by_id(joiner);
+        }
+    }
+
+    #[inline(never)]
+    fn finish_in_full(&self, row: &'static Row, ended: Ended) {
         debug_assert_eq!(row.stage.get(), Stage::Output);
         row.state.set(State::Done);
         // Held until the end: those who are told may drop the last handle, and with it the row and its cell.
@@ -564,31 +601,43 @@ impl Core {
     }
 
     /// Recycles the row of a task that is done and has no handle left.
+    #[inline]
     pub(crate) fn release(&self, row: &'static Row) {
         debug_assert!(
             row.state.get() == State::Done && row.refs.get() == 0 && row.stage.get() == Stage::Empty
         );
+        if row.extras().is_some() || row.is(Flag::Linked) {
+            return self.release_in_full(row);
+        }
+        self.recycle(row);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn release_in_full(&self, row: &'static Row) {
         if row.is(Flag::Linked) {
             return;
         }
         let extras = row.take_extras();
+        self.recycle(row);
+        // Last, so that their destructors find the row gone already.
+        self.inside(|| self.contain(|| drop(extras)));
+    }
+
+    #[inline(always)]
+    fn recycle(&self, row: &'static Row) {
         // SAFETY: the cell came from this source, and is empty.
         unsafe { self.blocks.release(row.cell.get(), vtable(row).source) };
         row.word.renew(pages::next_id(row.id()));
         row.state.set(State::Free);
         self.rows.give_back(row);
-        if extras.is_some() {
-            // Last, so that their destructors find the row gone already.
-            self.inside(|| self.contain(|| drop(extras)));
-        }
     }
 
     /// At the runtime's end: drops every future and every output, and gives up all rows.
     pub(crate) fn drop_all_tasks(&self) {
         // Nothing is spawned or polled any more, so this list stays complete, and it does not matter that rows are given
         // back while they are linked into the ready queue: `check_in` unlinks them all.
-        let rows = self.rows.all();
-        for row in &rows {
+        for row in self.rows.all() {
             // Asked in each step, for the end of one task may abort another.
             if row.state.get().is_alive() {
                 if !row.is(Flag::Callback) {
@@ -597,7 +646,7 @@ impl Core {
                 self.end_early(row, Cancelled::new().because(Cause::by(Asker::Runtime)).into());
             }
         }
-        for row in rows {
+        for row in self.rows.all() {
             if row.state.get() == State::Done {
                 // Held, because the output may itself hold the last handle.
                 row.refs.set(row.refs.get() + 1);

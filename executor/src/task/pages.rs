@@ -16,6 +16,7 @@
 //! that ever lived at once; it is the price of wakers without a reference count.
 
 use super::row::Row;
+use crate::outpost::RuntimeOutpost;
 use crate::outside;
 use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
 use std::cell::{Cell, RefCell};
@@ -127,20 +128,22 @@ pub(crate) struct RowStore {
 }
 
 impl RowStore {
-    /// A free row. Its contents are those of its last user: the caller sets them all.
+    /// A free row, which belongs to `owner`, whose rows these are. Its other contents are those of its last user: the
+    /// caller sets them all.
     #[inline]
-    pub(crate) fn take(&self) -> &'static Row {
+    pub(crate) fn take(&self, owner: &'static RuntimeOutpost) -> &'static Row {
         match self.free.get() {
             Some(row) => {
-                self.free.set(row.next.take());
+                self.free.set(row.next.get());
                 row
             }
-            None => self.take_fresh(),
+            None => self.take_fresh(owner),
         }
     }
 
     #[cold]
-    fn take_fresh(&self) -> &'static Row {
+    #[inline(never)]
+    fn take_fresh(&self, owner: &'static RuntimeOutpost) -> &'static Row {
         let mut pages = self.pages.borrow_mut();
         if pages.last().is_none_or(|page| page.used == PAGE_ROWS) {
             pages.push(Page::check_out());
@@ -150,6 +153,7 @@ impl RowStore {
         if row.id() == 0 {
             row.word.renew(first_id(page.number, page.used));
         }
+        row.set_owner(owner);
         page.used += 1;
         row
     }
@@ -160,9 +164,11 @@ impl RowStore {
         row.next.set(self.free.replace(Some(row)));
     }
 
-    /// Every row that this runtime ever used, in the order of their first use; also the free ones.
-    pub(crate) fn all(&self) -> Vec<&'static Row> {
-        self.pages.borrow().iter().flat_map(|page| page.rows()[..page.used].iter()).collect()
+    /// Every row that this runtime ever used, in the order of their first use; also the free ones. While it goes on, rows may
+    /// be taken.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &'static Row> + '_ {
+        let used = |page| self.pages.borrow().get(page).map(|page: &Page| &page.rows()[..page.used]);
+        (0..).map_while(used).flatten()
     }
 
     /// Gives all pages back. The caller has ended every generation in them.

@@ -102,6 +102,14 @@ impl TaskRef {
         }
     }
 
+    /// The same for the last handle of a task that is over, and whose output is gone.
+    #[inline(always)]
+    pub(crate) fn let_go_last(row: &'static Row) {
+        debug_assert!(row.is_spent());
+        row.refs.set(0);
+        home(row).release(row);
+    }
+
     /// The same, without keeping the task's record.
     #[inline]
     pub fn downgrade(&self) -> WeakTaskRef {
@@ -382,7 +390,13 @@ pub(crate) fn home(row: &Row) -> &'static Core {
     let home = row.owner().map_or(std::ptr::null(), |outpost| outpost.home());
     // SAFETY: the row's generation is current, so the runtime that owns it lives, on this thread (one-thread), and its
     // outpost points to it. As in `context::core_that_owns`, callers let go of it within the call.
-    unsafe { home.as_ref() }.expect("a current row has a runtime")
+    unsafe { home.as_ref() }.unwrap_or_else(|| homeless(row))
+}
+
+#[cold]
+#[inline(never)]
+fn homeless(row: &Row) -> ! {
+    unreachable!("a current row has a runtime: {row:?}")
 }
 
 // A task's panic ends with that task: whatever is seen through a handle is whole.

@@ -468,10 +468,17 @@ impl Row {
         self.flags.get() & (Flag::Must as u16 | Flag::ScopeMust as u16) != 0
     }
 
-    /// Whether its turn is to be looked at more closely: a request is pending for the whole task, or it is driven.
+    /// Whether its turn is to be looked at more closely: a request is pending for the whole task, or it is driven, or it
+    /// was aborted while in line.
     #[inline(always)]
     pub(crate) fn is_special(&self) -> bool {
-        self.flags.get() & (Flag::Must as u16 | Flag::Driven as u16) != 0
+        self.flags.get() & (Flag::Must as u16 | Flag::Driven as u16 | Flag::Linked as u16) != 0
+    }
+
+    /// Whether the task is over, its output gone, and one handle left.
+    #[inline(always)]
+    pub(crate) fn is_spent(&self) -> bool {
+        self.state.get() == State::Done && self.stage.get() == Stage::Empty && self.refs.get() == 1
     }
 
     pub(crate) fn reset_flags(&self) {

@@ -10,11 +10,12 @@
 //!   FIRST ──► record ──► record ──► null        all that were ever spawned, the latest first
 //! ```
 //!
-//! Each runtime remembers the tables that it has lately seen, so that a spawn usually costs a comparison.
+//! A row is usually taken by the kind of task that has left it, and then its table is known: that costs a spawn one
+//! comparison. For the others each runtime remembers the tables that it has lately seen.
 
 use super::cell::VTable;
 use crate::outside::Field;
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::mem::offset_of;
 use std::ptr;
 use std::sync::Mutex;
@@ -44,20 +45,18 @@ static ADDING: Mutex<()> = Mutex::new(());
 const REMEMBERED: usize = 64;
 
 /// The tables that a runtime has lately seen, each in the place that its address gives it.
-pub(crate) struct KnownTypes([Cell<*const VTable>; REMEMBERED]);
+#[derive(Default)]
+pub(crate) struct KnownTypes(OnceCell<Box<[Cell<*const VTable>; REMEMBERED]>>);
 
 impl KnownTypes {
-    pub(crate) fn new() -> KnownTypes {
-        KnownTypes(std::array::from_fn(|_| Cell::new(ptr::null())))
-    }
-
     /// A task with this table is being spawned.
-    #[inline(always)]
+    #[inline(never)]
     pub(crate) fn note(&self, vtable: &'static VTable) {
+        let seen = self.0.get_or_init(|| Box::new([const { Cell::new(ptr::null()) }; REMEMBERED]));
         // Fibonacci hashing (Knuth, The Art of Computer Programming, 6.4): tables lie at regular distances, and shall not
         // crowd into a few places.
         let hash = (ptr::from_ref(vtable).addr() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let known = &self.0[(hash >> (u64::BITS - REMEMBERED.ilog2())) as usize];
+        let known = &seen[(hash >> (u64::BITS - REMEMBERED.ilog2())) as usize];
         if !ptr::eq(known.get(), vtable) {
             known.set(vtable);
             enter(vtable);
@@ -100,7 +99,7 @@ mod tests {
     fn a_type_is_entered_once_and_its_name_can_be_read_as_plain_data() {
         let vtable = cell::pooled::<Future, u128, ()>();
         for _ in 0..3 {
-            KnownTypes::new().note(vtable);
+            KnownTypes::default().note(vtable);
         }
         let entered: Vec<_> = records().filter(|record| ptr::eq(record.vtable, vtable)).collect();
         assert_eq!(entered.len(), 1);
