@@ -1,10 +1,14 @@
-//! The atomics that the cross-thread protocol is written with.
+//! The atomics that the cross-thread protocols are written with.
 //!
-//! The protocol ([`remote`](crate::remote)) is also compiled into a model check, where this module's place is taken
+//! Those ([`remote`](crate::remote), and what a signal's handler looks at) are also compiled into a model check, where this module's place is taken
 //! by one that names loom's types. Hence one short list, and no direct use of `std::sync::atomic` over there.
 
 pub(crate) use crossbeam_queue::SegQueue as Queue;
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering, fence};
+#[cfg(unix)]
+pub(crate) use std::sync::atomic::{AtomicI32, AtomicU32, AtomicUsize};
+#[cfg(unix)]
+pub(crate) use std::thread::yield_now;
 
 /// Stores a value that nobody needs to see at once, over whatever other threads may have made of the last one.
 ///

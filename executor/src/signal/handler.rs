@@ -1,43 +1,26 @@
 //! The handler: what happens when a signal comes, and who has it.
 //!
-//! A handler may interrupt any thread at any point, so it takes no lock and no memory, and frees none. What it looks at are
-//! *ears*, in a list that only grows; an ear is recycled, never freed. What an ear leads to, a pipe, is closed only when
-//! no handler is running any more that might have seen it.
-//!
 //! ```text
-//!   open    ear: pipe, then signal      handler installed, if this is its first listener: the former one is remembered
-//!   close   ear: signal = 0             wait until no handler runs ─► the pipe may be closed
-//!                                       the last listener: the former handler is put back
+//!   open    ear ([`ears`](super::ears))      handler installed, if this is its first listener: the former one is remembered
+//!   close   ear closed, then the pipe        the last listener: the former handler is put back
 //! ```
 //!
 //! Invariant (counted): `Registry::users[s]` is the number of ears that listen to `s`, and one more while `run` listens
 //! for Ctrl-C; the handler is in place exactly while that is not zero, unless somebody else has put another one over it.
 
+use super::ears::{Ear, Ears, Inside};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::ptr;
-use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 /// One more than the largest number of a signal.
 const SIGNALS: usize = 128;
 
-/// A listener, as the handler knows it.
-struct Ear {
-    /// What it listens to; 0 for nothing: then it can be had.
-    signal: AtomicI32,
-    came: AtomicU32,
-    /// The pipe's end for the handler.
-    wake: AtomicI32,
-    next: AtomicPtr<Ear>,
-}
-
-/// All ears there ever were.
-static EARS: AtomicPtr<Ear> = AtomicPtr::new(ptr::null_mut());
-/// How many handlers are running now, on any thread.
-static RUNNING: AtomicUsize = AtomicUsize::new(0);
+static EARS: Ears = Ears { first: AtomicPtr::new(ptr::null_mut()), running: AtomicUsize::new(0) };
 /// Whose handler there was before ours.
 static FORMER: [AtomicPtr<libc::sigaction>; SIGNALS] = [const { AtomicPtr::new(ptr::null_mut()) }; SIGNALS];
 
@@ -72,24 +55,20 @@ impl Listener {
         wake.set_nonblocking(true)?;
         let mut registry = registry();
         registry.join(signal, Terms::Any)?;
-        let ear = free_ear();
-        ear.came.store(0, Ordering::Relaxed);
-        ear.wake.store(wake.as_raw_fd(), Ordering::Relaxed);
-        ear.signal.store(signal, Ordering::Release);
+        let ear = EARS.open(signal, wake.as_raw_fd());
         Ok((Listener { ear, signal, _wake: wake }, heard))
     }
 
     /// How often the signal has come, modulo 2³².
     pub(crate) fn came(&self) -> u32 {
-        self.ear.came.load(Ordering::Acquire)
+        self.ear.came()
     }
 }
 
 impl Drop for Listener {
     fn drop(&mut self) {
         let mut registry = registry();
-        self.ear.signal.store(0, Ordering::SeqCst);
-        wait_for_handlers();
+        EARS.close(self.ear);
         registry.leave(self.signal);
     }
 }
@@ -165,19 +144,10 @@ impl Registry {
 }
 
 fn forget_former(place: usize) {
-    let former = FORMER[place].swap(ptr::null_mut(), Ordering::SeqCst);
-    wait_for_handlers();
+    let former = FORMER[place].swap(ptr::null_mut(), Ordering::Relaxed);
+    EARS.wait_for_handlers();
     // SAFETY: it comes from a box, and no handler knows it any more.
     drop(unsafe { Box::from_raw(former) });
-}
-
-/// Waits until no handler is running that has begun before this call.
-///
-/// Such a one looks at a list and writes a few bytes. One that runs on this very thread has ended by the time this goes on.
-fn wait_for_handlers() {
-    while RUNNING.load(Ordering::SeqCst) > 0 {
-        std::thread::yield_now();
-    }
 }
 
 fn check(signal: i32) -> io::Result<()> {
@@ -191,26 +161,6 @@ fn check(signal: i32) -> io::Result<()> {
         _ => "is no signal",
     };
     Err(io::Error::new(io::ErrorKind::InvalidInput, format!("signal {signal} {why}")))
-}
-
-/// An ear that nobody uses. Under the registry's lock.
-fn free_ear() -> &'static Ear {
-    let mut next = EARS.load(Ordering::Relaxed);
-    // SAFETY: ears are never freed.
-    while let Some(ear) = unsafe { next.as_ref() } {
-        if ear.signal.load(Ordering::Relaxed) == 0 {
-            return ear;
-        }
-        next = ear.next.load(Ordering::Relaxed);
-    }
-    let ear = Box::leak(Box::new(Ear {
-        signal: AtomicI32::new(0),
-        came: AtomicU32::new(0),
-        wake: AtomicI32::new(-1),
-        next: AtomicPtr::new(EARS.load(Ordering::Relaxed)),
-    }));
-    EARS.store(ear, Ordering::Release);
-    ear
 }
 
 /// What is set for a signal now.
@@ -246,12 +196,12 @@ fn install(signal: i32) -> io::Result<()> {
 extern "C" fn on_signal(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     // SAFETY: the thread's own `errno`, which is put back for the code that was interrupted.
     let errno = errno().map(|errno| (errno, unsafe { *errno }));
-    RUNNING.fetch_add(1, Ordering::SeqCst);
-    let is_heard = tell_ears(signal);
-    let former = FORMER.get(signal as usize).map_or(ptr::null_mut(), |former| former.load(Ordering::SeqCst));
-    // SAFETY: while we are counted as running, nobody frees it.
+    let ears = EARS.enter();
+    let is_heard = tell(&ears, signal);
+    let former = FORMER.get(signal as usize).map_or(ptr::null_mut(), |former| former.load(Ordering::Acquire));
+    // SAFETY: while this handler is inside, nobody frees it.
     let former = unsafe { former.as_ref() }.map(|former| (former.sa_sigaction, former.sa_flags));
-    RUNNING.fetch_sub(1, Ordering::SeqCst);
+    drop(ears);
     #[cfg(target_os = "linux")]
     if signal == libc::SIGINT && !is_heard {
         crate::runtime::on_interrupt();
@@ -271,22 +221,12 @@ extern "C" fn on_signal(signal: libc::c_int, info: *mut libc::siginfo_t, context
 }
 
 /// In the handler: says whether anybody listens.
-fn tell_ears(signal: i32) -> bool {
-    let mut is_heard = false;
-    let mut next = EARS.load(Ordering::Acquire);
-    // SAFETY: ears are never freed.
-    while let Some(ear) = unsafe { next.as_ref() } {
-        if ear.signal.load(Ordering::SeqCst) == signal {
-            ear.came.fetch_add(1, Ordering::Release);
-            let wake = ear.wake.load(Ordering::Relaxed);
-            // SAFETY: the byte is there, and the pipe is open as long as handlers are running that have seen the ear in
-            // use. If it is full, nobody needs another byte.
-            unsafe { libc::write(wake, [0u8].as_ptr().cast(), 1) };
-            is_heard = true;
-        }
-        next = ear.next.load(Ordering::Acquire);
-    }
-    is_heard
+fn tell(ears: &Inside<'_>, signal: i32) -> bool {
+    ears.tell(signal, |pipe| {
+        // SAFETY: the byte is there, and the pipe is open as long as this handler is inside. If it is full, nobody needs
+        // another byte.
+        unsafe { libc::write(pipe, [0u8].as_ptr().cast(), 1) };
+    })
 }
 
 /// In the handler: calls the one that was there before.

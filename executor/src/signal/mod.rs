@@ -18,10 +18,13 @@
 //! | `kind.rs`    | which signal?                                               |
 //! | `listen.rs`  | how does a task wait for one?                               |
 //! | `handler.rs` | what happens when it comes, and who has the handler?        |
+//! | `ears.rs`    | how do the two get out of each other's way?                 |
 
+mod ears;
 pub(crate) mod handler;
 mod kind;
 mod listen;
 
+use crate::sync;
 pub use kind::SignalKind;
 pub use listen::{CtrlC, Recv, Signal, ctrl_c, unix};
