@@ -188,7 +188,7 @@ impl<T: AsyncWrite + Unpin> Write for Io<T> {
 /// # Errors
 ///
 /// That of the connection. `Cancelled`, also where hyper makes nothing of it (it takes the error of an idle connection
-/// for its end) or another error (HTTP/2 keeps only its text): see [`unswallowed`](crate::cancel::unswallowed).
+/// for its end) or another error (HTTP/2 keeps only its text): see [`unswallowed`].
 ///
 /// # Cancel safety
 ///

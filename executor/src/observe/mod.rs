@@ -12,7 +12,7 @@
 //!
 //! How the usual ways stay as they are: a spawn looks whether there are task-locals to be inherited, and in a runtime with
 //! observers every task pretends to have some; a turn chooses once how it polls; and a task that parks is
-//! [`Watched`](crate::task::state::State), not `Parked`, so that its wake takes the long way.
+//! `Watched`, not `Parked`, so that its wake takes the long way.
 
 mod counters;
 mod event;

@@ -23,7 +23,7 @@
 //! * What a row awaits is written between two increments of a sequence number.
 //! * The lowest bit of `row.parent` says that the parent waits for the task from its spawn to its end, in the scope
 //!   `row.group`.
-//! * Lists (of scopes, of nodes) publish where they begin and how long they are ([`Published`](published::Published)).
+//! * Lists (of scopes, of nodes) publish where they begin and how long they are (`Published`).
 
 mod format;
 mod header;
