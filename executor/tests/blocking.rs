@@ -385,6 +385,16 @@ fn a_runtime_whose_patience_is_over_ends_and_says_so() {
 }
 
 #[test]
+fn a_runtime_without_patience_has_nothing_to_say_of_threads_without_jobs() {
+    for _ in 0..20 {
+        let (builder, reports) = builder();
+        let options = BlockingOptions::new().patience(Duration::ZERO);
+        builder.blocking(options).build().run(async { spawn_blocking(|| Ok(())).await }).unwrap();
+        reports.assert_none();
+    }
+}
+
+#[test]
 fn a_job_may_use_its_runtime_until_that_is_gone() {
     let runtime = Runtime::new();
     let handle = runtime.handle();

@@ -133,7 +133,9 @@ impl Pool {
         }
         line.stage = Stage::Gone;
         let last = line.last_to_leave.take();
-        let (orphans, running) = (std::mem::take(&mut line.orphans), line.threads.len());
+        let orphans = std::mem::take(&mut line.orphans);
+        // Threads that merely have not found the time to leave are none of anybody's business.
+        let running = self.jobs();
         drop(line);
         // Not before they have really gone: the code that they run might be unloaded with the runtime.
         last.map(JoinHandle::join);
