@@ -10,11 +10,12 @@ use hyper::client::conn::http1::SendRequest;
 use hyper::rt::{Executor, Timer};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode, client, server};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
-use std::future::pending;
+use std::future::{pending, poll_fn};
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 fn in_runtime(test: impl Future<Output = Result<()>>) {
@@ -123,9 +124,14 @@ fn a_wrapped_stream_of_futures_io_serves_as_well() {
 fn a_cancelled_connection_is_an_error_of_hypers_that_is_known_for_what_it_is() {
     in_runtime(async {
         let (listener, address) = bind()?;
+        let asked = Rc::new(Cell::new(false));
+        let begun = asked.clone();
         let server = spawn(async move {
             let (stream, _) = listener.accept().await?;
-            let silent = service_fn(async |_| pending::<Result<Response<Full<Bytes>>, Infallible>>().await);
+            let silent = service_fn(|_| {
+                begun.set(true);
+                pending::<Result<Response<Full<Bytes>>, Infallible>>()
+            });
             let error: hyper::Error =
                 server::conn::http1::Builder::new().serve_connection(stream, silent).await.unwrap_err();
             let error = Error::from(error);
@@ -134,7 +140,9 @@ fn a_cancelled_connection_is_an_error_of_hypers_that_is_known_for_what_it_is() {
         });
         let (mut sender, connection) = connect(address).await?;
         let request = spawn(async move { Ok(sender.send_request(get("/")).await?) });
-        sleep(Duration::from_millis(5)).await?;
+        while !asked.get() {
+            sleep(Duration::from_millis(1)).await?;
+        }
         server.cancel();
         assert!(server.await.unwrap_err().is_cancelled());
         // To the client it is a connection that was closed without an answer.
@@ -305,29 +313,46 @@ fn what_hyper_wants_to_have_run_is_a_task_with_a_name() {
     });
 }
 
-/// Ready once the flag is up, without a leaf of homing's: see `hyper::serve`.
-async fn raised(flag: Rc<Cell<bool>>) {
-    while !flag.get() {
-        HyperTimer.sleep(Duration::from_millis(1)).await;
+/// Tells a connection to stop, without a leaf of homing's: see `hyper::serve`.
+#[derive(Default)]
+struct Stop {
+    told: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Stop {
+    fn tell(&self) {
+        self.told.set(true);
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    async fn told(self: Rc<Self>) {
+        poll_fn(|cx| {
+            self.waker.replace(Some(cx.waker().clone()));
+            if self.told.get() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 }
 
-/// Serves one connection with `hyper::serve`, until the flag is up, and answers each request with its path.
-async fn serve_until(listener: TcpListener, stop: Rc<Cell<bool>>) -> Result<()> {
+/// Serves one connection with `hyper::serve`, until it is told to stop, and answers each request with its path.
+async fn serve_until(listener: TcpListener, stop: Rc<Stop>) -> Result<()> {
     let (stream, _) = listener.accept().await?;
     let in_hand = stop.clone();
     let answer = service_fn(|request: Request<Incoming>| {
         let in_hand = in_hand.clone();
         async move {
             if request.uri().path() == "/slow" {
-                in_hand.set(true);
+                in_hand.tell();
                 sleep(Duration::from_millis(20)).await?;
             }
             Ok::<_, Error>(Response::new(Full::<Bytes>::from(request.uri().path().to_owned())))
         }
     });
     let connection = server::conn::http1::Builder::new().serve_connection(stream, answer);
-    serve(connection, raised(stop), server::conn::http1::Connection::graceful_shutdown).await
+    serve(connection, stop.told(), server::conn::http1::Connection::graceful_shutdown).await
 }
 
 #[test]
@@ -390,11 +415,11 @@ fn a_connection_that_is_told_to_stop_answers_the_request_in_hand() {
 fn a_connection_that_idles_ends_at_once_when_it_is_told_to_stop() {
     in_runtime(async {
         let (listener, address) = bind()?;
-        let stop = Rc::new(Cell::new(false));
+        let stop = Rc::new(Stop::default());
         let server = spawn(serve_until(listener, stop.clone()));
         let (mut sender, connection) = connect(address).await?;
         sender.send_request(get("/once")).await?.into_body().collect().await?;
-        stop.set(true);
+        stop.tell();
         server.await?;
         connection.await
     });

@@ -107,11 +107,16 @@ fn a_line_in_pieces_is_one_line_and_a_cancelled_read_of_it_loses_nothing() {
     in_runtime(async {
         let (near, far) = UnixStream::pair()?;
         let mut lines = Lines::new(near);
-        let mut given_up = 0;
-        for (number, byte) in b"one\r\ntwo\nthree".iter().enumerate() {
+        let (mut whole, mut given_up) = (Vec::new(), 0);
+        for byte in b"one\r\ntwo\nthree" {
             far.write_all(&[*byte]).await?;
-            match timeout(Duration::from_millis(1), lines.next_line()).await {
-                Ok(line) => assert_eq!(line.as_deref(), Some(if number < 6 { "one" } else { "two" })),
+            if *byte == b'\n' {
+                continue;
+            }
+            // Whatever it has read by then is kept.
+            let hurried = timeout(Duration::from_millis(1), lines.next_line()).await;
+            match hurried {
+                Ok(line) => whole.extend(line),
                 Err(error) => {
                     assert!(error.is_timeout());
                     given_up += 1;
@@ -119,9 +124,12 @@ fn a_line_in_pieces_is_one_line_and_a_cancelled_read_of_it_loses_nothing() {
             }
         }
         drop(far);
-        assert_eq!(given_up, 12);
-        assert_eq!(lines.next_line().await?.as_deref(), Some("three"));
-        assert_eq!(lines.next_line().await?, None);
+        while let Some(line) = lines.next_line().await? {
+            whole.push(line);
+        }
+        assert_eq!(whole, ["one", "two", "three"]);
+        // Of the first line there was never an end in time.
+        assert!(given_up >= 4, "given up {given_up} times");
         assert_eq!(lines.next_line().await?, None);
         Ok(())
     });

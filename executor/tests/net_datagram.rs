@@ -6,6 +6,7 @@ use futures_util::future::{Either, select};
 use homing::net::UdpSocket;
 use homing::{Result, current, sleep, spawn, timeout, yield_now};
 use net_support::{in_runtime, io_kind};
+use std::cell::RefCell;
 use std::io;
 use std::pin::pin;
 use std::rc::Rc;
@@ -136,6 +137,37 @@ fn several_tasks_may_receive_from_one_socket() {
         }
         // First come, first served.
         assert_eq!(received, [0, 1, 2, 3]);
+        Ok(())
+    });
+}
+
+#[test]
+fn who_has_waited_longest_is_served_first_also_where_others_have_left_the_line() {
+    in_runtime(async {
+        let (one, other) = pair()?;
+        let other = Rc::new(other);
+        let receive = |name: &'static str, order: &Rc<RefCell<Vec<&'static str>>>| {
+            let (socket, order) = (other.clone(), order.clone());
+            spawn(async move {
+                socket.recv(&mut [0; 8]).await?;
+                Ok(order.borrow_mut().push(name))
+            })
+        };
+        let order = Rc::default();
+        let gone = receive("gone", &order);
+        let first = receive("first", &order);
+        yield_now().await?;
+        gone.cancel();
+        yield_now().await?;
+        // Gets the place that has become free, before the one of who is there already.
+        let second = receive("second", &order);
+        yield_now().await?;
+        one.send(b"a").await?;
+        one.send(b"b").await?;
+        first.await?;
+        second.await?;
+        assert_eq!(*order.borrow(), ["first", "second"]);
+        assert!(gone.await.unwrap_err().is_cancelled());
         Ok(())
     });
 }

@@ -3,6 +3,7 @@
 mod programs;
 
 use programs::{Program, Scratch, client, outcome, run};
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
 use std::thread;
@@ -136,7 +137,7 @@ fn a_server_that_is_told_to_stop_lets_a_request_finish_and_accepts_no_other() {
     let address = server.address("http");
     let Some(mut curl) = curl() else { return };
     let mut waiting = Program::start(curl.arg(format!("http://{address}/slow/1500")));
-    thread::sleep(Duration::from_millis(500));
+    assert_eq!(server.place("thinking"), "1500 ms");
     server.terminate();
     // It stops to listen at once, while the request is still in hand.
     let begin = Instant::now();
@@ -154,11 +155,43 @@ fn a_server_whose_time_is_over_cancels_what_is_still_in_hand() {
     let address = server.address("http");
     let Some(mut curl) = curl() else { return };
     let asking = thread::spawn(move || outcome(curl.arg(format!("http://{address}/slow/600000"))));
-    thread::sleep(Duration::from_millis(500));
+    assert_eq!(server.place("thinking"), "600000 ms");
     let begin = Instant::now();
     assert_eq!(server.stop(), ["served at Cancelled"]);
     assert!(begin.elapsed() < Duration::from_secs(20));
     assert!(!asking.join().unwrap().status.success());
+}
+
+#[test]
+fn a_server_without_descriptors_serves_who_waits_once_there_are_some() {
+    if client("sh").is_none() {
+        return;
+    }
+    let few = "ulimit -n 24; exec \"$0\"";
+    let mut server = Program::start(Command::new("sh").args(["-c", few, HTTP_SERVER]));
+    let address = server.address("http");
+    // More than it can have at a time. The system connects them all.
+    let mut streams: Vec<TcpStream> = (0..60)
+        .map(|number| {
+            let mut stream = TcpStream::connect(address).unwrap();
+            write!(stream, "GET /hello/{number} HTTP/1.1\r\nHost: here\r\n\r\n").unwrap();
+            stream.set_read_timeout(Some(programs::PATIENCE)).unwrap();
+            stream
+        })
+        .collect();
+    // In the order in which they came. Who has its answer makes room for somebody else.
+    for (number, mut stream) in streams.drain(..).enumerate() {
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\n") || answer.ends_with(b"\r\n") {
+            let mut byte = [0; 1024];
+            let length = stream.read(&mut byte).unwrap();
+            assert!(length > 0, "an answer to {number}");
+            answer.extend_from_slice(&byte[..length]);
+        }
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.ends_with(&format!("hello, {number}\n")), "{answer}");
+    }
+    assert_eq!(server.stop(), ["served at ToTheEnd"]);
 }
 
 #[test]
@@ -198,11 +231,10 @@ fn what_one_member_of_a_chat_says_the_others_hear() {
     let (ip, port) = (address.ip().to_string(), address.port().to_string());
     let Some(mut nc) = client("nc") else { return };
     let mut one = Program::start(nc.args([&ip, &port]));
-    // Who comes is announced to who is there. So one has to be there before the other comes.
-    one.write("is anybody there?\n");
-    thread::sleep(Duration::from_millis(300));
+    assert_eq!(one.told.line(), "* 1 here");
     let mut other = Program::start(Command::new("nc").args([&ip, &port]));
     other.write("hello\n");
+    assert_eq!(other.told.line(), "* 2 here");
     let heard = one.told.line();
     assert!(heard.ends_with("has come"), "{heard}");
     let heard = one.told.line();

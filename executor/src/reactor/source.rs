@@ -74,8 +74,22 @@ impl Source {
 /// One direction of a source.
 pub(crate) struct Direction {
     readiness: AtomicU8,
-    /// Who waits, each in a place of his own; without a waker, if he has been woken and not come back.
-    line: Mutex<Slab<Option<Waker>>>,
+    line: Mutex<Line>,
+}
+
+/// Who waits, each in a place of his own.
+#[derive(Default)]
+struct Line {
+    waiters: Slab<Waiter>,
+    /// How many have come so far.
+    come: u64,
+}
+
+struct Waiter {
+    /// He was the so many-th to come. Places are used again, so they do not tell.
+    order: u64,
+    /// Gone, if he has been woken and not come back.
+    waker: Option<Waker>,
 }
 
 /// What is known of a direction: whether a try may be worth it.
@@ -101,7 +115,7 @@ enum Readiness {
 
 impl Direction {
     fn new() -> Direction {
-        Direction { readiness: AtomicU8::new(Readiness::Ready as u8), line: Mutex::new(Slab::new()) }
+        Direction { readiness: AtomicU8::new(Readiness::Ready as u8), line: Mutex::default() }
     }
 
     fn notice(&self, edge: Readiness, woken: &mut Vec<Waker>) {
@@ -110,7 +124,12 @@ impl Direction {
         }
         // Everybody: who comes first may be cancelled before he looks, or leave something for the next. They keep
         // their places.
-        woken.extend(self.line().iter_mut().filter_map(|(_, waiter)| waiter.take()));
+        let mut line = self.line();
+        if line.waiters.len() < 2 {
+            woken.extend(line.waiters.iter_mut().filter_map(|(_, waiter)| waiter.waker.take()));
+        } else {
+            line.wake_in_order(woken);
+        }
     }
 
     #[inline]
@@ -136,10 +155,12 @@ impl Direction {
         // Cloned before the line is locked, and the former one dropped after that: wakers may be anybody's code.
         let waker = waker.clone();
         let mut line = self.line();
-        let replaced = match place.and_then(|place| line.get_mut(place)) {
-            Some(waiter) => waiter.replace(waker),
+        let replaced = match place.and_then(|place| line.waiters.get_mut(place)) {
+            Some(waiter) => waiter.waker.replace(waker),
             None => {
-                *place = Some(line.insert(Some(waker)));
+                line.come += 1;
+                let order = line.come;
+                *place = Some(line.waiters.insert(Waiter { order, waker: Some(waker) }));
                 None
             }
         };
@@ -150,7 +171,7 @@ impl Direction {
     /// Leaves the line.
     pub(crate) fn leave(&self, place: &mut Option<usize>) {
         if let Some(place) = place.take() {
-            let left = self.line().try_remove(place);
+            let left = self.line().waiters.try_remove(place);
             drop(left);
         }
     }
@@ -161,7 +182,7 @@ impl Direction {
         drop(line);
     }
 
-    fn line(&self) -> MutexGuard<'_, Slab<Option<Waker>>> {
+    fn line(&self) -> MutexGuard<'_, Line> {
         self.line.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
@@ -174,6 +195,16 @@ impl Direction {
     #[inline]
     fn set(&self, readiness: Readiness) {
         self.readiness.store(readiness as u8, Ordering::Relaxed);
+    }
+}
+
+impl Line {
+    /// First come, first woken, and so first to try.
+    #[cold]
+    fn wake_in_order(&mut self, woken: &mut Vec<Waker>) {
+        let mut waiters: Vec<&mut Waiter> = self.waiters.iter_mut().map(|(_, waiter)| waiter).collect();
+        waiters.sort_unstable_by_key(|waiter| waiter.order);
+        woken.extend(waiters.into_iter().filter_map(|waiter| waiter.waker.take()));
     }
 }
 

@@ -61,6 +61,8 @@ impl Member {
         let messages = Rc::new(Queue::new(BACKLOG));
         room.tell(address, &format!("* {address} has come\n"));
         room.members.borrow_mut().insert(address, messages.clone());
+        // The line is empty, so there is room.
+        let _ = messages.put_nowait(format!("* {} here\n", room.members.borrow().len()));
         Member { room, address, messages }
     }
 }

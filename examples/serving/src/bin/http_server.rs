@@ -150,6 +150,7 @@ fn pages() -> Router {
 /// A page that has to be thought about, at most a hundred at a time.
 async fn slow(thinking: Rc<Semaphore>, duration: Duration) -> Result<String> {
     let _turn = thinking.acquire().await?;
+    say("thinking", format_args!("{} ms", duration.as_millis()))?;
     sleep(duration).await?;
     Ok(format!("thought about it for {} ms\n", duration.as_millis()))
 }
