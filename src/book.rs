@@ -57,5 +57,11 @@ struct Recording;
 #[doc = include_str!("../docs/src/testing.md")]
 #[cfg(feature = "testing")]
 struct Testing;
+#[doc = include_str!("../docs/src/embedding.md")]
+struct Embedding;
+#[doc = include_str!("../docs/src/threads.md")]
+struct Threads;
+#[doc = include_str!("../docs/src/platforms.md")]
+struct Platforms;
 #[doc = include_str!("../README.md")]
 struct Readme;
