@@ -5,6 +5,7 @@ mod support;
 use homing::error::{Panicked, RuntimeError};
 use homing::threads::{Member, Threads};
 use homing::{Builder, Result, sleep};
+#[cfg(all(target_os = "linux", not(homing_portable)))]
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -325,7 +326,7 @@ fn a_handle_is_to_be_had_within_a_runtime_and_nowhere_else() {
     .unwrap();
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(homing_portable)))]
 #[test]
 fn pinned_threads_run_on_a_core_each_and_the_caller_is_untied_afterwards() {
     // SAFETY: asks on which core this runs.

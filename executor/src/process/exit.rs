@@ -34,6 +34,7 @@ pub(super) struct Exit {
 enum Watch {
     None,
     /// Its pidfd.
+    #[cfg_attr(any(not(target_os = "linux"), homing_portable), allow(dead_code))]
     Descriptor(Registered<OwnedFd>),
     /// `SIGCHLD`, which may be for any child.
     Signal(Box<Signal>),
@@ -147,7 +148,7 @@ impl Exit {
 
 impl Watch {
     fn open(id: u32, by: By) -> Result<Watch> {
-        #[cfg(target_os = "linux")]
+        #[cfg(all(target_os = "linux", not(homing_portable)))]
         if by == By::Best {
             match open_pidfd(id) {
                 Ok(descriptor) => return Ok(Watch::Descriptor(Registered::new(descriptor))),
@@ -156,12 +157,13 @@ impl Watch {
                 Err(error) => return Err(Error::from(error).with_note(format!("listening to process {id}"))),
             }
         }
-        let _ = by;
+        // Elsewhere there is one way.
+        let _ = (id, by);
         Ok(Watch::Signal(Box::new(signal::unix(SignalKind::CHILD)?)))
     }
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(homing_portable)))]
 fn open_pidfd(id: u32) -> io::Result<OwnedFd> {
     use std::os::fd::FromRawFd;
     // SAFETY: two numbers go in, a descriptor or an error comes out.

@@ -10,12 +10,12 @@ use mio::{Registry, Token};
 use std::io;
 use std::time::Duration;
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(homing_portable)))]
 pub(super) use self::linux::Alarm;
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(not(target_os = "linux"), homing_portable))]
 pub(super) use self::portable::Alarm;
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(homing_portable)))]
 mod linux {
     use super::*;
     use mio::Interest;
@@ -78,7 +78,7 @@ mod linux {
     }
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(not(target_os = "linux"), homing_portable))]
 mod portable {
     use super::*;
 

@@ -10,6 +10,8 @@
 //! ```
 //!
 //! It is made when it is first needed. A program that never blocks and has no socket opens no descriptor.
+// Elsewhere there are no sockets yet (see the book's chapter on platforms), and so nobody who registers a source.
+#![cfg_attr(not(unix), allow(dead_code, unused_imports))]
 
 mod alarm;
 mod registrar;
@@ -33,7 +35,7 @@ pub(crate) use source::{Source, Way};
 
 const BELL: Token = Token(usize::MAX);
 const ALARM: Token = Token(usize::MAX - 1);
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(homing_portable)))]
 const INTERRUPT: Token = Token(usize::MAX - 2);
 
 /// As many events as one look at the poll brings at most; more wait for the next look.
@@ -107,7 +109,7 @@ impl Reactor {
                 BELL => {}
                 ALARM => self.alarm.rang(),
                 // It has woken us, which is all that it is for: the loop asks for interrupts in each round.
-                #[cfg(target_os = "linux")]
+                #[cfg(all(target_os = "linux", not(homing_portable)))]
                 INTERRUPT => {}
                 Token(key) => {
                     // Gone, if it was taken out since the event was queued.
@@ -121,12 +123,12 @@ impl Reactor {
     }
 
     /// Wakes the loop whenever this descriptor turns readable, until it is forgotten.
-    #[cfg(target_os = "linux")]
+    #[cfg(all(target_os = "linux", not(homing_portable)))]
     pub(crate) fn listen_for_interrupts(&self, pipe: std::os::fd::RawFd) -> io::Result<()> {
         self.poll.registry().register(&mut mio::unix::SourceFd(&pipe), INTERRUPT, Interest::READABLE)
     }
 
-    #[cfg(target_os = "linux")]
+    #[cfg(all(target_os = "linux", not(homing_portable)))]
     pub(crate) fn forget_interrupts(&self, pipe: std::os::fd::RawFd) -> io::Result<()> {
         self.poll.registry().deregister(&mut mio::unix::SourceFd(&pipe))
     }

@@ -328,6 +328,7 @@ impl Core {
     /// Before each operation of a socket. Where a task has had its share, others may be waiting for events as well:
     /// the next look is due after this poll.
     #[inline]
+    #[cfg_attr(not(unix), allow(dead_code, reason = "sockets draw on it"))]
     pub(crate) fn draw_io(&self) -> Share {
         // Outside of tasks there is nobody to give way.
         let share = if self.current.get().is_some() { self.io_share.draw() } else { Share::Left };

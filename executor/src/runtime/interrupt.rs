@@ -80,10 +80,10 @@ impl<'a> Interrupts<'a> {
     }
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(homing_portable)))]
 pub(crate) use os::on_interrupt;
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(homing_portable)))]
 mod os {
     use super::Core;
     use crate::signal::handler::Claim;
@@ -167,7 +167,7 @@ mod os {
     }
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(not(target_os = "linux"), homing_portable))]
 mod os {
     use super::Core;
 

@@ -41,7 +41,7 @@ pub use turn::{Budget, Turn};
 
 pub(crate) use handle::Calls;
 use interrupt::Interrupts;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(homing_portable)))]
 pub(crate) use interrupt::on_interrupt;
 use tenancy::OwnedCore;
 

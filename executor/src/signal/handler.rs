@@ -74,10 +74,10 @@ impl Drop for Listener {
 }
 
 /// The hold that `run` has on Ctrl-C while main runs.
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(homing_portable)))]
 pub(crate) struct Claim(());
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(homing_portable)))]
 impl Claim {
     /// `None` if somebody else has a handler for it.
     pub(crate) fn on_interrupts() -> Option<Claim> {
@@ -85,7 +85,7 @@ impl Claim {
     }
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(homing_portable)))]
 impl Drop for Claim {
     fn drop(&mut self) {
         registry().leave(libc::SIGINT);
@@ -96,7 +96,6 @@ impl Drop for Claim {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Terms {
     Any,
-    #[cfg_attr(not(target_os = "linux"), expect(dead_code))]
     OnlyOverTheDefault,
 }
 
@@ -202,11 +201,11 @@ extern "C" fn on_signal(signal: libc::c_int, info: *mut libc::siginfo_t, context
     // SAFETY: while this handler is inside, nobody frees it.
     let former = unsafe { former.as_ref() }.map(|former| (former.sa_sigaction, former.sa_flags));
     drop(ears);
-    #[cfg(target_os = "linux")]
+    #[cfg(all(target_os = "linux", not(homing_portable)))]
     if signal == libc::SIGINT && !is_heard {
         crate::runtime::on_interrupt();
     }
-    #[cfg(not(target_os = "linux"))]
+    #[cfg(any(not(target_os = "linux"), homing_portable))]
     let _ = is_heard;
     if let Some((handler, flags)) = former
         && handler != libc::SIG_DFL

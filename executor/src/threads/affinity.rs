@@ -2,9 +2,9 @@
 
 use super::Pinned;
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(not(target_os = "linux"), homing_portable))]
 use elsewhere as os;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(homing_portable)))]
 use linux as os;
 
 /// Ties the thread to a core: the one whose turn it is, of those that it may use. Says which, if the system has agreed.
@@ -32,7 +32,7 @@ impl Drop for Affinity {
     }
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(homing_portable)))]
 mod linux {
     use std::mem;
 
@@ -67,7 +67,7 @@ mod linux {
     }
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(not(target_os = "linux"), homing_portable))]
 mod elsewhere {
     pub(super) struct Cores;
 
