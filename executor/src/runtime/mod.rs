@@ -49,6 +49,7 @@ use tenancy::OwnedCore;
 ///
 /// It belongs to the thread it was made on. Tasks that are left when it is dropped are dropped with it, and each is
 /// reported through the hook for unhandled errors; [`run`](Runtime::run) cancels them and waits for them instead.
+/// [Blocking jobs](crate::blocking) that are running then are waited for in either case.
 ///
 /// ```
 /// let runtime = homing::Runtime::new();

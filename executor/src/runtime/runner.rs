@@ -62,6 +62,7 @@ impl Runtime {
     ///
     /// While `main` runs on the process's main thread, and nobody else has a handler for it, Ctrl-C cancels `main`, so that
     /// it can clean up. A second one aborts it. Both are heard between two polls; a third ends the process at once.
+    /// While a task listens to it with [`signal`](crate::signal), it is that task's affair, and `main` is left alone.
     ///
     /// # Errors
     ///
