@@ -22,7 +22,7 @@ use std::sync::Mutex;
 
 type Header = FileHeader64<NativeEndian>;
 
-/// See the [module](self).
+/// The memory of a process that was written to a core file.
 #[derive(Debug)]
 pub struct CoreFile {
     path: PathBuf,

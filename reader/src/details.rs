@@ -143,7 +143,7 @@ fn read_batch(
         let own = (layout.row.await_kind.number(row), layout.row.await_operand.number(row));
         let lists: Vec<u64> = waits
             .chain([own])
-            .filter(|(kind, _)| layout.awaited(*kind).1 == homing_executor::outside::Meaning::Tasks)
+            .filter(|(kind, _)| layout.meaning(*kind) == homing_executor::outside::Meaning::Tasks)
             .map(|(_, address)| address)
             .collect();
         for address in lists {

@@ -41,8 +41,9 @@ pub(crate) struct Layout {
     pub(crate) kind: TypeLayout,
     pub(crate) runtime: RuntimeLayout,
     pub(crate) core: CoreLayout,
-    states: HashMap<u64, Option<TaskState>>,
-    awaits: HashMap<u64, (SharedStr, Meaning)>,
+    /// By their numbers, as far as these are small: all that there are, are bytes.
+    states: Vec<Option<TaskState>>,
+    awaits: Vec<Option<(SharedStr, Meaning)>>,
     pub(crate) callback: u64,
     pub(crate) main: u64,
     pub(crate) virtual_clock: u64,
@@ -214,13 +215,19 @@ impl Layout {
 
     /// The state with this number; `None` if there is no task.
     pub(crate) fn state(&self, number: u64) -> Option<TaskState> {
-        self.states.get(&number).copied().flatten()
+        self.states.get(number as usize).copied().flatten()
     }
 
     /// What an await of this kind is called, and what its operand is.
     pub(crate) fn awaited(&self, kind: u64) -> (SharedStr, Meaning) {
         let unknown = || (format!("kind {kind}").into(), Meaning::Thing);
-        self.awaits.get(&kind).cloned().unwrap_or_else(unknown)
+        self.awaits.get(kind as usize).cloned().flatten().unwrap_or_else(unknown)
+    }
+
+    /// What the operand of an await of this kind is.
+    pub(crate) fn meaning(&self, kind: u64) -> Meaning {
+        let known = self.awaits.get(kind as usize).and_then(Option::as_ref);
+        known.map_or(Meaning::Thing, |(_, meaning)| *meaning)
     }
 }
 
@@ -323,7 +330,7 @@ impl Labels {
         self.of_kind(kind).find(|label| label.1 == name).map_or(0, |label| label.0)
     }
 
-    fn states(&self) -> HashMap<u64, Option<TaskState>> {
+    fn states(&self) -> Vec<Option<TaskState>> {
         let state = |name: &str| match name {
             "held" => Some(TaskState::Held),
             "created" => Some(TaskState::Created),
@@ -332,13 +339,24 @@ impl Labels {
             "parked" => Some(TaskState::Parked),
             _ => None,
         };
-        self.of_kind(LabelKind::State).map(|(value, name, _)| (value, state(name))).collect()
+        by_number(self.of_kind(LabelKind::State).map(|(value, name, _)| (value, state(name))))
     }
 
-    fn awaits(&self) -> HashMap<u64, (SharedStr, Meaning)> {
+    fn awaits(&self) -> Vec<Option<(SharedStr, Meaning)>> {
         let awaits = self.of_kind(LabelKind::Await);
-        awaits.map(|(value, name, meaning)| (value, (name.into(), meaning))).collect()
+        by_number(awaits.map(|(value, name, meaning)| (value, Some((name.into(), meaning)))))
     }
+}
+
+/// What belongs to each number.
+fn by_number<T: Clone>(of_numbers: impl Iterator<Item = (u64, Option<T>)>) -> Vec<Option<T>> {
+    let mut all = vec![None; 256];
+    for (number, value) in of_numbers {
+        if let Some(place) = all.get_mut(number as usize) {
+            *place = value;
+        }
+    }
+    all
 }
 
 /// A text with zeros after it.

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 /// Parts in one call: more are refused.
 const PARTS: usize = 1024;
 
-/// See the [module](self).
+/// The memory of a process, which may run, hang, or be stopped.
 #[derive(Debug)]
 pub struct Process {
     pid: u32,

@@ -240,9 +240,15 @@ impl Part<'_> {
         let mut strays = RuntimeRecord::default();
         let by_outpost: HashMap<u64, usize> =
             runtimes.iter().enumerate().map(|(at, runtime)| (runtime.outpost, at)).collect();
+        // Rows of one runtime are together.
+        let mut latest = (0, None);
         for row in rows {
             let mut task = self.task(row);
-            let owner = by_outpost.get(&layout.row.owner.number(&row.bytes)).copied();
+            let outpost = layout.row.owner.number(&row.bytes);
+            if latest.0 != outpost {
+                latest = (outpost, by_outpost.get(&outpost).copied());
+            }
+            let owner = latest.1;
             if let Some(at) = owner
                 && row.state == TaskState::Running
                 && runtimes[at].current == row.address
@@ -268,7 +274,7 @@ impl Part<'_> {
         let kind = layout.await_kind.number(bytes);
         let mut waits = Vec::new();
         // What has a list has a node.
-        let (_, meaning) = self.layout.awaited(kind);
+        let meaning = self.layout.meaning(kind);
         if meaning != Meaning::Tasks {
             let scope = layout.await_scope.number(bytes) as u32;
             let (operand, place) = (layout.await_operand.number(bytes), layout.await_place.number(bytes));
@@ -281,7 +287,7 @@ impl Part<'_> {
             let (kind, operand) = (fields.kind.number(node), fields.operand.number(node));
             let place = fields.place.number(node);
             let is_of_last_poll = fields.poll.number(node) as u32 == polls;
-            let has_list = self.layout.awaited(kind).1 == Meaning::Tasks;
+            let has_list = self.layout.meaning(kind) == Meaning::Tasks;
             if is_of_last_poll && kind != 0 && !(has_list && [kind, operand, place] == recorded) {
                 seen += 1;
             }
@@ -325,8 +331,7 @@ impl Part<'_> {
         place: u64,
         details: &Details,
     ) -> Option<WaitRecord> {
-        let (name, meaning) = self.layout.awaited(kind);
-        let what = match meaning {
+        let what = match self.layout.meaning(kind) {
             Meaning::Nothing | Meaning::Request => return None,
             Meaning::Plain => What::Plain,
             Meaning::Task => What::Task(operand),
@@ -337,6 +342,7 @@ impl Part<'_> {
             Meaning::Number => What::Number(operand),
             Meaning::Thing => What::Thing(operand),
         };
+        let name = self.layout.awaited(kind).0;
         Some(WaitRecord { name, what, scope, place: self.texts.place(self.memory, place) })
     }
 

@@ -11,12 +11,22 @@ use crate::memory::{Memory, read_u64};
 use homing_executor::introspect::{Place, SharedStr};
 use std::collections::HashMap;
 
+/// What an address has led to.
+type Recent<T> = (u64, T);
+
+/// How many of those there are.
+const RECENT: usize = 256;
+
 #[derive(Debug, Default)]
 pub(crate) struct Texts {
     layout: Option<PlaceLayout>,
     texts: HashMap<(u64, u64), SharedStr>,
     places: HashMap<u64, Option<Place>>,
     types: HashMap<u64, SharedStr>,
+    /// Places that were lately asked for, each where its address puts it: most tasks stand in the same few.
+    recent: Vec<Recent<Option<Place>>>,
+    /// The same of types.
+    recent_types: Vec<Recent<SharedStr>>,
     /// The record that was the first when the list was last read: from there on all is known.
     newest_type: u64,
 }
@@ -31,6 +41,10 @@ impl Texts {
             // No program has that many: whatever this is, it is not worth its memory.
             *self = Texts { layout: self.layout, ..Texts::default() };
         }
+        self.recent.resize(RECENT, (0, None));
+        // A type whose name was not known may be by now.
+        self.recent_types.clear();
+        self.recent_types.resize(RECENT, (0, SharedStr::default()));
         let Ok(first) = read_u64(memory, layout.types) else { return };
         let (mut next, known) = (first, self.newest_type);
         let mut record = vec![0; layout.kind.size];
@@ -47,8 +61,12 @@ impl Texts {
     }
 
     /// The name of the type whose table is at this address; empty if it is not known.
-    pub(crate) fn type_name(&self, table: u64) -> SharedStr {
-        self.types.get(&table).cloned().unwrap_or_default()
+    pub(crate) fn type_name(&mut self, table: u64) -> SharedStr {
+        let recent = &mut self.recent_types[(table >> 3) as usize % RECENT];
+        if recent.0 != table {
+            *recent = (table, self.types.get(&table).cloned().unwrap_or_default());
+        }
+        recent.1.clone()
     }
 
     /// A text that is part of the program.
@@ -62,11 +80,19 @@ impl Texts {
         if address == 0 {
             return None;
         }
-        if let Some(known) = self.places.get(&address) {
-            return known.clone();
+        let at = (address >> 3) as usize % RECENT;
+        if self.recent[at].0 == address {
+            return self.recent[at].1.clone();
         }
-        let place = self.read_place(memory, address);
-        self.places.insert(address, place.clone());
+        let place = match self.places.get(&address) {
+            Some(known) => known.clone(),
+            None => {
+                let place = self.read_place(memory, address);
+                self.places.insert(address, place.clone());
+                place
+            }
+        };
+        self.recent[at] = (address, place.clone());
         place
     }
 

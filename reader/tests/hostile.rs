@@ -170,7 +170,7 @@ fn words() -> impl Strategy<Value = Vec<u64>> {
         1 => Just(u64::MAX),
         1 => Just(BASE),
     ];
-    proptest::collection::vec(word, 16..8192)
+    proptest::collection::vec(word, 16..4096)
 }
 
 /// A core file with a segment for the memory, and a note for what is mapped.

@@ -8,7 +8,7 @@ use homing_reader::{Error, Reader, Reading, open};
 use std::collections::BTreeSet;
 use std::panic::catch_unwind;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// All that `programs::everything` has, with names.
 const NAMES: [&str; 11] = [
@@ -247,18 +247,30 @@ fn many() {
     let mut reader = open(&target.name()).unwrap();
     let mut best = [Duration::MAX; 2];
     for _ in 0..5 {
-        let begin = Instant::now();
+        let begin = cpu_time();
         let reading = reader.read().unwrap();
-        best[0] = best[0].min(begin.elapsed());
-        let begin = Instant::now();
+        best[0] = best[0].min(cpu_time() - begin);
+        let begin = cpu_time();
         let table = reading.table();
-        best[1] = best[1].min(begin.elapsed());
+        best[1] = best[1].min(cpu_time() - begin);
         assert_eq!(table.tasks().count(), MANY + 1);
         assert!(table.tasks().all(|task| !task.changing));
     }
-    println!("{MANY} tasks: read in {:?}, made into a table in {:?}", best[0], best[1]);
-    // In release mode it is some ten milliseconds; a loaded machine and a build without optimisation have their say here.
-    assert!(best[0] < Duration::from_secs(2), "{best:?}");
+    println!(
+        "{MANY} tasks: read in {:?} of the processor's time, made into a table in {:?}",
+        best[0], best[1]
+    );
+    // Ten times as much without optimisation.
+    let at_most = if cfg!(debug_assertions) { 1000 } else { 50 };
+    assert!(best[0] < Duration::from_millis(at_most), "{best:?}");
+}
+
+/// Of this thread: other programs on the machine have no part in it.
+fn cpu_time() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: it writes to `time`, and to nothing else.
+    assert_eq!(unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) }, 0);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 fn core_file() {
