@@ -158,13 +158,17 @@ impl Crew {
     #[track_caller]
     pub fn cancel(&self, reason: impl Into<std::borrow::Cow<'static, str>>) {
         let why = Cancelled::new().because(Cause::by(Asker::Foreign).with_reason(reason));
-        self.cancel_because(&mut self.muster(), &why);
+        self.cancel_because(self.muster(), &why);
     }
 
-    fn cancel_because(&self, muster: &mut Muster, why: &Cancelled) {
+    fn cancel_because(&self, mut muster: MutexGuard<'_, Muster>, why: &Cancelled) {
+        // One that begins later finds it here.
         muster.cancelled.get_or_insert_with(|| why.clone());
-        for (handle, main) in self.0.handles.get().into_iter().flatten().zip(&muster.mains) {
-            if let Some(main) = *main {
+        let mains = muster.mains.clone();
+        // What is sent to a runtime that is just ending is dropped here, with whatever else was: destructors of anybody's.
+        drop(muster);
+        for (handle, main) in self.0.handles.get().into_iter().flatten().zip(mains) {
+            if let Some(main) = main {
                 let why = why.clone();
                 // A runtime that is gone has no main to cancel.
                 let _ = handle.call_soon(move || {
@@ -200,10 +204,8 @@ impl Crew {
         }
         if !std::mem::replace(&mut muster.has_failed, true) {
             let reason = format!("thread '{}' has failed", self.name_of(index));
-            self.cancel_because(
-                &mut muster,
-                &Cancelled::new().because(Cause::by(Asker::Foreign).with_reason(reason)),
-            );
+            let why = Cancelled::new().because(Cause::by(Asker::Foreign).with_reason(reason));
+            self.cancel_because(muster, &why);
         }
     }
 
