@@ -3,7 +3,7 @@
 use crate::compare::{Meaning, compare, table};
 use crate::count::operations::OPERATIONS;
 use crate::count::{self, committed};
-use crate::load::{Load, Protocol};
+use crate::load::{Load, Pace, Protocol};
 use crate::report;
 use crate::setting::rustc;
 use crate::solo;
@@ -104,6 +104,9 @@ enum Command {
         /// How many in all
         #[arg(value_parser = clap::value_parser!(u64).range(1..))]
         messages: u64,
+        /// All at once, when all have their answers; else each on its own
+        #[arg(long)]
+        volleys: bool,
     },
     /// Serves on one runtime until it is interrupted: for another load generator
     Serve {
@@ -143,8 +146,9 @@ pub fn main() -> ExitCode {
                 ExitCode::SUCCESS
             })
         }
-        Command::Load { protocol, address, connections, messages } => {
-            let load = Load { protocol, connections: connections as usize, messages };
+        Command::Load { protocol, address, connections, messages, volleys } => {
+            let pace = if volleys { Pace::Volleys } else { Pace::Steady };
+            let load = Load { protocol, connections: connections as usize, messages, pace };
             load.run(address).map_err(Into::into).map(|seen| {
                 println!("{seen}");
                 ExitCode::SUCCESS

@@ -10,7 +10,7 @@
 //! ```
 
 use super::protocol::Protocol;
-use super::{Load, Seen};
+use super::{Load, Pace, Seen};
 use crate::descriptors;
 use crate::statistics::percentile;
 use mio::event::Event;
@@ -34,6 +34,8 @@ pub(super) fn drive(load: &Load, address: SocketAddr) -> Result<Seen, String> {
     let mut drive = Drive {
         connections: connections?,
         poll,
+        pace: load.pace,
+        under_way: 0,
         to_send: load.messages,
         latencies: Vec::with_capacity(load.messages as usize),
     };
@@ -50,6 +52,9 @@ pub(super) fn drive(load: &Load, address: SocketAddr) -> Result<Seen, String> {
 struct Drive {
     connections: Vec<Connection>,
     poll: Poll,
+    pace: Pace,
+    /// How many messages are not answered yet.
+    under_way: usize,
     /// How many messages are still to be sent.
     to_send: u64,
     /// In microseconds, of those that were answered.
@@ -64,12 +69,7 @@ impl Drive {
         }
         let mut events = Events::with_capacity(self.connections.len());
         let begin = Instant::now();
-        for connection in &mut self.connections {
-            if self.to_send > 0 {
-                self.to_send -= 1;
-                connection.ask()?;
-            }
-        }
+        self.all_ask()?;
         while (self.latencies.len() as u64) < messages {
             match self.poll.poll(&mut events, Some(PATIENCE)) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -86,13 +86,27 @@ impl Drive {
     }
 
     fn hear(&mut self, event: &Event) -> io::Result<()> {
-        let connection = &mut self.connections[event.token().0];
-        if let Some(took) = connection.hear()? {
-            self.latencies.push(took.as_nanos() as f64 / 1e3);
-            if self.to_send > 0 {
-                self.to_send -= 1;
-                connection.ask()?;
-            }
+        let index = event.token().0;
+        let Some(took) = self.connections[index].hear()? else { return Ok(()) };
+        self.latencies.push(took.as_nanos() as f64 / 1e3);
+        self.under_way -= 1;
+        match self.pace {
+            Pace::Steady => self.ask(index),
+            Pace::Volleys if self.under_way == 0 => self.all_ask(),
+            Pace::Volleys => Ok(()),
+        }
+    }
+
+    fn all_ask(&mut self) -> io::Result<()> {
+        (0..self.connections.len()).try_for_each(|index| self.ask(index))
+    }
+
+    /// Sends a message, if there is one left.
+    fn ask(&mut self, index: usize) -> io::Result<()> {
+        if self.to_send > 0 {
+            self.to_send -= 1;
+            self.under_way += 1;
+            self.connections[index].ask()?;
         }
         Ok(())
     }

@@ -38,6 +38,17 @@ pub struct Load {
     pub connections: usize,
     /// So many messages in all, besides one a connection with which it begins.
     pub messages: u64,
+    /// When a connection sends its next one.
+    pub pace: Pace,
+}
+
+/// When a connection sends its next message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// When its last one has been answered.
+    Steady,
+    /// When those of all connections have been answered: they all send at once.
+    Volleys,
 }
 
 /// What a client has seen.
@@ -147,6 +158,7 @@ fn in_a_process(load: Load, address: SocketAddr) -> Result<Seen, String> {
     let output = Command::new(program)
         .args(["load", load.protocol.name(), &address.to_string()])
         .args([load.connections.to_string(), load.messages.to_string()])
+        .args((load.pace == Pace::Volleys).then_some("--volleys"))
         .stdin(Stdio::null())
         .output()
         .map_err(|error| format!("no client could be started: {error}"))?;
@@ -195,13 +207,15 @@ mod tests {
     }
 
     fn load(protocol: Protocol) -> Load {
-        Load { protocol, connections: 7, messages: 100 }
+        Load { protocol, connections: 7, messages: 100, pace: Pace::Steady }
     }
 
     #[test]
     fn as_many_messages_are_answered_as_were_to_be_and_the_server_counts_as_many() {
-        for protocol in [Protocol::Echo, Protocol::Http] {
-            let load = load(protocol);
+        for (protocol, pace) in
+            [Protocol::Echo, Protocol::Http].into_iter().zip([Pace::Steady, Pace::Volleys])
+        {
+            let load = Load { pace, ..load(protocol) };
             let seen = of(load, move |listener| {
                 let tally = load.tally();
                 bare_server::serve(listener, load.connections, protocol, &tally).unwrap();

@@ -5,9 +5,8 @@
 //! and counts as none; that is what rings are for.
 //!
 //! A traced process is slow: each call takes some microseconds more. What it starts (the client) is not traced,
-//! so that the server is by far the slower of the two, and finds a message of each connection whenever it looks.
-//! What is counted are thus the calls of a server that is busy all the time: how many messages share one wait
-//! does not depend on who happened to be a little faster.
+//! so a client must not be one whose speed decides what is counted. Ours sends in volleys: however slow the
+//! server is, on each connection there is one message to be read, and then nothing until it has answered all.
 //!
 //! ```text
 //! this process    │ traces

@@ -6,7 +6,7 @@
 //! runtime touches for each.
 
 use super::server::{BY_HAND, by_hand, on_a_runtime};
-use crate::load::{Load, METRICS, Protocol};
+use crate::load::{Load, METRICS, Pace, Protocol};
 use crate::runtime::{Ability, Runtime};
 use crate::workload::{Figures, Limit, Metric, Place, Scale, Workload};
 
@@ -19,6 +19,7 @@ fn load(connections: usize, scale: Scale) -> Load {
         protocol: Protocol::Echo,
         connections: scale.pick(connections, connections, connections.min(10)),
         messages,
+        pace: Pace::Steady,
     }
 }
 
@@ -48,19 +49,18 @@ impl<const CONNECTIONS: usize> Workload for Echo<CONNECTIONS> {
     }
 }
 
-/// With fifty, under a tracer: the system calls.
+/// With fifty, in volleys, under a tracer: the system calls.
 pub(crate) struct Calls;
 
 impl Calls {
     fn load(scale: Scale) -> Load {
-        Load { messages: scale.pick(5_000, 2_000, 100), ..load(50, scale) }
+        Load { messages: scale.pick(5_000, 2_000, 100), pace: Pace::Volleys, ..load(50, scale) }
     }
 }
 
 impl Workload for Calls {
     const NAME: &'static str = "echo-50-calls";
-    const ABOUT: &'static str =
-        "the same as echo-50, with the server traced and so never idle: how many system calls it makes";
+    const ABOUT: &'static str = "the same in volleys, all 50 at once when all have their answers: how many system calls the server makes";
     const METRICS: &'static [Metric] = &[Metric::only("system calls/message")];
     const NEEDS: &'static [Ability] = &[Ability::Spawn, Ability::Join, Ability::Sockets];
     const PLACE: Place = Place::Traced;

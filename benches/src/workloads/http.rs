@@ -4,7 +4,7 @@
 //! between a runtime's sockets and hyper's traits, such as a copy where buffers are lent.
 
 use super::server::{BY_HAND, by_hand, on_a_runtime};
-use crate::load::{Load, METRICS, Protocol};
+use crate::load::{Load, METRICS, Pace, Protocol};
 use crate::runtime::{Ability, Runtime};
 use crate::workload::{Figures, Limit, Metric, Scale, Workload};
 
@@ -17,6 +17,7 @@ fn load(connections: usize, scale: Scale) -> Load {
         protocol: Protocol::Http,
         connections: scale.pick(connections, connections, connections.min(10)),
         messages,
+        pace: Pace::Steady,
     }
 }
 

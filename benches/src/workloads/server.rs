@@ -66,13 +66,14 @@ pub(super) const BY_HAND: &str = "mio and a loop, a table of connections, no fut
 mod tests {
     use super::*;
     use crate::lineup::{Contestant, Entry, Kind, Round};
+    use crate::load::Pace;
     use crate::rounds::{Plan, take_turns};
     use crate::sockets::homing::HomingSockets;
     use crate::workload::Place;
     use std::cell::Cell;
     use std::net::SocketAddr;
 
-    const LOAD: Load = Load { protocol: Protocol::Echo, connections: 5, messages: 50 };
+    const LOAD: Load = Load { protocol: Protocol::Echo, connections: 5, messages: 50, pace: Pace::Steady };
 
     /// homing, but for its sockets.
     struct On<S>(Rc<homing::Runtime>, std::marker::PhantomData<S>);
