@@ -45,7 +45,7 @@ fn main() -> homing::Result<()> {
             })
         })
         .collect();
-    // A timer among them must not be late by more than a frame or two, however much there is to do.
+    // Who wakes among them stands in line behind them: a round of all takes about four frames.
     let timer = runtime.spawn(async {
         let begin = Instant::now();
         sleep(Duration::from_millis(100)).await?;
