@@ -1,7 +1,8 @@
 //! The chapters of the book, for the doc-test runner: every Rust snippet in them is a test.
 //!
 //! Two are not here, since others look after them: `parity.md` is written by `examples/parity_table.rs`, and the snippets
-//! in `cookbook.md` are parts of the examples, with which `tests/examples` compares them.
+//! in `cookbook.md` are parts of the examples, with which `tests/examples` compares them. (So are those of
+//! `troubleshooting.md` that are not tested here.)
 
 #[doc = include_str!("../docs/src/architecture.md")]
 struct Architecture;

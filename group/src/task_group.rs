@@ -38,6 +38,7 @@ use crate::exit::{Block, WithValue};
 use crate::grace::Grace;
 use crate::limit::{Admission, Limit};
 use homing_executor::Unhandled;
+use homing_executor::cancel::keep_waker;
 use homing_executor::cancel::{Scope, ScopeId};
 use homing_executor::error::{Asker, Cancelled, Cause, Error, Result};
 use homing_executor::runtime;
@@ -451,7 +452,7 @@ impl Group {
 
     /// The exit waits.
     pub(crate) fn wake_at_end(&self, waker: &Waker) {
-        let replaced = self.exit.replace(Some(waker.clone()));
+        let replaced = self.exit.replace(Some(keep_waker(waker)));
         drop(replaced);
     }
 

@@ -21,6 +21,7 @@
 //! What has no row is an error: a second `run`, and `reschedule` in any state but `Active`.
 
 use crate::body;
+use homing_executor::cancel::keep_waker;
 use homing_executor::cancel::{Outside, Scope, ScopeId};
 use homing_executor::error::{Asker, Cancelled, Cause, Error, Result, RuntimeError, ScopeNote, TimedOut};
 use homing_executor::time::{Instant, Timer};
@@ -470,7 +471,7 @@ impl Deadline {
             let _ = timer.poll(waker);
         }
         if !self.waker.borrow().as_ref().is_some_and(|kept| kept.will_wake(waker)) {
-            let replaced = self.waker.replace(Some(waker.clone()));
+            let replaced = self.waker.replace(Some(keep_waker(waker)));
             drop(replaced);
         }
     }

@@ -1,5 +1,6 @@
 //! Who waits: the one that callbacks wake.
 
+use homing_executor::cancel::keep_waker;
 use std::cell::RefCell;
 use std::task::Waker;
 
@@ -15,7 +16,7 @@ impl Waiter {
     pub(crate) fn register(&self, waker: &Waker) {
         let is_kept = self.0.borrow().as_ref().is_some_and(|kept| kept.will_wake(waker));
         if !is_kept {
-            drop(self.0.replace(Some(waker.clone())));
+            drop(self.0.replace(Some(keep_waker(waker))));
         }
     }
 

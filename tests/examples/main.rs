@@ -3,11 +3,12 @@
 //! ```text
 //!   examples/NAME.rs          run, each in a process of its own: prints what its module doc says
 //!   examples/python/NAME.py   run, if there is a Python: prints what its docstring says
-//!   docs/src/cookbook.md      shows their code and what they print, as it is
+//!   docs/src/cookbook.md      shows their code and what they print, as it is; so does
+//!   docs/src/troubleshooting.md
 //! ```
 //!
 //! It has its own `main`, so that it can be each of the programs as well: hence the `pub(crate)` on theirs.
-//! With `UPDATE_COOKBOOK=1` in the environment it brings the chapter up to date instead of complaining.
+//! With `UPDATE_COOKBOOK=1` in the environment it brings the chapters up to date instead of complaining.
 
 mod python;
 mod quoted;
@@ -21,15 +22,20 @@ use std::sync::Mutex;
 use std::{env, fs, io, thread};
 
 macro_rules! examples {
-    ($($name:ident $path:literal)*) => {
+    ($($name:ident $path:literal)* ; $($alone:ident $alone_path:literal)*) => {
         $(#[path = $path] mod $name;)*
+        $(#[path = $alone_path] mod $alone;)*
 
+        /// Those with a Python half, which are in the cookbook.
         const EXAMPLES: &[&str] = &[$(stringify!($name)),*];
+        /// Those without, for which Python has no counterpart: they are in the chapter on troubles.
+        const ALONE: &[&str] = &[$(stringify!($alone)),*];
 
         /// Is the program of that name.
         fn play(name: &str) -> ExitCode {
             match name {
                 $(stringify!($name) => std::process::Termination::report($name::main()),)*
+                $(stringify!($alone) => std::process::Termination::report($alone::main()),)*
                 _ => panic!("there is no example {name}"),
             }
         }
@@ -55,12 +61,17 @@ examples! {
     two_fetches         "../../examples/two_fetches.rs"
     who_cleans_up       "../../examples/who_cleans_up.rs"
     workers             "../../examples/workers.rs"
+    ;
+    blocking_poll       "../../examples/blocking_poll.rs"
+    futurelock          "../../examples/futurelock.rs"
+    stuck               "../../examples/stuck.rs"
 }
 
 /// Examples that are no part of the chapter. `tests/programs.rs` runs the last two.
 const OTHERS: [&str; 4] = ["parity", "parity_table", "port_scanner", "supervisor"];
 
-const CHAPTER: &str = "docs/src/cookbook.md";
+const COOKBOOK: &str = "docs/src/cookbook.md";
+const TROUBLES: &str = "docs/src/troubleshooting.md";
 
 /// In the environment, it has the chapter brought up to date instead of compared.
 const UPDATE: &str = "UPDATE_COOKBOOK";
@@ -79,14 +90,14 @@ fn main() -> ExitCode {
     let mut tests: Vec<(String, Test)> = Vec::new();
     let chapter_python = python.clone();
     tests.push((
-        "the_chapter_shows_the_examples_as_they_are".to_owned(),
-        Box::new(move || the_chapter_shows_the_examples_as_they_are(chapter_python.as_ref())),
+        "the_chapters_show_the_examples_as_they_are".to_owned(),
+        Box::new(move || the_chapters_show_the_examples_as_they_are(chapter_python.as_ref())),
     ));
     if env::var_os(UPDATE).is_some() {
         return run(tests);
     }
     tests.push(("every_example_is_tested".to_owned(), Box::new(every_example_is_tested)));
-    for name in EXAMPLES {
+    for name in EXAMPLES.iter().chain(ALONE) {
         tests.push((format!("{name}_prints_what_it_says"), Box::new(|| prints_what_it_says(name))));
     }
     match python {
@@ -151,7 +162,7 @@ fn every_example_is_tested() -> Outcome {
     let programs = names.map_err(|error| error.to_string())?;
     let programs = programs.iter().filter(|path| path.extension().is_some_and(|it| it == "rs"));
     let there: BTreeSet<&str> = programs.filter_map(|path| path.file_stem()?.to_str()).collect();
-    let known: BTreeSet<&str> = EXAMPLES.iter().chain(&OTHERS).copied().collect();
+    let known: BTreeSet<&str> = EXAMPLES.iter().chain(ALONE).chain(&OTHERS).copied().collect();
     same(&format!("{known:?}"), &format!("{there:?}"))
 }
 
@@ -206,8 +217,16 @@ fn printed_in_python(python: &Python, name: &str) -> Result<Option<String>, Stri
     python::output(Command::new(&python.program).arg("-B").arg(root().join(path))).map(Some)
 }
 
-fn the_chapter_shows_the_examples_as_they_are(python: Option<&Python>) -> Outcome {
-    let chapter = read(CHAPTER)?;
+fn the_chapters_show_the_examples_as_they_are(python: Option<&Python>) -> Outcome {
+    let with_python = |name: &&str| vec![format!("examples/{name}.rs"), format!("examples/python/{name}.py")];
+    let cookbook = EXAMPLES.iter().flat_map(with_python).collect();
+    let alone = ALONE.iter().map(|name| format!("examples/{name}.rs")).collect();
+    let shown = the_chapter_shows(COOKBOOK, cookbook, python);
+    shown.and(the_chapter_shows(TROUBLES, alone, python))
+}
+
+fn the_chapter_shows(path: &str, programs: Vec<String>, python: Option<&Python>) -> Outcome {
+    let chapter = read(path)?;
     let mut shown = BTreeSet::new();
     let fresh = quoted::refresh(&chapter, |quoted, old| {
         shown.insert(quoted.clone());
@@ -227,15 +246,13 @@ fn the_chapter_shows_the_examples_as_they_are(python: Option<&Python>) -> Outcom
             },
         }
     })?;
-    for name in EXAMPLES {
-        for path in [format!("examples/{name}.rs"), format!("examples/python/{name}.py")] {
-            if !shown.contains(&Quoted::Code(path.clone())) {
-                return Err(format!("{CHAPTER} does not show {path}"));
-            }
-        }
+    if let Some(missing) =
+        programs.into_iter().find(|program| !shown.contains(&Quoted::Code(program.clone())))
+    {
+        return Err(format!("{path} does not show {missing}"));
     }
     if env::var_os(UPDATE).is_some() {
-        return fs::write(root().join(CHAPTER), fresh).map_err(|error| error.to_string());
+        return fs::write(root().join(path), fresh).map_err(|error| error.to_string());
     }
     same(&fresh, &chapter).map_err(|why| format!("{why}\nWith {UPDATE}=1 it is brought up to date."))
 }

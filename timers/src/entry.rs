@@ -124,6 +124,11 @@ impl<T> Entries<T> {
         entry.value.as_mut().filter(|_| entry.generation == key.generation)
     }
 
+    /// The values of all timers.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
+        self.table.iter().filter_map(|entry| entry.value.as_ref())
+    }
+
     /// Removes them all. They are gone at once, even if the iterator is dropped early or leaked.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = T> {
         (self.vacant, self.unused, self.len) = (NIL, 0, 0);

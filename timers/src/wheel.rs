@@ -426,6 +426,19 @@ impl<T> TimerWheel<T> {
         drop(self.drain());
     }
 
+    /// The values of all armed timers, in no particular order.
+    ///
+    /// ```
+    /// use homing_timers::TimerWheel;
+    ///
+    /// let mut wheel = TimerWheel::new(0);
+    /// wheel.arm(10, "one");
+    /// assert!(wheel.values().eq(&["one"]));
+    /// ```
+    pub fn values(&self) -> impl Iterator<Item = &T> {
+        self.entries.values()
+    }
+
     /// Disarms every timer and gives the values, in no particular order.
     ///
     /// They are disarmed when this returns; values that are not taken out of the iterator are dropped with

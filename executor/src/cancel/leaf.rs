@@ -169,6 +169,13 @@ impl Leaf {
         self.place
     }
 
+    /// The place that [`park`](Leaf::park) shows: that of the caller, or, if it is in another crate's source, where the leaf was
+    /// made.
+    #[track_caller]
+    pub fn place_of_await(&self) -> &'static Location<'static> {
+        place::of_await(Location::caller(), self.place)
+    }
+
     /// Whether it is parked in a task.
     pub fn is_parked(&self) -> bool {
         self.task != 0

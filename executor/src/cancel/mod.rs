@@ -36,6 +36,7 @@ pub(crate) mod request;
 pub(crate) mod scope;
 mod unswallowed;
 
+pub use crate::waker::keep_waker;
 pub use cancellable::{Cancellable, WithCancel};
 pub use leaf::{AwaitedTasks, Awaiting, Leaf, Resumed};
 pub use scope::{Outside, Scope, ScopeId};

@@ -1,5 +1,6 @@
 //! [`RuntimeError`]: wrong use of the runtime, reported as a value.
 
+use crate::introspect::Stuck;
 use std::fmt;
 
 /// Something was asked of the runtime that it cannot do. Nothing was changed by asking.
@@ -32,6 +33,9 @@ pub enum RuntimeError {
     AlreadyTaken,
     /// The runner has been closed (RU-7).
     RunnerClosed,
+    /// Every task waits for something that can never happen. Found only by a runtime that
+    /// [looks for that](crate::runtime::Builder::find_stuck).
+    Deadlock(Box<Stuck>),
 }
 
 impl fmt::Display for RuntimeError {
@@ -64,6 +68,7 @@ impl fmt::Display for RuntimeError {
             RuntimeError::RunnerClosed => {
                 f.write_str("the runner is closed, and its tasks have come home; make another one")
             }
+            RuntimeError::Deadlock(stuck) => stuck.fmt(f),
         }
     }
 }

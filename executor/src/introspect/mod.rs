@@ -50,6 +50,7 @@ mod json;
 mod picture;
 mod record;
 mod shared_str;
+mod stuck;
 mod table;
 mod text;
 mod tree;
@@ -62,6 +63,10 @@ pub use record::{Running, RuntimeRecord, ScopeRecord, TaskRecord, WaitRecord, Wh
 pub use shared_str::SharedStr;
 pub use table::{AwaitedBy, TableRow, TaskEntry, TaskTable, ThreadTasks};
 pub use tree::Marks;
+
+pub use stuck::{Doubt, Stuck, find_stuck};
+
+pub(crate) use stuck::{Alarm, Finder, StuckHook, Verdict, print as print_stuck};
 
 use crate::context;
 use crate::error::RuntimeError;

@@ -82,7 +82,7 @@ impl fmt::Display for Head<'_> {
     }
 }
 
-struct Line<'a>(&'a Frame);
+pub(super) struct Line<'a>(pub(super) &'a Frame);
 
 impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -123,7 +123,7 @@ impl Core {
             looks: self.counts.looks.get(),
             sleeps: self.counts.sleeps.get(),
             slept: Duration::from_nanos(self.counts.slept.get()),
-            polls: self.watch.as_ref().map(|watch| watch.counters.read()),
+            polls: self.watch.as_ref().filter(|watch| watch.counts_polls).map(|watch| watch.counters.read()),
         }
     }
 }

@@ -16,6 +16,8 @@
 
 mod counters;
 mod event;
+mod futurelock;
+mod slow;
 #[cfg(feature = "tracing")]
 mod spans;
 mod watch;
@@ -29,7 +31,12 @@ pub use event::{CancelRequest, PollEnd, ScopeEntered, Spawned, Wait, WokenBy};
 #[cfg(feature = "tracing")]
 pub use spans::Spans;
 
+pub use futurelock::{Futurelock, polls_of};
+pub use slow::SlowPoll;
+
 pub(crate) use counters::{Counters, Counts, add};
+pub(crate) use futurelock::{FuturelockHook, print as print_futurelock};
+pub(crate) use slow::{Post, SlowHook, print as print_slow};
 pub(crate) use watch::{Cause, Forwarded, Watch, tell_request, tell_scope_entered, tell_scope_left};
 
 /// Told what becomes of the tasks of a runtime, in the order in which it happens, on the runtime's thread.

@@ -7,18 +7,23 @@
 //!   an end      a test in `finish`                                  ─► done
 //! ```
 
-use super::{CancelRequest, Counters, Observer, PollEnd, ScopeEntered, Spawned, Wait, WokenBy};
+use super::slow::OnPost;
+use super::{CancelRequest, Counters, Observer, PollEnd, Post, ScopeEntered, Spawned, Wait, WokenBy};
 use crate::cancel::{Awaiting, ScopeId};
+use crate::clock::monotonic;
 use crate::context;
 use crate::error::Cancelled;
 use crate::runtime::core::Core;
 use crate::task::extras::Extras;
 use crate::task::reference::home;
-use crate::task::row::{Flag, Row};
+use crate::task::row::{AwaitKind, Flag, Row};
 use crate::task::state::State;
 use crate::task::{TaskRef, life, waits};
+use crate::waker;
 use std::cell::{Cell, RefCell};
-use std::time::Instant;
+use std::panic::Location;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// What a runtime has that is watched in any way.
 pub(crate) struct Watch {
@@ -30,6 +35,14 @@ pub(crate) struct Watch {
     /// The tasks that have just ended, and whose ends are being told. More than one, if one's end ends the other.
     ending: RefCell<Vec<u64>>,
     pub(crate) counters: Counters,
+    /// What the tasks are polled with.
+    wakers: waker::Kind,
+    /// Somebody wants to know them.
+    pub(super) counts_polls: bool,
+    /// Where slow polls are watched from.
+    pub(crate) post: Option<Arc<Post>>,
+    /// What is being polled; with eager starts and drivers, the innermost.
+    polled: Cell<Option<OnPost>>,
 }
 
 /// What the loop is doing while it wakes tasks.
@@ -41,13 +54,22 @@ pub(crate) enum Cause {
 }
 
 impl Watch {
-    pub(crate) fn new(observers: Vec<Box<dyn Observer>>) -> Watch {
+    pub(crate) fn new(
+        observers: Vec<Box<dyn Observer>>,
+        post: Option<Arc<Post>>,
+        counts_polls: bool,
+        wakers: waker::Kind,
+    ) -> Watch {
         Watch {
+            wakers,
+            counts_polls,
             observers,
             telling: Cell::new(false),
             cause: Cell::new(None),
             ending: RefCell::default(),
             counters: Counters::default(),
+            post,
+            polled: Cell::new(None),
         }
     }
 
@@ -60,6 +82,17 @@ impl Watch {
             life::contain(|| call(&**observer));
         }
         self.telling.set(false);
+    }
+
+    /// The runtime begins to poll tasks, after it has not for a while.
+    pub(crate) fn come_on_duty(&self) {
+        self.post.iter().for_each(|post| post.come_on_duty());
+    }
+
+    /// It ceases to, for a while that begins now.
+    pub(crate) fn go_off_duty(&self) -> Instant {
+        self.post.iter().for_each(|post| post.go_off_duty());
+        Instant::now()
     }
 
     fn who_wakes(&self, core: &Core) -> WokenBy {
@@ -106,8 +139,11 @@ impl Core {
         // Its record is needed afterwards, when it may have ended.
         let task = TaskRef::of(row);
         let told = is_told(row);
-        self.poll_future_within(row, requested, |poll| {
-            let polling = Polling::begin(watch, told.then_some(row));
+        let before = row.awaiting.get();
+        let resumed_at =
+            before.place.filter(|_| Awaiting::of(before).is_some() || before.kind == AwaitKind::Tasks);
+        self.poll_future_within(row, requested, watch.wakers, |poll| {
+            let polling = Polling::begin(watch, row, told, resumed_at);
             let polled = poll();
             polling.ready.set(polled.is_ready());
             polled
@@ -175,6 +211,7 @@ impl Core {
 
     pub(crate) fn tell_slept(&self, from: Instant) {
         if let Some(watch) = &self.watch {
+            watch.come_on_duty();
             let until = Instant::now();
             watch.tell(|observer| observer.slept(from, until));
         }
@@ -253,18 +290,39 @@ fn tell_scope_left_by(row: &'static Row, scope: u32) {
 /// One poll, from its begin to its end, however it ends.
 struct Polling<'a> {
     watch: &'a Watch,
-    told: Option<&'static Row>,
+    row: &'static Row,
+    told: bool,
     started: Instant,
     ready: Cell<bool>,
+    /// What is being polled.
+    this: OnPost,
+    /// The poll that this one is within.
+    around: Option<OnPost>,
 }
 
 impl<'a> Polling<'a> {
-    fn begin(watch: &'a Watch, told: Option<&'static Row>) -> Polling<'a> {
+    fn begin(
+        watch: &'a Watch,
+        row: &'static Row,
+        told: bool,
+        resumed_at: Option<&'static Location<'static>>,
+    ) -> Polling<'a> {
         let started = Instant::now();
-        if let Some(row) = told {
+        let this = OnPost { row, resumed_at, started: if watch.post.is_some() { monotonic() } else { 0 } };
+        let around = watch.polled.replace(Some(this));
+        if let Some(post) = &watch.post {
+            post.write(Some(this));
+        }
+        if told {
             watch.tell(|observer| observer.poll_started(&TaskRef::borrowed(row), started));
         }
-        Polling { watch, told, started, ready: Cell::new(false) }
+        Polling { watch, row, told, started, ready: Cell::new(false), this, around }
+    }
+
+    /// What is left of the poll around this one, if this one has been reported: that much of its time is explained.
+    fn around_after(&self, reported: bool, took: Duration) -> Option<OnPost> {
+        let explained = if reported { took.as_nanos() as u64 } else { 0 };
+        self.around.map(|around| OnPost { started: around.started.saturating_add(explained), ..around })
     }
 }
 
@@ -272,8 +330,16 @@ impl Drop for Polling<'_> {
     fn drop(&mut self) {
         let poll = PollEnd { started: self.started, ended: Instant::now(), ready: self.ready.get() };
         self.watch.counters.note_poll(poll.took());
-        if let Some(row) = self.told {
-            self.watch.tell(|observer| observer.poll_ended(&TaskRef::borrowed(row), &poll));
+        if let Some(post) = &self.watch.post {
+            let this = self.watch.polled.get().unwrap_or(self.this);
+            let took = Duration::from_nanos(monotonic().saturating_sub(this.started));
+            let reported = post.judge(this, took);
+            let around = self.around_after(reported, took);
+            self.watch.polled.set(around);
+            post.write(around);
+        }
+        if self.told {
+            self.watch.tell(|observer| observer.poll_ended(&TaskRef::borrowed(self.row), &poll));
         }
     }
 }

@@ -5,11 +5,16 @@ use super::core::{Core, Settings};
 use crate::blocking::BlockingOptions;
 use crate::clock::ClockKind;
 use crate::hook::Unhandled;
-use crate::observe::Observer;
+use crate::introspect::Stuck;
+use crate::observe::{Futurelock, Observer, SlowPoll};
 use crate::task::options::Start;
 use crate::time::GRAIN;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
+
+/// A poll that lasts so long is reported, unless the program says otherwise.
+const SLOW_POLL: Duration = Duration::from_millis(100);
 
 /// Options of a [`Runtime`].
 ///
@@ -38,6 +43,11 @@ impl Builder {
                 observers: Vec::new(),
                 count_polls: false,
                 grain: GRAIN,
+                find_stuck: None,
+                on_stuck: None,
+                on_futurelock: None,
+                slow_poll: cfg!(debug_assertions).then_some(SLOW_POLL),
+                on_slow_poll: None,
             },
         }
     }
@@ -136,6 +146,108 @@ impl Builder {
     /// there is an observer, they are anyway.
     pub fn count_polls(mut self, count: bool) -> Self {
         self.settings.count_polls = count;
+        self
+    }
+
+    /// Has polls reported that take so long or longer: while they last, by a thread that looks after that, and when they have
+    /// ended. By default, in programs that are built with debug assertions, those of 100 ms; otherwise none. `None` turns it off.
+    ///
+    /// In a runtime that does this, each poll writes down who is polled, and reads the clock. A thread is started, one for the
+    /// whole process, which sleeps while no runtime has anything to do.
+    ///
+    /// # asyncio
+    ///
+    /// `loop.slow_callback_duration`, in debug mode; the report comes when the callback has ended.
+    pub fn slow_poll(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.settings.slow_poll = limit.into();
+        self
+    }
+
+    /// What is called with [slow polls](Builder::slow_poll). By default they are printed to the standard error. If no limit is
+    /// set, one of 100 ms is.
+    ///
+    /// It is called on two threads: with a poll that still lasts on that of the watchdog, for which any other runtime's waits
+    /// meanwhile; with one that has ended on the runtime's own.
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use std::time::Duration;
+    ///
+    /// let (send, reports) = mpsc::channel();
+    /// let send = std::sync::Mutex::new(send);
+    /// let runtime = homing::Builder::new()
+    ///     .slow_poll(Duration::from_millis(20))
+    ///     .on_slow_poll(move |slow| drop(send.lock().unwrap().send(slow.clone())))
+    ///     .build();
+    /// runtime.block_on(async {
+    ///     // Here it should say `homing::sleep(…).await?`.
+    ///     let slow = reports.recv_timeout(Duration::from_secs(60)).unwrap();
+    ///     assert_eq!((&*slow.name, slow.still_running), ("main", true));
+    ///     Ok(())
+    /// }).unwrap();
+    /// assert!(!reports.recv().unwrap().still_running);
+    /// ```
+    pub fn on_slow_poll(mut self, hook: impl Fn(&SlowPoll) + Send + Sync + 'static) -> Self {
+        self.settings.slow_poll.get_or_insert(SLOW_POLL);
+        self.settings.on_slow_poll = Some(Arc::new(hook));
+        self
+    }
+
+    /// Whether tasks are found that nobody can wake any more. By default they are in [debug mode](Builder::debug).
+    ///
+    /// When it is about to sleep, the runtime looks at what its tasks wait for. Those that can never go on are reported
+    /// ([`on_stuck`](Builder::on_stuck)). If that is true of all tasks, and nothing from outside can help,
+    /// [`block_on`](Runtime::block_on) and [`run`](Runtime::run) fail with
+    /// [`RuntimeError::Deadlock`](crate::error::RuntimeError::Deadlock), which names them, instead of sleeping for ever. A
+    /// program that waits for Ctrl-C, for a signal, or for another thread that has a [`Handle`](super::Handle), is not taken
+    /// for one that is stuck.
+    ///
+    /// In such a runtime clones of wakers are counted, which costs an atomic operation each, and every poll goes the way of
+    /// those that are [observed](Builder::observe).
+    ///
+    /// # asyncio
+    ///
+    /// Has none: it sleeps for ever.
+    ///
+    /// ```
+    /// use homing::RuntimeError;
+    /// use homing::sync::Mutex;
+    ///
+    /// let runtime = homing::Builder::new().find_stuck(true).build();
+    /// let deadlock = runtime.block_on(async {
+    ///     let mutex = Mutex::new(());
+    ///     let _first = mutex.lock().await?;
+    ///     let _second = mutex.lock().await?;
+    ///     Ok(())
+    /// });
+    /// match deadlock.unwrap_err().downcast_ref::<RuntimeError>() {
+    ///     Some(RuntimeError::Deadlock(stuck)) => assert!(stuck.to_string().contains("awaiting mutex")),
+    ///     other => panic!("{other:?}"),
+    /// }
+    /// ```
+    pub fn find_stuck(mut self, find: bool) -> Self {
+        self.settings.find_stuck = Some(find);
+        self
+    }
+
+    /// What is called with tasks that nobody can wake any more, once for each, and once if it is doubtful whether anything can.
+    /// By default the former are printed to the standard error. Has them [found](Builder::find_stuck).
+    pub fn on_stuck(mut self, hook: impl Fn(&Stuck) + 'static) -> Self {
+        self.settings.find_stuck = Some(true);
+        self.settings.on_stuck = Some(Box::new(hook));
+        self
+    }
+
+    /// What is called when a lock or a permit turns out to be granted to a future that its own task has stopped polling, while
+    /// somebody waits for it: see [`Futurelock`]. By default it is printed to the standard error in
+    /// [debug mode](Builder::debug).
+    ///
+    /// If it is the same task that waits, it is given what the other future does not take, and nothing is lost but the other
+    /// one's place in line. Otherwise the lock stays with the future that does not take it until that is polled or dropped.
+    ///
+    /// It is noticed when somebody comes to wait, or is polled while he waits; who waits already, and sleeps, notices nothing.
+    pub fn on_futurelock(mut self, hook: impl Fn(&Futurelock) + 'static) -> Self {
+        self.settings.on_futurelock = Some(Box::new(hook));
         self
     }
 

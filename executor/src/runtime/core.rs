@@ -20,10 +20,12 @@ use super::tenancy::{Guest, Tenancy};
 use crate::blocking::{BlockingOptions, Pool};
 use crate::clock::{Clock, ClockKind, Nanos};
 use crate::context;
+use crate::error::{Result, RuntimeError};
 use crate::hook::{self, Hook, Unhandled};
+use crate::introspect::{self, Alarm, Finder, StuckHook, Verdict};
 use crate::locals;
 use crate::memory::BlockPool;
-use crate::observe::{self, Cause, Counts, Observer, Watch};
+use crate::observe::{self, Cause, Counts, FuturelockHook, Observer, Post, SlowHook, Watch};
 use crate::outpost::{self, RuntimeOutpost};
 use crate::reactor::{IoShare, Patience, Reactor, Share};
 use crate::ready::ReadyQueue;
@@ -35,6 +37,7 @@ use crate::task::row::{Flag, Row};
 use crate::task::state::State;
 use crate::task::types::KnownTypes;
 use crate::time::{Crowd, Deadlines, Wakes};
+use crate::waker;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::io;
 use std::num::NonZeroU64;
@@ -99,6 +102,12 @@ pub(crate) struct Core {
     /// There if anybody is told of what the runtime does. See [`observe`](crate::observe).
     pub(crate) watch: Option<Box<Watch>>,
     pub(crate) counts: Counts,
+    /// There if somebody is told of futurelocks.
+    pub(crate) on_futurelock: Option<FuturelockHook>,
+    /// There if it looks for tasks that nobody can wake any more.
+    pub(crate) finder: Option<Finder>,
+    /// Ctrl-C cancels the main task.
+    interruptible: Cell<bool>,
     pub(crate) tenancy: Tenancy,
 }
 
@@ -126,13 +135,35 @@ pub(crate) struct Settings {
     pub(crate) observers: Vec<Box<dyn Observer>>,
     pub(crate) count_polls: bool,
     pub(crate) grain: Duration,
+    /// If nothing is said, as `debug` is.
+    pub(crate) find_stuck: Option<bool>,
+    pub(crate) on_stuck: Option<StuckHook>,
+    pub(crate) on_futurelock: Option<FuturelockHook>,
+    pub(crate) slow_poll: Option<Duration>,
+    pub(crate) on_slow_poll: Option<SlowHook>,
 }
 
 impl Settings {
     /// What is needed for all that is to be seen.
     fn watch(&mut self) -> Option<Box<Watch>> {
         let observers = std::mem::take(&mut self.observers);
-        (self.count_polls || !observers.is_empty()).then(|| Box::new(Watch::new(observers)))
+        let counts_polls = self.count_polls || !observers.is_empty();
+        let hook = self.on_slow_poll.take();
+        // A limit of zero would make every poll a slow one.
+        let limit = self.slow_poll.filter(|limit| !limit.is_zero());
+        let post = limit.map(|limit| Post::new(limit, hook.unwrap_or_else(|| Arc::new(observe::print_slow))));
+        let wakers = if self.finds_stuck() { waker::Kind::Counted } else { waker::Kind::Plain };
+        let is_watched = counts_polls || post.is_some() || self.finds_stuck();
+        is_watched.then(|| Box::new(Watch::new(observers, post, counts_polls, wakers)))
+    }
+
+    fn finds_stuck(&self) -> bool {
+        self.find_stuck.unwrap_or(self.debug)
+    }
+
+    fn finder(&mut self) -> Option<Finder> {
+        let hook = self.on_stuck.take();
+        self.finds_stuck().then(|| Finder::new(hook.unwrap_or_else(|| Box::new(introspect::print_stuck))))
     }
 }
 
@@ -141,6 +172,11 @@ impl Core {
         static SERIALS: AtomicU64 = AtomicU64::new(1);
         let clock = Clock::new(settings.clock);
         let watch = settings.watch();
+        let finder = settings.finder();
+        let on_futurelock = settings.on_futurelock.take().or_else(|| {
+            let print: FuturelockHook = Box::new(observe::print_futurelock);
+            settings.debug.then_some(print)
+        });
         let core = Box::new(Core {
             serial: NonZeroU64::new(SERIALS.fetch_add(1, Ordering::Relaxed)).expect("they begin with 1"),
             outpost: outpost::check_out(),
@@ -170,6 +206,9 @@ impl Core {
             rung: Cell::new(false),
             watch,
             counts: Counts::default(),
+            finder,
+            on_futurelock,
+            interruptible: Cell::new(false),
             hook: settings.hook.unwrap_or_else(|| Box::new(hook::print)),
             tenancy: Tenancy::default(),
         });
@@ -181,8 +220,8 @@ impl Core {
     ///
     /// # Errors
     ///
-    /// When the operating system refuses what is needed to sleep.
-    pub(crate) fn run_until(&self, done: impl Fn() -> bool) -> io::Result<()> {
+    /// When the operating system refuses what is needed to sleep; when no task can ever run again, and that is certain.
+    pub(crate) fn run_until(&self, done: impl Fn() -> bool) -> Result<()> {
         loop {
             self.admit_injected();
             self.expire_timers();
@@ -195,7 +234,7 @@ impl Core {
     }
 
     /// The loop until the end of the task that `block_on` waits for.
-    pub(super) fn run_main(&self, main: &'static Row, interrupts: Option<&Interrupts<'_>>) -> io::Result<()> {
+    pub(super) fn run_main(&self, main: &'static Row, interrupts: Option<&Interrupts<'_>>) -> Result<()> {
         self.run_until(|| {
             if let Some(interrupts) = interrupts {
                 interrupts.pass_on(main);
@@ -340,19 +379,27 @@ impl Core {
 
     /// With nothing left to do, sleeps until there is; otherwise returns at once.
     #[inline]
-    pub(crate) fn collect(&self) -> io::Result<()> {
+    pub(crate) fn collect(&self) -> Result<()> {
         if self.ready.is_empty() { self.sleep() } else { Ok(()) }
     }
 
     /// The one place where the thread may block.
     #[cold]
-    fn sleep(&self) -> io::Result<()> {
+    fn sleep(&self) -> Result<()> {
         self.until_look.set(LOOK_EVERY);
         if !self.settling.is_empty() {
-            return self.come_to_rest();
+            return Ok(self.come_to_rest()?);
+        }
+        if let Some(finder) = &self.finder
+            && self.outpost.is_empty()
+        {
+            let alarm = if self.next_deadline().is_some() { Alarm::Set } else { Alarm::None };
+            if let Verdict::Deadlock(stuck) = self.look_for_stuck(finder, alarm) {
+                return Err(RuntimeError::Deadlock(stuck).into());
+            }
         }
         if let Some(deadline) = self.next_jump() {
-            return self.sleep_virtually(deadline);
+            return Ok(self.sleep_virtually(deadline)?);
         }
         let deadline = self.next_real_deadline();
         let now = self.clock.read();
@@ -362,14 +409,16 @@ impl Core {
             None => Patience::Forever,
         };
         self.open_reactor()?;
-        let asleep = self.watch.as_ref().map(|_| std::time::Instant::now());
+        let asleep = self.watch.as_ref().map(|watch| watch.go_off_duty());
         self.outpost.fall_asleep();
         let result = if self.outpost.is_empty() { self.listen(patience) } else { Ok(()) };
         self.outpost.wake_up();
         observe::add(&self.counts.sleeps, 1);
         observe::add(&self.counts.slept, self.clock.read().saturating_sub(now));
-        asleep.into_iter().for_each(|from| self.tell_slept(from));
-        result
+        if let Some(from) = asleep {
+            self.tell_slept(from);
+        }
+        Ok(result?)
     }
 
     /// Real events first, then the jump.
@@ -615,8 +664,29 @@ impl Core {
         alive.map(TaskRef::of).collect()
     }
 
+    /// Whether another thread has a handle on it.
+    pub(crate) fn has_handles(&self) -> bool {
+        let own = 1 + usize::from(self.blocking.get().is_some());
+        self.calls.get().is_some_and(|calls| Arc::strong_count(calls) > own)
+    }
+
+    /// Whether Ctrl-C cancels the main task.
+    pub(crate) fn is_interruptible(&self) -> bool {
+        self.interruptible.get()
+    }
+
+    pub(crate) fn set_interruptible(&self, interruptible: bool) {
+        self.interruptible.set(interruptible);
+    }
+
     pub(crate) fn set_phase(&self, phase: Phase) {
         self.phase.set(phase);
+        if let Some(watch) = &self.watch {
+            match phase {
+                Phase::Running | Phase::Hosted => watch.come_on_duty(),
+                Phase::Idle | Phase::Closing => drop(watch.go_off_duty()),
+            }
+        }
     }
 
     pub(crate) fn is_closing(&self) -> bool {

@@ -137,11 +137,13 @@ impl Runtime {
             Role::Program => Interrupts::install(core),
             Role::Future => None,
         };
+        core.set_interruptible(interrupts.is_some());
         core.run_main(row, interrupts.as_ref())?;
         if role == Role::Program {
             // One more turn, or a task that main has spawned last would be cancelled before its first line (RU-4).
             core.run_until(|| true)?;
         }
+        core.set_interruptible(false);
         let interrupts = interrupts.map(Interrupts::end).unwrap_or_default();
         match main.task.try_result() {
             // Cancelled by interrupts, and by nobody else (RU-10, RU-11).

@@ -180,7 +180,7 @@ impl Core {
         } else if self.starts_eagerly(Some(Start::Eager)) {
             self.one_deeper(|| {
                 // SAFETY: as in `poll_future`; the cell was made for this type.
-                self.poll_with(row, vtable, false, |cx| unsafe {
+                self.poll_with(row, vtable, false, waker::Kind::Plain, |cx| unsafe {
                     cell::poll::<F, T>(row.cell.get(), &row.stage, cx)
                 });
             });
@@ -286,7 +286,9 @@ impl Core {
         let vtable = vtable(row);
         // SAFETY: the stage of a task that is not done is `Future`, and only this function, the next one and `start_eager`
         // poll it; its state says that it is not being polled further up on the stack.
-        self.poll_with(row, vtable, requested, |cx| unsafe { (vtable.poll)(row.cell.get(), &row.stage, cx) });
+        self.poll_with(row, vtable, requested, waker::Kind::Plain, |cx| unsafe {
+            (vtable.poll)(row.cell.get(), &row.stage, cx)
+        });
     }
 
     /// The same, with something before and after the poll.
@@ -295,10 +297,11 @@ impl Core {
         &self,
         row: &'static Row,
         requested: bool,
+        kind: waker::Kind,
         around: impl FnOnce(&mut dyn FnMut() -> Poll<Ended>) -> Poll<Ended>,
     ) {
         let vtable = vtable(row);
-        self.poll_with(row, vtable, requested, |cx| {
+        self.poll_with(row, vtable, requested, kind, |cx| {
             // SAFETY: as in `poll_future`.
             around(&mut || unsafe { (vtable.poll)(row.cell.get(), &row.stage, cx) })
         });
@@ -310,13 +313,14 @@ impl Core {
         row: &'static Row,
         vtable: &'static VTable,
         requested: bool,
+        kind: waker::Kind,
         poll: impl FnOnce(&mut Context<'_>) -> Poll<Ended>,
     ) {
         row.state.set(State::Running);
         row.polls.set(row.polls.get().wrapping_add(1));
         row.awaiting.begin_poll();
         let before = self.current.replace(Some(row));
-        let waker = waker::waker(row.id());
+        let waker = waker::waker_of(kind, row.id());
         let mut cx = Context::from_waker(&waker);
         let polled = catch_unwind(AssertUnwindSafe(|| poll(&mut cx)));
         self.current.set(before);

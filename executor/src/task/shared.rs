@@ -6,6 +6,7 @@ use super::reference::TaskRef;
 use super::row::Row;
 use crate::cancel::leaf::Leaf;
 use crate::error::{Error, Result, RuntimeError};
+use crate::waker::keep_waker;
 use std::cell::{OnceCell, RefCell};
 use std::fmt;
 use std::ops::Deref;
@@ -103,7 +104,7 @@ fn stand_in_line(row: &Row, waker: &Waker, key: &mut u32) {
     let standing = joiners.iter_mut().find(|joiner| *key != 0 && joiner.key == *key);
     if let Some(joiner) = standing {
         if !joiner.waker.will_wake(waker) {
-            let replaced = std::mem::replace(&mut joiner.waker, waker.clone());
+            let replaced = std::mem::replace(&mut joiner.waker, keep_waker(waker));
             drop(joiners);
             drop(replaced);
         }
@@ -111,7 +112,7 @@ fn stand_in_line(row: &Row, waker: &Waker, key: &mut u32) {
     }
     *key = extras.joiners_made.get() + 1;
     extras.joiners_made.set(*key);
-    joiners.push_back(Joiner { key: *key, waker: waker.clone() });
+    joiners.push_back(Joiner { key: *key, waker: keep_waker(waker) });
 }
 
 impl<T: Clone> Future for SharedTask<T> {

@@ -68,6 +68,11 @@ impl Deadlines {
         self.wheel.len()
     }
 
+    /// The tasks that timers wake.
+    pub(crate) fn tasks(&self) -> impl Iterator<Item = u64> {
+        self.wheel.values().filter(|sleeper| !sleeper.is_foreign()).map(|sleeper| sleeper.0.get())
+    }
+
     /// Arms a timer.
     #[inline]
     pub(crate) fn arm(&mut self, deadline: Nanos, wakes: Wakes) -> TimerKey {

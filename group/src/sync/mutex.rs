@@ -183,6 +183,10 @@ impl<T> Claim<Mutex<T>> for Lock {
         mutex.held.set(true);
     }
 
+    fn instead(&self, _: &Mutex<T>, (): ()) -> Option<()> {
+        Some(())
+    }
+
     fn left(&mut self, mutex: &Mutex<T>, _: Left<()>) {
         mutex.serve();
     }

@@ -11,7 +11,7 @@
 //! returns `Err`, and the next one the value, if the receiver is still there.
 
 use super::turn::number_of;
-use homing_executor::cancel::{Awaiting, Leaf};
+use homing_executor::cancel::{Awaiting, Leaf, keep_waker};
 use homing_executor::error::Result;
 use homing_executor::introspect::{Awaitable, Target};
 use std::cell::{Cell, RefCell};
@@ -75,7 +75,7 @@ struct Slot(RefCell<Option<Waker>>);
 impl Slot {
     fn keep(&self, waker: &Waker) {
         if !self.0.borrow().as_ref().is_some_and(|kept| kept.will_wake(waker)) {
-            let waker = waker.clone();
+            let waker = keep_waker(waker);
             let _replaced = self.0.replace(Some(waker));
         }
     }

@@ -232,6 +232,13 @@ impl Claim<Semaphore> for Permits {
         kept
     }
 
+    /// Not if it wants more: then what is missing has to be waited for.
+    fn instead(&self, semaphore: &Semaphore, kept: usize) -> Option<usize> {
+        let rest = kept.checked_sub(self.0)?;
+        semaphore.value.set(semaphore.value.get() + rest);
+        Some(self.0)
+    }
+
     fn left(&mut self, semaphore: &Semaphore, left: Left<usize>) {
         match left {
             Left::Granted(kept) => semaphore.take_back(kept),

@@ -13,10 +13,13 @@
 //!  drop ──►  leave the line, and what was kept goes to the next
 //! ```
 
-use super::wait_list::{Left, WaitList};
-use homing_executor::cancel::{Awaiting, Leaf};
+use super::wait_list::{Left, Uncollected, WaitList, Who};
+use homing_executor::cancel::ScopeId;
+use homing_executor::cancel::{Awaiting, Leaf, keep_waker};
 use homing_executor::error::{Cancelled, Result};
+use homing_executor::observe::{Futurelock, polls_of};
 use std::ops::Deref;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -41,6 +44,13 @@ pub(crate) trait Claim<S: ?Sized> {
 
     /// A waiter for whom something was kept takes it. Its place in the line is gone already.
     fn collect(&mut self, source: &S, kept: Self::Note) -> Self::Gain;
+
+    /// Something was kept for another future of the same task, which does not come for it. What this one may have instead; if
+    /// there is less left of it than was kept, the rest has been given back.
+    fn instead(&self, source: &S, kept: Self::Note) -> Option<Self::Note> {
+        let _ = (source, kept);
+        None
+    }
 
     /// A waiter has left the line empty-handed: hands on what was kept, or what it stood in the way of.
     fn left(&mut self, source: &S, left: Left<Self::Note>);
@@ -89,12 +99,64 @@ impl<R: Deref, C: Claim<R::Target>, T> Turn<R, C, T> {
             Look::Gained(gain) => return Poll::Ready(Ok(gain)),
             Look::Nothing => {}
         }
+        if C::line(&self.source).granted() > 0
+            && let Some(gain) = self.relieve(cx, self.leaf.place_of_await())
+        {
+            return Poll::Ready(Ok(gain));
+        }
         if let Err(cancelled) = self.leaf.park(cx, self.awaiting()) {
             self.leave();
             return Poll::Ready(Err(cancelled));
         }
-        self.stand(cx);
+        self.stand(cx, self.leaf.place_of_await());
         Poll::Pending
+    }
+
+    /// Somebody in front was woken, and has not come yet. If he will not, because his task polls him no more, that is reported;
+    /// and if it is the task of this one, this one has it instead.
+    #[cold]
+    fn relieve(&mut self, cx: &Context<'_>, here: &'static Location<'static>) -> Option<C::Gain> {
+        let me = ScopeId::current()?.task();
+        let line = C::line(&self.source);
+        // Whom his task still awaits, it has polled in the first poll since.
+        let does_not_come = |other: &Uncollected<C::Note>| {
+            polls_of(other.who.task).is_some_and(|polls| polls.wrapping_sub(other.woken_at) >= 2)
+        };
+        if let Some(own) = line.find_uncollected(|other| other.who.task == me) {
+            if !does_not_come(&own) {
+                // Perhaps he comes in this poll. If not, it shows in the next one.
+                cx.waker().wake_by_ref();
+            } else if let Some(instead) = self.claim.instead(&self.source, own.note) {
+                return Some(self.take_over(own, instead, here));
+            }
+        }
+        let other = line.find_uncollected(does_not_come)?;
+        if line.note_report(other.key) {
+            self.report(other.who, here, false);
+        }
+        None
+    }
+
+    fn take_over(
+        &mut self,
+        own: Uncollected<C::Note>,
+        instead: C::Note,
+        here: &'static Location<'static>,
+    ) -> C::Gain {
+        let line = C::line(&self.source);
+        line.pass_over(own.key);
+        if let Stage::Standing(key) = std::mem::replace(&mut self.stage, Stage::Over) {
+            let _nothing_was_kept_here = line.leave(key);
+        }
+        self.leaf.unpark();
+        let gain = self.claim.collect(&self.source, instead);
+        self.report(own.who, here, true);
+        gain
+    }
+
+    fn report(&self, who: Who, here: &'static Location<'static>, taken_over: bool) {
+        let found = Futurelock::found(self.awaiting(), who.task, who.place, here, taken_over);
+        found.iter().for_each(Futurelock::report);
     }
 
     /// One poll of a wait that a cancel does not end: it keeps its place. The latest goes to `cancelled` (CO-6).
@@ -114,7 +176,7 @@ impl<R: Deref, C: Claim<R::Target>, T> Turn<R, C, T> {
         while let Err(again) = self.leaf.park(cx, self.awaiting()) {
             cancelled(again);
         }
-        self.stand(cx);
+        self.stand(cx, self.leaf.place_of_await());
         Poll::Pending
     }
 
@@ -124,6 +186,9 @@ impl<R: Deref, C: Claim<R::Target>, T> Turn<R, C, T> {
             Stage::Standing(key) => {
                 if let Err(cancelled) = self.leaf.resume() {
                     return Look::Cancelled(cancelled);
+                }
+                if C::line(&self.source).is_asleep(key) {
+                    return self.come_anew(key);
                 }
                 C::line(&self.source).collect(key).map(|kept| {
                     // Before anything else is done: what was kept is ours now, and not to be handed on by a drop.
@@ -143,11 +208,20 @@ impl<R: Deref, C: Claim<R::Target>, T> Turn<R, C, T> {
         }
     }
 
-    fn stand(&mut self, cx: &Context<'_>) {
+    /// It was passed over, and is polled again after all.
+    #[cold]
+    fn come_anew(&mut self, key: usize) -> Look<C::Gain> {
+        let _nothing_was_kept = C::line(&self.source).leave(key);
+        self.stage = Stage::Fresh;
+        self.look()
+    }
+
+    fn stand(&mut self, cx: &Context<'_>, place: &'static Location<'static>) {
         let line = C::line(&self.source);
+        let who = ScopeId::current().map(|scope| Who { task: scope.task(), place });
         match self.stage {
-            Stage::Standing(key) => line.renew(key, cx.waker()),
-            _ => self.stage = Stage::Standing(line.join(self.claim.note(), cx.waker().clone())),
+            Stage::Standing(key) => line.renew(key, cx.waker(), who),
+            _ => self.stage = Stage::Standing(line.join(self.claim.note(), keep_waker(cx.waker()), who)),
         }
     }
 

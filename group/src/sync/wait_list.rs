@@ -20,6 +20,14 @@
 //! | Called or Woken | collect              | gone    | what was kept is the waiter's                  |
 //! | Waiting         | leave (cancel, drop) | gone    | `Left::Waiting`: nothing was kept              |
 //! | Called or Woken | leave (cancel, drop) | gone    | `Left::Granted`: the caller hands it on        |
+//! | Woken           | passed over          | Asleep  | what was kept is another's (see [`futurelock`]) |
+//! | Asleep          | polled again         | gone    | it comes anew                                  |
+//! | Asleep          | leave (cancel, drop) | gone    | `Left::Waiting`                                |
+//!
+//! Who is called and does not come, because his own task has ceased to poll him, is passed over in favour of another future
+//! of the same task. He sleeps, and counts no more.
+//!
+//! [`futurelock`]: homing_executor::observe::Futurelock
 //!
 //! Invariant (no-foreign-code): wakers are cloned, woken and dropped only while the line is not borrowed. A foreign
 //! waker may do anything meanwhile, even wait in this very line, or leave it. This is why granting and waking are two
@@ -30,9 +38,13 @@
 //! intrusive list would save even the slab, but needs `unsafe` and pinned futures; tombstones in a deque would let the
 //! places of the cancelled pile up behind a holder that does not let go.
 
+use homing_executor::cancel::keep_waker;
+use homing_executor::observe::polls_of;
+use homing_executor::task::TaskId;
 use slab::Slab;
 use std::cell::RefCell;
 use std::fmt;
+use std::panic::Location;
 use std::task::Waker;
 
 /// A line of waiters. With each stands a note, which says what it wants, and when it was granted, what it got.
@@ -45,6 +57,10 @@ struct Lines<N> {
     waiting: Chain,
     /// Granted, and to be woken.
     called: Chain,
+    /// Woken, and not come yet.
+    woken: Chain,
+    /// How many were passed over.
+    asleep: usize,
     /// How many are granted and have not collected: called or woken.
     granted: usize,
 }
@@ -52,10 +68,33 @@ struct Lines<N> {
 struct Place<N> {
     state: State,
     note: N,
+    /// Who has waited here last, and where; `None` outside of homing's tasks.
+    who: Option<Who>,
+    /// How often his task had been polled when he was woken.
+    woken_at: u32,
+    /// That he does not come was reported.
+    reported: bool,
     /// Taken when it is woken.
     waker: Option<Waker>,
     before: usize,
     behind: usize,
+}
+
+/// A task, and the await in it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Who {
+    pub(crate) task: TaskId,
+    pub(crate) place: &'static Location<'static>,
+}
+
+/// A place whose waiter was woken, and has not come.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Uncollected<N> {
+    pub(crate) key: usize,
+    pub(crate) note: N,
+    pub(crate) who: Who,
+    /// How often his task had been polled when he was woken.
+    pub(crate) woken_at: u32,
 }
 
 /// See the [table](self).
@@ -64,6 +103,7 @@ enum State {
     Waiting,
     Called,
     Woken,
+    Asleep,
 }
 
 /// The two ends of a line through the slab.
@@ -89,14 +129,24 @@ pub(crate) enum Left<N> {
 impl<N: Copy> WaitList<N> {
     /// An empty line. Allocates nothing before somebody waits.
     pub(crate) const fn new() -> WaitList<N> {
-        let lines = Lines { places: Slab::new(), waiting: Chain::EMPTY, called: Chain::EMPTY, granted: 0 };
+        let (waiting, called, woken) = (Chain::EMPTY, Chain::EMPTY, Chain::EMPTY);
+        let lines = Lines { places: Slab::new(), waiting, called, woken, asleep: 0, granted: 0 };
         WaitList { lines: RefCell::new(lines) }
     }
 
     /// Goes to the end of the line. The key is valid until the waiter collects or leaves.
-    pub(crate) fn join(&self, note: N, waker: Waker) -> usize {
+    pub(crate) fn join(&self, note: N, waker: Waker, who: Option<Who>) -> usize {
         let mut lines = self.lines.borrow_mut();
-        let place = Place { state: State::Waiting, note, waker: Some(waker), before: NOBODY, behind: NOBODY };
+        let place = Place {
+            state: State::Waiting,
+            note,
+            who,
+            woken_at: 0,
+            reported: false,
+            waker: Some(waker),
+            before: NOBODY,
+            behind: NOBODY,
+        };
         let key = lines.places.insert(place);
         let Lines { places, waiting, .. } = &mut *lines;
         waiting.push(places, key);
@@ -107,7 +157,7 @@ impl<N: Copy> WaitList<N> {
     pub(crate) fn collect(&self, key: usize) -> Option<N> {
         let place = {
             let mut lines = self.lines.borrow_mut();
-            if lines.places[key].state == State::Waiting {
+            if matches!(lines.places[key].state, State::Waiting | State::Asleep) {
                 return None;
             }
             lines.remove(key)
@@ -116,13 +166,14 @@ impl<N: Copy> WaitList<N> {
     }
 
     /// The waiter waits on, and was polled with this waker.
-    pub(crate) fn renew(&self, key: usize, waker: &Waker) {
+    pub(crate) fn renew(&self, key: usize, waker: &Waker, who: Option<Who>) {
+        self.lines.borrow_mut().places[key].who = who;
         let keeps =
             |lines: &Lines<N>| lines.places[key].waker.as_ref().is_some_and(|kept| kept.will_wake(waker));
         if keeps(&self.lines.borrow()) {
             return;
         }
-        let waker = waker.clone();
+        let waker = keep_waker(waker);
         let replaced = self.lines.borrow_mut().places[key].waker.replace(waker);
         drop(replaced); // no-foreign-code
     }
@@ -131,7 +182,7 @@ impl<N: Copy> WaitList<N> {
     pub(crate) fn leave(&self, key: usize) -> Left<N> {
         let place = self.lines.borrow_mut().remove(key);
         match place.state {
-            State::Waiting => Left::Waiting,
+            State::Waiting | State::Asleep => Left::Waiting,
             State::Called | State::Woken => Left::Granted(place.note),
         }
         // Its waker is dropped here: no-foreign-code.
@@ -140,7 +191,7 @@ impl<N: Copy> WaitList<N> {
     /// Grants the first who waits what the note says. Says whether there was anybody. To be followed by `ring`.
     pub(crate) fn grant(&self, note: N) -> bool {
         let mut lines = self.lines.borrow_mut();
-        let Lines { places, waiting, called, granted } = &mut *lines;
+        let Lines { places, waiting, called, granted, .. } = &mut *lines;
         let key = waiting.first;
         if key == NOBODY {
             return false;
@@ -162,14 +213,58 @@ impl<N: Copy> WaitList<N> {
 
     fn next_called(&self) -> Option<Waker> {
         let mut lines = self.lines.borrow_mut();
-        let Lines { places, called, .. } = &mut *lines;
+        let Lines { places, called, woken, .. } = &mut *lines;
         let key = called.first;
         if key == NOBODY {
             return None;
         }
         called.unlink(places, key);
-        places[key].state = State::Woken;
-        places[key].waker.take()
+        woken.push(places, key);
+        let place = &mut places[key];
+        place.state = State::Woken;
+        place.woken_at = place.who.and_then(|who| polls_of(who.task)).unwrap_or_default();
+        place.waker.take()
+    }
+
+    /// Of those who were woken and have not come, the first of whom this is true.
+    pub(crate) fn find_uncollected(
+        &self,
+        is_wanted: impl Fn(&Uncollected<N>) -> bool,
+    ) -> Option<Uncollected<N>> {
+        let lines = self.lines.borrow();
+        let mut key = lines.woken.first;
+        while key != NOBODY {
+            let place = &lines.places[key];
+            if let Some(who) = place.who {
+                let found = Uncollected { key, note: place.note, who, woken_at: place.woken_at };
+                if is_wanted(&found) {
+                    return Some(found);
+                }
+            }
+            key = place.behind;
+        }
+        None
+    }
+
+    /// That a waiter does not come is being reported. Says whether it was not before.
+    pub(crate) fn note_report(&self, key: usize) -> bool {
+        !std::mem::replace(&mut self.lines.borrow_mut().places[key].reported, true)
+    }
+
+    /// One who was woken and has not come gets nothing; what was kept for him is the caller's.
+    pub(crate) fn pass_over(&self, key: usize) {
+        let mut lines = self.lines.borrow_mut();
+        let Lines { places, woken, asleep, granted, .. } = &mut *lines;
+        debug_assert_eq!(places[key].state, State::Woken);
+        woken.unlink(places, key);
+        *granted -= 1;
+        *asleep += 1;
+        places[key].state = State::Asleep;
+    }
+
+    /// Whether the waiter was passed over.
+    pub(crate) fn is_asleep(&self, key: usize) -> bool {
+        self.lines.borrow().places[key].state == State::Asleep
     }
 
     /// What the first who waits wants.
@@ -185,7 +280,8 @@ impl<N: Copy> WaitList<N> {
 
     /// How many stand here, with something kept for them or without.
     pub(crate) fn len(&self) -> usize {
-        self.lines.borrow().places.len()
+        let lines = self.lines.borrow();
+        lines.places.len() - lines.asleep
     }
 
     /// `, waiters: 2`, or nothing if there are none: for the debug forms.
@@ -213,9 +309,10 @@ impl<N> Lines<N> {
         match state {
             State::Waiting => self.waiting.unlink(&mut self.places, key),
             State::Called => self.called.unlink(&mut self.places, key),
-            State::Woken => {}
+            State::Woken => self.woken.unlink(&mut self.places, key),
+            State::Asleep => self.asleep -= 1,
         }
-        if state != State::Waiting {
+        if matches!(state, State::Called | State::Woken) {
             self.granted -= 1;
         }
         self.places.remove(key)

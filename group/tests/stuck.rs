@@ -1,0 +1,307 @@
+//! Tasks that nobody can wake any more: what is found, and what is not taken for stuck.
+
+use homing::introspect::{Doubt, Stuck};
+use homing::sync::{Event, Mutex, Queue, channel, oneshot};
+use homing::{
+    Builder, Result, Runtime, RuntimeError, Task, gather, sleep, spawn, task, task_group, yield_now,
+};
+use std::cell::RefCell;
+use std::future::{pending, poll_fn};
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+/// What was reported.
+#[derive(Clone, Default)]
+struct Reports(Rc<RefCell<Vec<Stuck>>>);
+
+impl Reports {
+    fn builder(&self) -> Builder {
+        let reports = self.0.clone();
+        Builder::new().on_stuck(move |stuck| reports.borrow_mut().push(stuck.clone()))
+    }
+
+    fn take(&self) -> Vec<Stuck> {
+        self.0.take()
+    }
+}
+
+fn names(stuck: &Stuck) -> Vec<&str> {
+    let mut names: Vec<&str> = stuck.tasks.iter().filter_map(|task| task.name.as_deref()).collect();
+    names.sort_unstable();
+    names
+}
+
+/// That it fails with a deadlock of these tasks; and what the report says.
+#[track_caller]
+fn deadlocked<T>(ended: Result<T>, tasks: &[&str]) -> String {
+    let error = ended.err().expect("it should not end");
+    let Some(RuntimeError::Deadlock(stuck)) = error.downcast_ref::<RuntimeError>() else {
+        panic!("{error:?}")
+    };
+    assert_eq!(names(stuck), tasks, "{stuck}");
+    assert!(stuck.forever && stuck.doubts.is_empty());
+    stuck.to_string()
+}
+
+fn runtime() -> Runtime {
+    Builder::new().find_stuck(true).build()
+}
+
+#[test]
+fn two_tasks_that_lock_two_mutexes_in_opposite_orders_are_a_deadlock_with_their_places() {
+    let ended = runtime().block_on(async {
+        let (a, b) = (Rc::new(Mutex::new(())), Rc::new(Mutex::new(())));
+        let both = |first: &Rc<Mutex<()>>, second: &Rc<Mutex<()>>| {
+            let (first, second) = (first.clone(), second.clone());
+            async move {
+                let _first = first.lock().await?;
+                yield_now().await?;
+                let _second = second.lock().await?;
+                Ok(())
+            }
+        };
+        let one = task(both(&a, &b)).name("one").spawn();
+        let two = task(both(&b, &a)).name("two").spawn();
+        one.await?;
+        two.await
+    });
+    let report = deadlocked(ended, &["main", "one", "two"]);
+    for words in ["deadlock: 3 tasks wait", "awaiting mutex", "awaiting task 'one'", "stuck.rs', line"] {
+        assert!(report.contains(words), "'{words}' is missing in: {report}");
+    }
+}
+
+#[test]
+fn tasks_that_await_one_another_are_a_circle() {
+    let ended = runtime().block_on(async {
+        let slot: Rc<RefCell<Option<Task<()>>>> = Rc::default();
+        let first = task({
+            let slot = slot.clone();
+            async move {
+                yield_now().await?;
+                let second = slot.borrow_mut().take().unwrap();
+                second.await
+            }
+        });
+        let first = first.name("first").spawn();
+        let second = task(first).name("second").spawn();
+        slot.replace(Some(second));
+        pending::<Result<()>>().await
+    });
+    let report = deadlocked(ended, &["first", "main", "second"]);
+    let circle = ["in a circle: first → second → first", "in a circle: second → first → second"];
+    assert!(circle.iter().any(|circle| report.contains(circle)), "{report}");
+}
+
+#[test]
+fn what_waits_for_queues_events_channels_groups_and_gathers_alone_is_a_deadlock() {
+    type Wait = fn() -> std::pin::Pin<Box<dyn Future<Output = Result<()>>>>;
+    let waits: [Wait; 6] = [
+        || Box::pin(async { Queue::<()>::new(0).get().await }),
+        || Box::pin(async { Event::new().wait().await.map(drop) }),
+        || {
+            Box::pin(async {
+                let (_send, receive) = channel::bounded::<()>(1);
+                receive.recv().await.map(drop)
+            })
+        },
+        || {
+            Box::pin(async {
+                let (_send, receive) = oneshot::channel::<()>();
+                receive.await
+            })
+        },
+        || {
+            Box::pin(task_group(async |tg| {
+                tg.spawn(async { Event::new().wait().await.map(drop) });
+                Ok(())
+            }))
+        },
+        || {
+            Box::pin(async {
+                let nobody = || async { Event::new().wait().await.map(drop) };
+                gather((nobody(), nobody())).await.map(drop)
+            })
+        },
+    ];
+    for (number, wait) in waits.into_iter().enumerate() {
+        let error = runtime().block_on(wait()).expect_err("it should not end");
+        let found = error.downcast_ref::<RuntimeError>();
+        assert!(matches!(found, Some(RuntimeError::Deadlock(_))), "wait {number}: {error:?}");
+    }
+}
+
+#[test]
+fn a_future_that_keeps_no_waker_is_lost() {
+    deadlocked(runtime().block_on(pending::<Result<()>>()), &["main"]);
+}
+
+#[test]
+fn run_cleans_up_after_a_deadlock() {
+    let cleaned = Rc::new(RefCell::new(false));
+    let seen = cleaned.clone();
+    let ended = runtime().run(async move {
+        spawn(async move {
+            let ended = Queue::<()>::new(0).get().await;
+            seen.replace(true);
+            ended
+        });
+        Queue::<()>::new(0).get().await
+    });
+    deadlocked(ended, &["Task-2", "main"]);
+    assert!(*cleaned.borrow(), "the task was cancelled and waited for");
+}
+
+#[test]
+fn a_task_that_is_lost_among_others_is_reported_once() {
+    let reports = Reports::default();
+    let runtime = reports.builder().virtual_time().build();
+    runtime
+        .block_on(async {
+            let lost = task(pending::<Result<()>>()).name("lost").spawn();
+            let waits = task(lost).name("waits for it").spawn();
+            for _ in 0..3 {
+                sleep(Duration::from_secs(1)).await?;
+                // The next look is due some real time after the last.
+                std::thread::sleep(Duration::from_millis(110));
+            }
+            waits.abort();
+            Ok(())
+        })
+        .unwrap();
+    let reports = reports.take();
+    assert_eq!(reports.len(), 1, "{reports:?}");
+    assert_eq!(names(&reports[0]), ["lost", "waits for it"]);
+    assert!(!reports[0].forever && reports[0].doubts.is_empty());
+    let text = reports[0].to_string();
+    assert!(text.contains("unless it is a cancel") && text.contains("spawned async"), "{text}");
+}
+
+#[test]
+fn who_waits_for_a_lock_while_others_run_is_not_stuck() {
+    let reports = Reports::default();
+    let runtime = reports.builder().virtual_time().build();
+    runtime
+        .block_on(async {
+            let mutex = Rc::new(Mutex::new(()));
+            let held = mutex.clone().lock_owned().await?;
+            let waiter = spawn({
+                let mutex = mutex.clone();
+                async move { mutex.lock().await.map(drop) }
+            });
+            sleep(Duration::from_secs(3600)).await?;
+            drop(held);
+            waiter.await
+        })
+        .unwrap();
+    assert_eq!(reports.take(), []);
+}
+
+#[test]
+fn a_handle_makes_it_doubtful_and_may_help_after_all() {
+    let reports = Reports::default();
+    let runtime = reports.builder().build();
+    let handle = runtime.handle();
+    let event = Rc::new(Event::new());
+    thread_local!(static EVENT: RefCell<Option<Rc<Event>>> = const { RefCell::new(None) });
+    EVENT.set(Some(event.clone()));
+    let thread = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(50));
+        handle.call_soon(|| EVENT.with_borrow(|event| event.as_ref().unwrap().set())).unwrap();
+    });
+    runtime.block_on(async { event.wait().await.map(drop) }).unwrap();
+    thread.join().unwrap();
+    let reports = reports.take();
+    assert_eq!(reports.len(), 1, "once, and it goes on sleeping");
+    assert_eq!(reports[0].doubts, [Doubt::Handle]);
+    assert!(reports[0].to_string().contains("not certain, because a handle"), "{}", reports[0]);
+}
+
+#[test]
+fn a_waker_on_another_thread_makes_it_doubtful_and_may_help_after_all() {
+    let reports = Reports::default();
+    let runtime = reports.builder().build();
+    runtime
+        .block_on(async {
+            let mut woken = false;
+            let waker = poll_fn(move |cx| {
+                if std::mem::replace(&mut woken, true) {
+                    return Poll::Ready(Ok(()));
+                }
+                let waker: Waker = cx.waker().clone();
+                std::thread::spawn(move || {
+                    std::thread::sleep(Duration::from_millis(50));
+                    waker.wake();
+                });
+                Poll::Pending
+            });
+            waker.await
+        })
+        .unwrap();
+    let reports = reports.take();
+    assert_eq!(reports.len(), 1);
+    assert_eq!(reports[0].doubts, [Doubt::Waker]);
+    // The waker is gone, and nobody else has one.
+    deadlocked(runtime.block_on(pending::<Result<()>>()), &["main"]);
+}
+
+#[test]
+fn a_waker_that_a_foreign_combinator_keeps_is_a_hope() {
+    use futures_util::stream::{FuturesUnordered, StreamExt};
+    let reports = Reports::default();
+    reports
+        .builder()
+        .virtual_time()
+        .build()
+        .block_on(async {
+            let mut naps: FuturesUnordered<_> = (1..4).map(|s| sleep(Duration::from_secs(s))).collect();
+            while let Some(nap) = naps.next().await {
+                nap?;
+            }
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(reports.take(), []);
+}
+
+#[test]
+fn blocking_jobs_sockets_and_time_limits_are_hopes() {
+    let reports = Reports::default();
+    reports
+        .builder()
+        .build()
+        .block_on(async {
+            homing::blocking::spawn_blocking(|| Ok(std::thread::sleep(Duration::from_millis(20)))).await?;
+            let limited = homing::timeout(Duration::from_millis(20), Event::new().wait()).await;
+            assert!(limited.is_err());
+            let limited: Result<()> = homing::timeout(Duration::from_millis(20), pending()).await;
+            assert!(limited.is_err());
+            #[cfg(unix)]
+            {
+                let listener = homing::net::TcpListener::bind("127.0.0.1:0")?;
+                let place = listener.local_addr()?;
+                std::thread::spawn(move || {
+                    std::thread::sleep(Duration::from_millis(20));
+                    std::net::TcpStream::connect(place)
+                });
+                listener.accept().await?;
+            }
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(reports.take(), []);
+}
+
+#[test]
+fn a_runtime_that_does_not_look_says_nothing() {
+    let runtime = Builder::new().find_stuck(false).virtual_time().build();
+    runtime
+        .block_on(async {
+            spawn(pending::<Result<()>>());
+            sleep(Duration::from_secs(1)).await?;
+            assert_eq!(homing::introspect::find_stuck().unwrap().tasks, []);
+            Ok(())
+        })
+        .unwrap();
+}
