@@ -29,7 +29,7 @@ pub(crate) struct Entry<T> {
     /// The low bits of the count of timers armed before this one.
     pub(crate) generation: u32,
     /// `None` if the entry is vacant.
-    value: Option<T>,
+    pub(crate) value: Option<T>,
 }
 
 // The value of this check has room for `None`; another may take more for its `Option`.

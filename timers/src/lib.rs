@@ -62,6 +62,7 @@
 //! | `src/hierarchy.rs`     | where a timer is, what cascades, what is opened ahead of time      |
 //! | `src/wheel.rs`         | the face of it all: arm, disarm, advance; rounds and their fence   |
 //! | `src/audit.rs`         | the invariants, checked                                            |
+//! | `src/whereabouts.rs`   | where each timer lies, for pictures                                |
 #![forbid(unsafe_code)]
 
 mod audit;
@@ -72,9 +73,12 @@ mod hierarchy;
 mod key;
 mod list;
 mod wheel;
+mod whereabouts;
 
 pub use key::TimerKey;
 pub use wheel::TimerWheel;
+#[doc(hidden)]
+pub use whereabouts::Whereabouts;
 
 /// A point in time, in ticks.
 ///
