@@ -70,7 +70,7 @@ pub use homing_executor::hyper;
 pub use homing_executor::locals::{Context, LocalError, TaskLocal};
 pub use homing_executor::runtime::{Builder, Handle, RemoteTask, Runner, Runtime, call_soon, run};
 pub use homing_executor::task::{
-    ScopedTask, SharedTask, Task, TaskId, TaskRef, all_tasks, current, spawn, task,
+    ScopedTask, SharedTask, Task, TaskId, TaskRef, all_tasks, cancelling, current, spawn, task, uncancel,
 };
 pub use homing_executor::time::{Instant, sleep, sleep_until, yield_now};
 pub use homing_executor::{

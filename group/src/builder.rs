@@ -20,7 +20,7 @@ use std::time::Duration;
 #[derive(Debug)]
 #[must_use = "nothing runs before `.run(body)`"]
 pub struct GroupBuilder {
-    options: Options,
+    pub(crate) options: Options,
 }
 
 /// What was asked for when the group was built.
@@ -31,6 +31,8 @@ pub(crate) struct Options {
     pub(crate) on_failure: OnFailure,
     pub(crate) limit: Option<Limit>,
     pub(crate) grace: Option<Grace>,
+    /// What people call it: `group`, `scope`.
+    pub(crate) kind: &'static str,
 }
 
 /// What a child's failure does to the others.
@@ -41,9 +43,17 @@ pub(crate) enum OnFailure {
 }
 
 impl GroupBuilder {
+    /// What people are told that it is.
+    pub(crate) fn called(mut self, kind: &'static str) -> GroupBuilder {
+        self.options.kind = kind;
+        self
+    }
+
     pub(crate) fn new(place: &'static Location<'static>) -> GroupBuilder {
         let on_failure = OnFailure::CancelTheOthers;
-        GroupBuilder { options: Options { name: None, place, on_failure, limit: None, grace: None } }
+        GroupBuilder {
+            options: Options { name: None, place, on_failure, limit: None, grace: None, kind: "group" },
+        }
     }
 
     /// Gives the group a name, for errors and reports.

@@ -114,7 +114,7 @@ impl Entered {
         if !matches!(group.phase(), Phase::New | Phase::Doomed) {
             return Err(RuntimeError::AlreadyEntered);
         }
-        let note = ScopeNote { kind: "group", name: group.name(), place: group.place() };
+        let note = ScopeNote { kind: group.kind(), name: group.name(), place: group.place() };
         group.enter(Scope::enter_as(note, None)?.with_pending_from_outside());
         Ok(Entered { group: group.clone() })
     }
@@ -323,12 +323,15 @@ fn displace(group: &Group, outer: Option<Error>, outside: Outside, errors: &[Err
 
 fn group_of(group: &Group, errors: Vec<Error>) -> Error {
     let name = group.name();
+    // As asyncio says it; and there are no scopes there.
+    let kind = if group.kind() == "group" { "task group" } else { group.kind() };
     let message: Cow<'static, str> = match &name {
-        Some(name) => Cow::Owned(format!("unhandled errors in task group '{name}'")),
-        None => Cow::Borrowed("unhandled errors in a task group"),
+        Some(name) => Cow::Owned(format!("unhandled errors in {kind} '{name}'")),
+        None if group.kind() == "group" => Cow::Borrowed("unhandled errors in a task group"),
+        None => Cow::Owned(format!("unhandled errors in a {kind}")),
     };
     let errors = ExceptionGroup::new(message, errors).expect("there is at least one error");
-    Error::from(errors).with_scope(ScopeNote { kind: "group", name, place: group.place() })
+    Error::from(errors).with_scope(ScopeNote { kind: group.kind(), name, place: group.place() })
 }
 
 /// The cancellation that an error is, wherever it may be wrapped.

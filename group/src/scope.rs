@@ -124,7 +124,8 @@ impl GroupBuilder {
     where
         F: for<'scope> AsyncFnOnce(&'scope Scope<'scope, 'env>) -> Result<T>,
     {
-        let scope = Scope { driver: Driver::new(), group: self.build(), _env: PhantomData };
+        let group = self.called("scope").build();
+        let scope = Scope { driver: Driver::new(), group, _env: PhantomData };
         let (lent, group) = (&scope, scope.group.clone());
         // The group's block is what is driven: when it is left, by whatever way, its children are gone before the driver's
         // own turn to drop them comes.

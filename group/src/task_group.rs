@@ -368,6 +368,11 @@ impl Group {
         }
     }
 
+    /// What people call it.
+    pub(crate) fn kind(&self) -> &'static str {
+        self.options.kind
+    }
+
     pub(crate) fn name(&self) -> Option<Cow<'static, str>> {
         self.options.name.clone()
     }

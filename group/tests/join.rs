@@ -642,9 +642,21 @@ mod racing {
                     if n < 3 { oops("fails") } else { Ok(n) }
                 })
             });
-            let outcome = race(attempts).await?;
+            let outcome = race(attempts).stagger(None).await?;
             assert_eq!(outcome.winner, Some((3, 3)));
             assert_eq!(outcome.errors.len(), 4);
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn all_attempts_begin_together_unless_they_are_staggered() {
+        in_every_order(async |world| {
+            let attempts = [3, 1, 2].map(|ms| attempt(async move { nap(ms).await.map(|()| ms) }));
+            let outcome = race(attempts).await?;
+            assert_eq!(outcome.winner, Some((1, 1)));
+            assert_eq!(outcome.errors.len(), 3);
+            assert_eq!(world.now(), 1);
             Ok(())
         });
     }

@@ -755,6 +755,21 @@ fn children_are_gathered_with_tasks_that_borrow_nothing() {
     });
 }
 
+#[test]
+fn its_errors_say_that_they_come_from_a_scope() {
+    homing::run(async {
+        let ended = homing::scope(async |s| {
+            s.spawn(async { Err::<(), _>(homing::Error::msg("no")) });
+            Ok(())
+        });
+        let error = ended.await.unwrap_err();
+        assert_eq!(error.as_group().unwrap().message(), "unhandled errors in a scope");
+        assert_eq!(error.trail().map(|scope| scope.kind).collect::<Vec<_>>(), ["scope"]);
+        Ok(())
+    })
+    .unwrap();
+}
+
 // Ends of all kinds.
 
 #[test]

@@ -243,7 +243,7 @@ mod eager_task_factory_loop_tests {
                     Ok("sleep0")
                 }),
             ];
-            race(attempts).await
+            race(attempts).stagger(None).await
         });
         let outcome = outcome.unwrap();
         assert_eq!(outcome.winner, Some((1, "sleep1")));

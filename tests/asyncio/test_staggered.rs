@@ -24,7 +24,8 @@ mod staggered_tests {
     /// A race without attempts has no winner and no errors (ST-2).
     #[test]
     fn test_empty() {
-        let outcome = run(async { race(Vec::<std::future::Ready<Result<()>>>::new()).await }).unwrap();
+        let outcome =
+            run(async { race(Vec::<std::future::Ready<Result<()>>>::new()).stagger(None).await }).unwrap();
         assert_eq!(outcome.winner, None);
         assert!(outcome.errors.is_empty());
     }
@@ -33,7 +34,7 @@ mod staggered_tests {
     #[test]
     fn test_one_successful() {
         let attempt = |index| async move { Ok(format!("Res: {index}")) };
-        let outcome = run(async { race((0..2).map(attempt)).await }).unwrap();
+        let outcome = run(async { race((0..2).map(attempt)).stagger(None).await }).unwrap();
         assert_eq!(outcome.winner, Some((0, "Res: 0".into())));
         assert_eq!(errors(&outcome), ["-"]);
     }
@@ -47,7 +48,7 @@ mod staggered_tests {
             }
             Ok(format!("Res: {index}"))
         };
-        let outcome = run(async { race((0..2).map(attempt)).await }).unwrap();
+        let outcome = run(async { race((0..2).map(attempt)).stagger(None).await }).unwrap();
         assert_eq!(outcome.winner, Some((1, "Res: 1".into())));
         assert_eq!(errors(&outcome), ["ValueError(0)", "-"]);
     }
@@ -72,7 +73,7 @@ mod staggered_tests {
     #[test]
     fn test_none_successful() {
         let attempt = |name| async move { Err::<(), _>(Error::from(ValueError(name))) };
-        let outcome = run(async { race(["0", "1"].map(attempt)).await }).unwrap();
+        let outcome = run(async { race(["0", "1"].map(attempt)).stagger(None).await }).unwrap();
         assert_eq!(outcome.winner, None);
         assert_eq!(errors(&outcome), ["ValueError(0)", "ValueError(1)"]);
     }
@@ -123,7 +124,7 @@ mod staggered_tests {
                             Ok(())
                         }
                     };
-                    let raced = race([attempt]).await;
+                    let raced = race([attempt]).stagger(None).await;
                     if raced.as_ref().is_err_and(Error::is_cancelled) {
                         log.borrow_mut().push("cancelled 3");
                     }

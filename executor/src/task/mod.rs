@@ -32,5 +32,5 @@ pub use options::TaskOptions;
 pub use owner::{Attention, Outcome, Owner};
 pub use reference::{CallbackKey, TaskId, TaskRef};
 pub use shared::SharedTask;
-pub use spawn::{TaskBuilder, all_tasks, current, spawn, task};
+pub use spawn::{TaskBuilder, all_tasks, cancelling, current, spawn, task, uncancel};
 pub use weak::WeakTaskRef;

@@ -164,6 +164,43 @@ pub fn current() -> Option<TaskRef> {
     context::current_row().map(TaskRef::of)
 }
 
+/// How many times the running task has been asked to cancel, less the [`uncancel`]s: short for
+/// [`TaskRef::cancelling`] on [`current`]. Zero outside of tasks.
+///
+/// # asyncio
+///
+/// `asyncio.current_task().cancelling()` (CX-18).
+pub fn cancelling() -> u32 {
+    context::current_row().map_or(0, |row| row.count.get())
+}
+
+/// Takes one request to cancel the running task back, and returns how many remain: short for [`TaskRef::uncancel`] on
+/// [`current`]. For a task that was cancelled and goes on all the same. Zero outside of tasks.
+///
+/// # asyncio
+///
+/// `asyncio.current_task().uncancel()` (CX-19 to CX-21).
+///
+/// ```
+/// homing::run(async {
+///     let stubborn = homing::spawn(async {
+///         if homing::sleep(std::time::Duration::from_secs(60)).await.is_err() {
+///             assert_eq!(homing::cancelling(), 1);
+///             assert_eq!(homing::uncancel(), 0);
+///         }
+///         Ok("went on")
+///     });
+///     homing::yield_now().await?;
+///     stubborn.cancel();
+///     assert_eq!(stubborn.await?, "went on");
+///     Ok(())
+/// })
+/// # .unwrap();
+/// ```
+pub fn uncancel() -> u32 {
+    context::current_row().map_or(0, crate::cancel::request::uncancel)
+}
+
 /// Every task of the running runtime that has not ended, in no particular order; none outside of a runtime.
 ///
 /// Looks through all rows, so it is not for hot paths.

@@ -1,4 +1,4 @@
-//! A staggered race: several attempts at one thing, each started when the one before it is late or has failed.
+//! A race: several attempts at one thing, started together, or each when the one before it is late or has failed.
 //!
 //! ```text
 //!   attempt 0  ├──────────────────────────╳ cancelled, because 1 has won
@@ -23,8 +23,7 @@ use std::time::Duration;
 
 /// Races several attempts, and gives the first success; the others are cancelled, and waited for.
 ///
-/// Attempt 0 begins at once, the next when the one before has failed, or when the delay that
-/// [`stagger`](Race::stagger) sets is over. Each is a task of its own.
+/// All begin at once, unless [`stagger`](Race::stagger) says otherwise. Each is a task of its own.
 ///
 /// # Errors
 ///
@@ -37,7 +36,8 @@ use std::time::Duration;
 ///
 /// # asyncio
 ///
-/// `asyncio.staggered.staggered_race` (ST-1 to ST-5).
+/// `asyncio.staggered.staggered_race` (ST-1 to ST-5), whose delay is [`stagger`](Race::stagger)'s; with `delay=None`, its default,
+/// that one runs its attempts one after the other, which is `stagger(None)` here.
 ///
 /// ```
 /// use homing::{race, sleep};
@@ -58,28 +58,40 @@ where
     I: IntoIterator,
     I::Item: IntoFuture,
 {
-    Race { attempts: attempts.into_iter().collect(), delay: None, place: Location::caller() }
+    Race { attempts: attempts.into_iter().collect(), pace: Pace::Together, place: Location::caller() }
 }
 
 /// See [`race`]. It is awaited.
 #[must_use = "nothing begins before it is awaited"]
 pub struct Race<F> {
     attempts: VecDeque<F>,
-    delay: Option<Duration>,
+    pace: Pace,
     place: &'static Location<'static>,
 }
 
+/// When the next attempt begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pace {
+    /// With the first.
+    Together,
+    /// When the one before has failed.
+    OneByOne,
+    /// The same, or after this time.
+    Staggered(Duration),
+}
+
 impl<F> Race<F> {
-    /// Starts the next attempt after this time, if the one before has not ended. Without it, only when that has failed.
+    /// Begins with the first attempt alone, and starts the next one when the one before has failed, or after this time if it
+    /// has not ended by then. With `None`, only when it has failed: one after the other.
     pub fn stagger(mut self, delay: impl Into<Option<Duration>>) -> Self {
-        self.delay = delay.into();
+        self.pace = delay.into().map_or(Pace::OneByOne, Pace::Staggered);
         self
     }
 }
 
 impl<F> fmt::Debug for Race<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Race").field("attempts", &self.attempts.len()).field("delay", &self.delay).finish()
+        f.debug_struct("Race").field("attempts", &self.attempts.len()).field("pace", &self.pace).finish()
     }
 }
 
@@ -185,6 +197,9 @@ where
 
     async fn run(mut self) -> Result<RaceOutcome<T>> {
         self.start_next();
+        while self.race.pace == Pace::Together && self.may_start() {
+            self.start_next();
+        }
         let mut leaf = Leaf::new();
         poll_fn(|cx| self.poll_end(cx, &mut leaf)).await;
         match self.interrupted.take() {
@@ -281,7 +296,10 @@ where
             ends.waiter.wake();
         });
         self.started.push(attempt);
-        self.timer = self.race.delay.map(|delay| Timer::new(Instant::now() + delay));
+        self.timer = match self.race.pace {
+            Pace::Staggered(delay) => Some(Timer::new(Instant::now() + delay)),
+            Pace::Together | Pace::OneByOne => None,
+        };
     }
 }
 
