@@ -3,7 +3,7 @@
 use crate::compare::{Meaning, compare, table};
 use crate::count::operations::OPERATIONS;
 use crate::count::{self, committed};
-use crate::load::{Load, Pace, Protocol};
+use crate::load::{Load, Pace, Protocol, hold_until_the_input_ends};
 use crate::report;
 use crate::setting::rustc;
 use crate::solo;
@@ -108,6 +108,9 @@ enum Command {
         #[arg(long)]
         volleys: bool,
     },
+    /// Holds connections to an echo server until its input ends
+    #[command(hide = true)]
+    Hold { address: SocketAddr, connections: usize },
     /// Serves on one runtime until it is interrupted: for another load generator
     Serve {
         /// echo or http
@@ -153,6 +156,9 @@ pub fn main() -> ExitCode {
                 println!("{seen}");
                 ExitCode::SUCCESS
             })
+        }
+        Command::Hold { address, connections } => {
+            hold_until_the_input_ends(address, connections).map_err(Into::into).map(|()| ExitCode::SUCCESS)
         }
         Command::Serve { protocol, runtime } => Err(standing::serve(protocol, &runtime).into()),
         Command::List => {

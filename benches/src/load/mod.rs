@@ -15,8 +15,12 @@
 //! as many in it as there are connections.
 
 mod drive;
+mod hold;
 mod protocol;
 
+pub(crate) use hold::Held;
+#[cfg(feature = "report")]
+pub(crate) use hold::hold_until_the_input_ends;
 pub use protocol::Protocol;
 
 use crate::solo;

@@ -1,6 +1,7 @@
 //! What is measured: a file for each part of a runtime, a line for each workload.
 
 mod cancel;
+mod connections;
 mod echo;
 mod group;
 mod http;
@@ -50,5 +51,6 @@ pub fn all() -> Vec<Entry> {
         Entry::new::<start::StartUp>(),
         Entry::new::<memory::IdleTasks>(),
         Entry::new::<idle::Idle>(),
+        Entry::new::<connections::Connections>(),
     ]
 }
