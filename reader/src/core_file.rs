@@ -9,6 +9,7 @@
 
 use crate::error::Error;
 use crate::limits;
+use crate::mapped;
 use crate::memory::{Memory, Region, Unreadable};
 use object::elf::{self, FileHeader64};
 use object::read::elf::{FileHeader, NoteIterator, ProgramHeader};
@@ -123,7 +124,7 @@ impl CoreFile {
         let within = address - region.start;
         let length = (region.end - address).min(buffer.len() as u64) as usize;
         let mut files = self.files.lock().unwrap_or_else(|p| p.into_inner());
-        let file = files.entry(path.clone()).or_insert_with(|| File::open(path).ok());
+        let file = files.entry(path.clone()).or_insert_with(|| mapped::open(path));
         match (file, region.offset.checked_add(within)) {
             (Some(file), Some(offset)) if read_at(file, offset, &mut buffer[..length]) => length,
             _ => 0,
@@ -154,7 +155,7 @@ impl Memory for CoreFile {
     }
 
     fn open_file(&self, region: &Region) -> Option<File> {
-        File::open(region.file.as_ref()?).ok()
+        mapped::open(region.file.as_ref()?)
     }
 
     fn now(&self) -> Option<u64> {

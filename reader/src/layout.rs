@@ -11,6 +11,7 @@
 use crate::error::Error;
 use crate::limits;
 use crate::memory::Memory;
+use crate::texts::shown;
 use homing_executor::introspect::{SharedStr, TaskState};
 use homing_executor::outside::{Field, Fixed, Label, LabelKind, MAGIC, Meaning, VERSION};
 use std::collections::HashMap;
@@ -359,8 +360,26 @@ fn by_number<T: Clone>(of_numbers: impl Iterator<Item = (u64, Option<T>)>) -> Ve
     all
 }
 
-/// A text with zeros after it.
+/// A text with zeros after it. It is shown to people, as all that is read.
 fn text(bytes: &[u8]) -> String {
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
-    String::from_utf8_lossy(&bytes[..end]).into_owned()
+    shown(&bytes[..end], end as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_labels_and_releases_do_nothing_to_the_terminal() {
+        let mut label = [0; size_of::<Label>()];
+        let name = b"\x1b]0;title\x07timer\x7f\n";
+        label[..name.len()].copy_from_slice(name);
+        label[offset_of!(Label, value)] = 3;
+        label[offset_of!(Label, kind)..][..2].copy_from_slice(&(LabelKind::Await as u16).to_ne_bytes());
+        let awaits = Labels::of(&label).awaits();
+        let (name, _) = awaits[3].as_ref().unwrap();
+        assert_eq!(&**name, "\u{FFFD}]0;title\u{FFFD}timer\u{FFFD}\u{FFFD}");
+        assert_eq!(text(b"0.1.0\x1b[2J\0\0"), "0.1.0\u{FFFD}[2J");
+    }
 }

@@ -30,6 +30,7 @@ mod details;
 mod error;
 mod find;
 mod layout;
+mod mapped;
 mod memory;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod process;

@@ -6,6 +6,7 @@
 //! ```
 
 use crate::error::{Error, Permission};
+use crate::mapped;
 use crate::memory::{Memory, Region, Unreadable};
 use std::fs;
 use std::io;
@@ -99,10 +100,10 @@ impl Memory for Process {
         // The program itself is to be had even if its file has been replaced since.
         let program = format!("/proc/{}/exe", self.pid);
         if fs::read_link(&program).is_ok_and(|target| target == *path) {
-            return fs::File::open(program).ok();
+            return mapped::open(program.as_ref());
         }
         let inside = path.strip_prefix("/").ok()?;
-        fs::File::open(PathBuf::from(format!("/proc/{}/root", self.pid)).join(inside)).ok()
+        mapped::open(&PathBuf::from(format!("/proc/{}/root", self.pid)).join(inside))
     }
 
     fn now(&self) -> Option<u64> {

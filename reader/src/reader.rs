@@ -231,7 +231,9 @@ impl Part<'_> {
             .iter()
             .map(|runtime| RuntimeRecord {
                 thread: runtime.thread,
-                thread_name: memory.thread_name(runtime.thread).unwrap_or_default(),
+                thread_name: memory
+                    .thread_name(runtime.thread)
+                    .map_or_else(String::new, |name| shown(name.as_bytes(), name.len() as u64)),
                 now: clock(memory, layout, runtime).0,
                 tasks: Vec::new(),
             })
