@@ -6,8 +6,8 @@ use homing::observe::{
     CancelRequest, Metrics, Observer, PollEnd, PollMetrics, ScopeEntered, Spawned, Wait, WokenBy,
 };
 use homing::task::Outcome;
-use homing::{Builder, Result, Runtime, TaskRef, cancel, sleep, spawn, task, yield_now};
-use std::cell::RefCell;
+use homing::{Builder, Error, Result, Runtime, Task, TaskRef, cancel, sleep, spawn, task, yield_now};
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 use support::{Log, Reports};
@@ -449,4 +449,45 @@ fn observed_programs_do_what_they_do_unobserved() {
     let plain = program(Builder::new().virtual_time().build());
     assert_eq!(program(Builder::new().virtual_time().observe(Silent).build()), plain);
     assert_eq!(program(Builder::new().virtual_time().count_polls(true).build()), plain);
+}
+
+/// An observer that tries to take a task's result as soon as its last poll has returned.
+struct Impatient {
+    task: Rc<RefCell<Option<Task<String>>>>,
+    taken: Rc<Cell<bool>>,
+}
+
+impl Observer for Impatient {
+    fn poll_ended(&self, task: &TaskRef, poll: &PollEnd) {
+        let mut kept = self.task.borrow_mut();
+        if let Some(kept) = kept.as_mut().filter(|kept| poll.ready && kept.id() == task.id()) {
+            let result = kept.try_result();
+            self.taken.set(result.is_some());
+        }
+    }
+}
+
+#[test]
+fn at_the_end_of_a_poll_an_observer_does_not_take_what_the_runtime_has_not_looked_at() {
+    for ends in [Ok("a value that is on the heap".to_owned()), Err("an error")] {
+        let (kept, taken) = (Rc::default(), Rc::new(Cell::new(false)));
+        let observer = Impatient { task: Rc::clone(&kept), taken: taken.clone() };
+        let runtime = Builder::new().virtual_time().on_unhandled(|_| {}).observe(observer).build();
+        let result = runtime.block_on(async {
+            let fails = ends.is_err();
+            let task = spawn(async move {
+                // With a request pending, its value is replaced at its end.
+                homing::current().unwrap().cancel();
+                ends.map_err(Error::msg)
+            });
+            *kept.borrow_mut() = Some(task);
+            yield_now().await?;
+            let mut task = kept.take().unwrap();
+            let result = task.try_result().expect("it has ended, and nobody has taken its result");
+            assert_eq!(result.as_ref().is_err_and(Error::is_cancelled), !fails, "{result:?}");
+            Ok(())
+        });
+        result.unwrap();
+        assert!(!taken.get());
+    }
 }

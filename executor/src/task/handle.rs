@@ -66,7 +66,7 @@ impl<T> Task<T> {
     /// `Task.result()`, which raises `InvalidStateError` where this is `None`.
     pub fn try_result(&mut self) -> Option<Result<T>> {
         let row = self.reference.row()?;
-        (row.stage.get() == Stage::Output).then(|| take(row))
+        row.has_outcome().then(|| take(row))
     }
 
     /// Makes it a handle that can be cloned, and awaited by any number of tasks.
@@ -163,9 +163,7 @@ impl<T> Future for Task<T> {
         let this = self.get_mut();
         match this.reference.row() {
             // The usual end by itself: what is there is taken as it lies.
-            Some(row) if row.stage.get() == Stage::Output && this.leaf.ends_undisturbed() => {
-                Poll::Ready(take(row))
-            }
+            Some(row) if row.has_outcome() && this.leaf.ends_undisturbed() => Poll::Ready(take(row)),
             Some(row) => this.poll_join(row, cx),
             None => Poll::Ready(Err(RuntimeError::RuntimeGone.into())),
         }

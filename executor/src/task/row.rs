@@ -481,6 +481,13 @@ impl Row {
         self.state.get() == State::Done && self.stage.get() == Stage::Empty && self.refs.get() == 1
     }
 
+    /// Whether the task has ended, and its output is there for whoever holds the handle. (It is in the cell a little before
+    /// that, when the poll has just returned: then it is still the runtime's, to look at and perhaps to replace.)
+    #[inline(always)]
+    pub(crate) fn has_outcome(&self) -> bool {
+        self.state.get() == State::Done && self.stage.get() == Stage::Output
+    }
+
     pub(crate) fn reset_flags(&self) {
         self.flags.set(0);
     }
