@@ -40,6 +40,6 @@ pub use crate::waker::keep_waker;
 pub use cancellable::{Cancellable, WithCancel};
 pub use leaf::{AwaitedTasks, Awaiting, Leaf, Resumed};
 pub use scope::{Outside, Scope, ScopeId};
-#[cfg(feature = "hyper")]
+#[cfg(all(unix, feature = "hyper"))]
 pub(crate) use unswallowed::Watched;
 pub use unswallowed::{Unswallowed, unswallowed};
