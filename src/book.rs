@@ -64,5 +64,7 @@ struct Embedding;
 struct Threads;
 #[doc = include_str!("../docs/src/platforms.md")]
 struct Platforms;
+#[doc = include_str!("../docs/src/hard_use.md")]
+struct HardUse;
 #[doc = include_str!("../README.md")]
 struct Readme;
