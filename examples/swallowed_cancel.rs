@@ -53,7 +53,7 @@ pub(crate) fn main() -> Result<()> {
     let runtime = Builder::new()
         .debug(true) // the default, unless the program is built for release
         .on_unhandled(|unhandled| match unhandled {
-            Unhandled::SwallowedCancellation { task } => {
+            Unhandled::SwallowedCancellation { task, .. } => {
                 println!("audit: '{}' was asked to stop, and did not", task.name());
             }
             other => eprintln!("{other}"),

@@ -5,7 +5,7 @@
 //!
 //! [`Builder::on_unhandled`]: crate::runtime::Builder::on_unhandled
 
-use crate::error::Error;
+use crate::error::{Cancelled, Error};
 use crate::task::TaskRef;
 use std::fmt;
 use std::panic::Location;
@@ -63,6 +63,8 @@ pub enum Unhandled {
     SwallowedCancellation {
         /// The task.
         task: TaskRef,
+        /// What came out of its await, the last if there were several: who has asked, and where.
+        cancelled: Cancelled,
     },
     /// The operating system refused something that the runtime goes on without.
     System {
@@ -99,9 +101,9 @@ impl fmt::Display for Unhandled {
             Unhandled::JobFailed { place, error } => {
                 write!(f, "the blocking job begun at {place} failed, and nobody awaits it: {error:#}")
             }
-            Unhandled::SwallowedCancellation { task } => write!(
+            Unhandled::SwallowedCancellation { task, cancelled } => write!(
                 f,
-                "task '{}'{} was cancelled and returned a value: pass the error on, or call `uncancel()`",
+                "task '{}'{} was cancelled and returned a value: pass the error on, or call `uncancel()` ({cancelled})",
                 task.name(),
                 spawned(task)
             ),

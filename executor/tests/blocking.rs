@@ -752,8 +752,8 @@ fn who_looks_at_the_task_sees_that_it_waits_for_a_job() {
 fn in_the_combinators_of_the_ecosystem_each_job_gives_one_cancelled() {
     use futures_util::stream::{FuturesUnordered, StreamExt};
     run(async {
-        let (first, _began, first_end) = held_job::<()>();
-        let (second, _began, second_end) = held_job::<()>();
+        let (first, first_began, first_end) = held_job::<()>();
+        let (second, second_began, second_end) = held_job::<()>();
         let task = homing::spawn(async move {
             let jobs: FuturesUnordered<_> =
                 [spawn_blocking(first), spawn_blocking(second)].into_iter().collect();
@@ -768,7 +768,9 @@ fn in_the_combinators_of_the_ecosystem_each_job_gives_one_cancelled() {
             assert!(joined.1.is_err_and(|error| error.is_cancelled()));
             Ok(homing::current().unwrap().uncancel())
         });
-        homing::sleep(millis(2)).await?;
+        homing::yield_now().await?;
+        first_began.wait();
+        second_began.wait();
         task.cancel();
         homing::sleep(millis(2)).await?;
         second_end.send(Ok(())).unwrap();

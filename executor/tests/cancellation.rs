@@ -12,7 +12,9 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
-use support::{Drops, Gate, Log, OnDrop, failure, forever, in_virtual_time, millis, runtime, yields};
+use support::{
+    Drops, Gate, Log, OnDrop, Reports, failure, forever, in_virtual_time, millis, runtime, yields,
+};
 
 /// A task that is parked for ever, by the time this returns.
 async fn sleeper() -> Result<Task<()>> {
@@ -1397,4 +1399,42 @@ fn a_leaf_beside_a_join_in_futures_unordered_hears_of_a_request_too() {
             Ok(())
         })
         .unwrap();
+}
+
+/// How a task that does not want to hear is reported, after this was done to it.
+fn reported(cancel: impl FnOnce(&TaskRef)) -> Reports {
+    let (runtime, reports) = runtime();
+    runtime
+        .block_on(async {
+            let deaf = homing::task(async {
+                let _deaf = forever().await;
+                Ok(())
+            })
+            .name("deaf")
+            .spawn();
+            yields(1).await?;
+            cancel(&deaf);
+            deaf.await
+        })
+        .unwrap();
+    reports
+}
+
+#[test]
+fn a_cancellation_that_was_swallowed_is_reported_with_its_place_and_reason() {
+    let reports = reported(|deaf| drop(deaf.cancel_with("the user is gone")));
+    let words = [
+        "'deaf'",
+        "was cancelled and returned a value",
+        "the user is gone",
+        "at executor/tests/cancellation.rs",
+    ];
+    reports.assert_one(&words);
+}
+
+#[test]
+fn a_cancellation_without_a_reason_that_was_swallowed_is_reported_with_its_place() {
+    let reports = reported(|deaf| drop(deaf.cancel()));
+    reports
+        .assert_one(&["was cancelled and returned a value", "(cancelled at executor/tests/cancellation.rs"]);
 }

@@ -23,6 +23,7 @@ use crate::observe;
 use crate::outside::Field;
 use crate::outside::published::Text;
 use crate::task::extras::NodeKind;
+use crate::task::reference::home;
 use crate::task::row::{Flag, Row};
 use crate::task::state::State;
 use crate::task::{TaskId, TaskRef};
@@ -521,7 +522,7 @@ pub(crate) fn bump(row: &Row, id: u32) {
 pub(crate) fn take(row: &Row) -> Cancelled {
     if !row.has_request() {
         // It was taken by another leaf before, or taken back when this one was bound to return it already.
-        return row.extras().and_then(|extras| extras.delivered.borrow().clone()).unwrap_or_default();
+        return last_delivered(row);
     }
     if row.is(Flag::Must) {
         row.clear(Flag::Must);
@@ -543,7 +544,17 @@ pub(crate) fn take(row: &Row) -> Cancelled {
 /// As `take`, for an await that returns it.
 pub(crate) fn deliver(row: &Row) -> Cancelled {
     row.set(Flag::Delivered);
-    take(row)
+    let cancelled = take(row);
+    if home(row).debug {
+        // It may turn out to be swallowed, and then it is told what it was.
+        row.extras_or_new().delivered.replace(Some(cancelled.clone()));
+    }
+    cancelled
+}
+
+/// What has last been delivered to a task, if anybody has kept it.
+pub(crate) fn last_delivered(row: &Row) -> Cancelled {
+    row.extras().and_then(|extras| extras.delivered.borrow().clone()).unwrap_or_default()
 }
 
 fn keep_delivered(row: &Row, cancelled: Cancelled) -> Cancelled {

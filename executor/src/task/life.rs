@@ -532,7 +532,8 @@ impl Core {
     fn note_swallowed(&self, row: &'static Row) {
         // One whose requests all went on to other tasks has swallowed nothing.
         if self.debug && row.is(Flag::Delivered) {
-            self.report(Unhandled::SwallowedCancellation { task: TaskRef::of(row) });
+            let cancelled = scope::last_delivered(row);
+            self.report(Unhandled::SwallowedCancellation { task: TaskRef::of(row), cancelled });
         }
     }
 

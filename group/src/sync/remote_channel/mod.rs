@@ -62,7 +62,8 @@ use wait::{AnItem, Room, Wait};
 ///     Ok(sum)
 /// })?;
 /// assert_eq!(sum, 5050);
-/// # thread.join().unwrap()
+/// # thread.join().unwrap()?;
+/// # Ok::<(), homing::Error>(())
 /// ```
 #[track_caller]
 pub fn bounded<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
