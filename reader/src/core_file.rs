@@ -7,13 +7,14 @@
 //!
 //! The file may be damaged, or made to do harm: it is only ever read, at offsets that are checked when it is done.
 
+use crate::budget::Budget;
 use crate::error::Error;
 use crate::limits;
 use crate::mapped;
 use crate::memory::{Memory, Region, Unreadable};
-use object::elf::{self, FileHeader64};
+use object::elf::{self, FileHeader64, ProgramHeader64};
 use object::read::elf::{FileHeader, NoteIterator, ProgramHeader};
-use object::{NativeEndian, ReadCache};
+use object::{NativeEndian, ReadCache, ReadRef};
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -31,6 +32,8 @@ pub struct CoreFile {
     /// What is in it, by address.
     segments: Vec<Segment>,
     regions: Vec<Region>,
+    /// What is in files, by address.
+    mapped: Vec<Region>,
     /// Mapped files that were opened, or could not be.
     files: Mutex<HashMap<PathBuf, Option<File>>>,
 }
@@ -57,11 +60,12 @@ impl CoreFile {
         if header.e_type(endian) != elf::ET_CORE {
             return Err(not_a_core("it is an ELF file of another kind"));
         }
-        let headers = header.program_headers(endian, &data).map_err(|_| not_a_core("it is cut off"))?;
+        let headers = program_headers(header, &data).ok_or_else(|| not_a_core("it is cut off"))?;
         let mut segments = Vec::new();
         let mut regions = Vec::new();
         let mut mapped = Vec::new();
-        for segment in headers.iter().take(limits::SEGMENTS as usize) {
+        let mut notes = Budget::new(limits::CORE_NOTES);
+        for segment in headers {
             match segment.p_type(endian) {
                 elf::PT_LOAD => {
                     let (start, length) = (segment.p_vaddr(endian), segment.p_filesz(endian));
@@ -75,30 +79,40 @@ impl CoreFile {
                     });
                 }
                 elf::PT_NOTE => {
-                    mapped.extend(mapped_files(&file, segment.p_offset(endian), segment.p_filesz(endian)))
+                    let length = usize::try_from(segment.p_filesz(endian)).unwrap_or(usize::MAX);
+                    mapped_files(&file, segment.p_offset(endian), notes.take(length), &mut mapped);
                 }
                 _ => {}
             }
         }
         segments.sort_by_key(|segment| segment.start);
+        regions.sort_by_key(|region| region.start);
+        mapped.sort_by_key(|region| region.start);
+        let mut paths = Budget::new(limits::PATHS);
         for region in &mut regions {
-            let of_file = mapped.iter().find(|file| (file.start..file.end).contains(&region.start));
-            if let Some(of_file) = of_file {
-                region.file = of_file.file.clone();
+            if let Some(of_file) = containing(&mapped, region.start)
+                && let Some(path) = &of_file.file
+                && paths.take_all(path.as_os_str().len())
+            {
+                region.file = Some(path.clone());
                 region.offset = of_file.offset.wrapping_add(region.start - of_file.start);
             }
         }
         // What was mapped and is not in the core file at all.
-        let missing =
-            mapped.into_iter().filter(|file| !regions.iter().any(|known| known.start == file.start));
-        let missing: Vec<Region> = missing.collect();
+        let is_missing = |file: &&Region| {
+            regions.binary_search_by_key(&file.start, |region| region.start).is_err()
+                && paths.take_all(file.file.as_ref().map_or(0, |path| path.as_os_str().len()))
+        };
+        let missing: Vec<Region> = mapped.iter().filter(is_missing).cloned().collect();
         regions.extend(missing);
+        regions.sort_by_key(|region| region.start);
         drop(data);
         Ok(CoreFile {
             path: path.to_owned(),
             core: Mutex::new(file),
             segments,
             regions,
+            mapped,
             files: Mutex::default(),
         })
     }
@@ -117,15 +131,18 @@ impl CoreFile {
 
     /// The same of the files that were mapped.
     fn read_mapped(&self, address: u64, buffer: &mut [u8]) -> usize {
-        let mapped =
-            |region: &&Region| region.file.is_some() && (region.start..region.end).contains(&address);
-        let Some(region) = self.regions.iter().find(mapped) else { return 0 };
+        let Some(region) = containing(&self.mapped, address) else { return 0 };
         let Some(path) = &region.file else { return 0 };
         let within = address - region.start;
         let length = (region.end - address).min(buffer.len() as u64) as usize;
         let mut files = self.files.lock().unwrap_or_else(|p| p.into_inner());
-        let file = files.entry(path.clone()).or_insert_with(|| mapped::open(path));
-        match (file, region.offset.checked_add(within)) {
+        if !files.contains_key(path) {
+            if files.len() >= limits::FILES {
+                return 0;
+            }
+            files.insert(path.clone(), mapped::open(path));
+        }
+        match (&files[path], region.offset.checked_add(within)) {
             (Some(file), Some(offset)) if read_at(file, offset, &mut buffer[..length]) => length,
             _ => 0,
         }
@@ -176,35 +193,53 @@ fn read_at(mut file: &File, offset: u64, buffer: &mut [u8]) -> bool {
     file.seek(SeekFrom::Start(offset)).is_ok() && file.read_exact(buffer).is_ok()
 }
 
-/// The files that the notes in this place say were mapped.
-fn mapped_files(file: &File, offset: u64, length: u64) -> Vec<Region> {
-    /// Some ten thousand mappings with long paths.
-    const NOTES: u64 = 16 << 20;
-    let mut notes = vec![0; length.min(NOTES) as usize];
-    let is_read = read_at(file, offset, &mut notes);
-    let mut found = Vec::new();
-    let Ok(mut iterator) = NoteIterator::<Header>::new(NativeEndian, 4, &notes) else { return found };
-    while is_read && let Ok(Some(note)) = iterator.next() {
+/// As many of them as are looked at. (How many there are may be written outside of the header, as any number.)
+fn program_headers<'data>(
+    header: &Header,
+    data: &'data ReadCache<&File>,
+) -> Option<&'data [ProgramHeader64<NativeEndian>]> {
+    let count = header.phnum(NativeEndian, data).ok()?.min(limits::SEGMENTS) as usize;
+    if count == 0 {
+        return Some(&[]);
+    }
+    let size = usize::from(header.e_phentsize(NativeEndian));
+    let is_known = size == size_of::<ProgramHeader64<NativeEndian>>();
+    is_known.then(|| data.read_slice_at(header.e_phoff(NativeEndian), count).ok())?
+}
+
+/// The region that an address is in, of those that are sorted by their beginnings and do not overlap.
+fn containing(regions: &[Region], address: u64) -> Option<&Region> {
+    let after = regions.partition_point(|region| region.start <= address);
+    regions[..after].last().filter(|region| address < region.end)
+}
+
+/// Adds the files that the notes in this place say were mapped.
+fn mapped_files(file: &File, offset: u64, length: usize, found: &mut Vec<Region>) {
+    let mut notes = vec![0; length];
+    if !read_at(file, offset, &mut notes) {
+        return;
+    }
+    let Ok(mut iterator) = NoteIterator::<Header>::new(NativeEndian, 4, &notes) else { return };
+    while let Ok(Some(note)) = iterator.next() {
         if note.n_type(NativeEndian) == elf::NT_FILE && note.name() == b"CORE" {
-            found.extend(file_table(note.desc()));
+            let room = limits::MAPPINGS.saturating_sub(found.len());
+            found.extend(file_table(note.desc()).take(room));
         }
     }
-    found
 }
 
 /// Their number, the size of a page, then for each: first address, end, offset in pages; then their paths, with zeros.
-fn file_table(table: &[u8]) -> Vec<Region> {
+fn file_table(table: &[u8]) -> impl Iterator<Item = Region> {
     let word = |at: usize| Some(u64::from_ne_bytes(table.get(at * 8..at * 8 + 8)?.try_into().ok()?));
-    let (Some(count), Some(page)) = (word(0), word(1)) else { return Vec::new() };
+    let (count, page) = (word(0).unwrap_or_default(), word(1).unwrap_or_default());
     let count = usize::try_from(count).unwrap_or(usize::MAX).min(table.len() / 24);
     let paths = table.get((2 + 3 * count) * 8..).unwrap_or_default().split(|byte| *byte == 0);
-    let files = paths.take(count).enumerate().filter_map(|(number, path)| {
+    paths.take(count).enumerate().filter_map(move |(number, path)| {
         let at = 2 + 3 * number;
         let (start, end, pages) = (word(at)?, word(at + 1)?, word(at + 2)?);
-        let file = Some(PathBuf::from(path_of(path)?));
+        let file = Some(PathBuf::from(path_of(path).filter(|path| path.len() <= limits::PATH)?));
         Some(Region { start, end: end.max(start), offset: pages.checked_mul(page)?, writable: false, file })
-    });
-    files.collect()
+    })
 }
 
 #[cfg(unix)]
@@ -226,7 +261,7 @@ mod tests {
         let words = [2_u64, 4096, 0x1000, 0x2000, 0, 0x2000, 0x3000, 1];
         let mut table: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
         table.extend(b"/bin/a\0/bin/b\0");
-        let files = file_table(&table);
+        let files: Vec<Region> = file_table(&table).collect();
         let file = |start, end, offset, path: &str| (start, end, offset, Some(PathBuf::from(path)));
         let found: Vec<_> = files
             .iter()
@@ -234,10 +269,10 @@ mod tests {
             .collect();
         assert_eq!(found, [file(0x1000, 0x2000, 0, "/bin/a"), file(0x2000, 0x3000, 4096, "/bin/b")]);
         for length in 0..table.len() {
-            file_table(&table[..length]);
+            file_table(&table[..length]).for_each(drop);
         }
         table[0] = 255;
         table[7] = 255;
-        file_table(&table);
+        file_table(&table).for_each(drop);
     }
 }

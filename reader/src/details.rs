@@ -9,6 +9,7 @@
 //! Each step is one call for very many tasks. At the end rows and extras are read once more: if either has changed, what
 //! was found need not belong together, and that task is read again.
 
+use crate::budget::Budget;
 use crate::layout::{At, Layout};
 use crate::limits;
 use crate::memory::Memory;
@@ -35,7 +36,7 @@ pub(crate) fn read_all(
     rows: &mut [RawRow],
 ) -> (HashMap<u64, Details>, bool) {
     let mut found = HashMap::new();
-    let mut budget = Budget(limits::DETAILS);
+    let mut budget = Budget::new(limits::DETAILS);
     let with_extras = |row: &RawRow| layout.row.extras.number(&row.bytes) != 0;
     let mut left: Vec<usize> = (0..rows.len()).filter(|at| with_extras(&rows[*at])).collect();
     for _ in 0..limits::TRIES {
@@ -64,19 +65,7 @@ pub(crate) fn read_all(
     for at in left {
         rows[at].settled = false;
     }
-    (found, budget.0 == 0)
-}
-
-/// How many bytes may still be read.
-struct Budget(usize);
-
-impl Budget {
-    /// As many of so many bytes as there are left.
-    fn take(&mut self, bytes: usize) -> usize {
-        let taken = bytes.min(self.0);
-        self.0 -= taken;
-        taken
-    }
+    (found, budget.is_used_up())
 }
 
 fn read_batch(

@@ -9,6 +9,7 @@
 //! The first needs no file, and survives `strip` and section headers that were zeroed. Whatever is found counts only if it
 //! says that it is where it was found: a copy of a header is none.
 
+use crate::budget::Budget;
 use crate::limits;
 use crate::memory::{Memory, Region};
 use homing_executor::outside::{MAGIC, NOTE_NAME, SECTION};
@@ -19,22 +20,32 @@ use std::collections::BTreeSet;
 
 type Header = FileHeader64<NativeEndian>;
 
+/// What all images together may take.
+struct Allowance {
+    /// Bytes of notes.
+    notes: Budget,
+    sections: Budget,
+}
+
 /// The addresses of what may be headers.
 pub(crate) fn candidates(memory: &dyn Memory) -> Vec<u64> {
     let mut found = BTreeSet::new();
+    let mut allowance =
+        Allowance { notes: Budget::new(limits::NOTES_IN_ALL), sections: Budget::new(limits::SECTIONS) };
     let beginnings = memory.regions().iter().filter(|region| region.file.is_some() && region.offset == 0);
-    for region in beginnings {
-        match Image::at(memory, region) {
+    for region in beginnings.take(limits::IMAGES) {
+        let of_image = match Image::at(memory, region) {
             Some(image) => {
-                let noted = image.noted(memory);
-                found.extend(if noted.is_empty() { image.in_section(memory, region) } else { noted });
+                let noted = image.noted(memory, &mut allowance);
+                if noted.is_empty() { image.in_section(memory, region, &mut allowance) } else { noted }
             }
             // Its headers are not in memory, as in a core file that has no more than what was written to.
-            None => found.extend(in_file(memory, region)),
-        }
+            None => in_file(memory, region, &mut allowance),
+        };
+        found.extend(of_image.into_iter().take(limits::CANDIDATES.saturating_sub(found.len())));
     }
     if !found.iter().any(|address| begins_with_magic(memory, *address)) {
-        found.extend(scan(memory));
+        found = scan(memory);
     }
     found.into_iter().collect()
 }
@@ -58,7 +69,7 @@ impl Image {
         memory.read(region.start, &mut header).ok()?;
         let header = Header::parse(&*header).ok()?;
         let endian = header.endian().ok()?;
-        let count = u32::from(header.e_phnum(endian)).min(limits::SEGMENTS) as usize;
+        let count = u32::from(header.e_phnum(endian)).min(limits::IMAGE_SEGMENTS) as usize;
         let size = size_of::<elf::ProgramHeader64<NativeEndian>>();
         if usize::from(header.e_phentsize(endian)) != size {
             return None;
@@ -78,20 +89,23 @@ impl Image {
     }
 
     /// What its notes point to.
-    fn noted(&self, memory: &dyn Memory) -> Vec<u64> {
+    fn noted(&self, memory: &dyn Memory, allowance: &mut Allowance) -> Vec<u64> {
         let mut found = Vec::new();
         for (address, length) in &self.notes {
-            let mut bytes = vec![0; usize::try_from(*length).unwrap_or(usize::MAX).min(limits::NOTES)];
+            let length = usize::try_from(*length).unwrap_or(usize::MAX).min(limits::NOTES);
+            let mut bytes = vec![0; allowance.notes.take(length)];
             if memory.read(*address, &mut bytes).is_ok() {
-                found.extend(pointed_to(&bytes, *address));
+                let room = limits::CANDIDATES.saturating_sub(found.len());
+                found.extend(pointed_to(&bytes, *address).into_iter().take(room));
             }
         }
         found
     }
 
     /// The sections of its file.
-    fn in_section(&self, memory: &dyn Memory, region: &Region) -> Vec<u64> {
-        let sections = memory.open_file(region).map(section_addresses).unwrap_or_default();
+    fn in_section(&self, memory: &dyn Memory, region: &Region, allowance: &mut Allowance) -> Vec<u64> {
+        let file = memory.open_file(region);
+        let sections = file.map(|file| section_addresses(file, allowance)).unwrap_or_default();
         sections.into_iter().map(|address| self.bias.wrapping_add(address)).collect()
     }
 }
@@ -113,11 +127,15 @@ fn pointed_to(notes: &[u8], address: u64) -> Vec<u64> {
 }
 
 /// Where the file of a region has sections of that name, as the file speaks of it.
-fn section_addresses(file: std::fs::File) -> Vec<u64> {
+fn section_addresses(file: std::fs::File, allowance: &mut Allowance) -> Vec<u64> {
     let data = ReadCache::new(file);
-    let addresses = || -> object::Result<Vec<u64>> {
+    let mut addresses = || -> object::Result<Vec<u64>> {
         let header = Header::parse(&data)?;
         let endian = header.endian()?;
+        // How many there are may be written outside of the header, as any number.
+        if !allowance.sections.take_all(header.shnum(endian, &data)? as usize) {
+            return Ok(Vec::new());
+        }
         let sections = header.sections(endian, &data)?;
         let named = sections.iter().filter(|section| {
             sections.section_name(endian, section).is_ok_and(|name| name == SECTION.as_bytes())
@@ -128,12 +146,15 @@ fn section_addresses(file: std::fs::File) -> Vec<u64> {
 }
 
 /// The same where not even the beginning of the file is in memory: all is told by the file.
-fn in_file(memory: &dyn Memory, region: &Region) -> Vec<u64> {
+fn in_file(memory: &dyn Memory, region: &Region, allowance: &mut Allowance) -> Vec<u64> {
     let Some(file) = memory.open_file(region) else { return Vec::new() };
     let data = ReadCache::new(&file);
     let lowest = || -> object::Result<Option<u64>> {
         let header = Header::parse(&data)?;
         let endian = header.endian()?;
+        if header.phnum(endian, &data)? > limits::IMAGE_SEGMENTS {
+            return Ok(None);
+        }
         let segments = header.program_headers(endian, &data)?.iter();
         let loaded = segments.filter(|segment| segment.p_type(endian) == elf::PT_LOAD);
         Ok(loaded.map(|segment| segment.p_vaddr(endian) & !0xFFF).min())
@@ -141,15 +162,15 @@ fn in_file(memory: &dyn Memory, region: &Region) -> Vec<u64> {
     let Ok(Some(lowest)) = lowest() else { return Vec::new() };
     let bias = region.start.wrapping_sub(lowest);
     let Ok(file) = file.try_clone() else { return Vec::new() };
-    section_addresses(file).into_iter().map(|address| bias.wrapping_add(address)).collect()
+    section_addresses(file, allowance).into_iter().map(|address| bias.wrapping_add(address)).collect()
 }
 
 /// Looks for the magic in all that is mapped from files and may be written to. (A header is aligned to 8 bytes.)
-fn scan(memory: &dyn Memory) -> Vec<u64> {
+fn scan(memory: &dyn Memory) -> BTreeSet<u64> {
     const AT_ONCE: usize = 64 << 10;
     /// The data of a program are not that large.
     const AT_MOST: u64 = 256 << 20;
-    let mut found = Vec::new();
+    let mut found = BTreeSet::new();
     let mut bytes = vec![0; AT_ONCE];
     let mut left = AT_MOST;
     for region in memory.regions().iter().filter(|region| region.writable && region.file.is_some()) {
@@ -161,7 +182,8 @@ fn scan(memory: &dyn Memory) -> Vec<u64> {
                 let words = bytes.chunks_exact(8).enumerate();
                 let hits =
                     words.filter(|(_, word)| *word == &MAGIC[..8]).map(|(at, _)| address + 8 * at as u64);
-                found.extend(hits.filter(|hit| begins_with_magic(memory, *hit)));
+                let hits = hits.filter(|hit| begins_with_magic(memory, *hit));
+                found.extend(hits.take(limits::CANDIDATES.saturating_sub(found.len())));
             }
             address += length;
             left = left.saturating_sub(length);

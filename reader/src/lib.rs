@@ -25,6 +25,7 @@
 
 pub mod limits;
 
+mod budget;
 mod core_file;
 mod details;
 mod error;

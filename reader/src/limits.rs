@@ -34,7 +34,30 @@ pub const DETAILS: usize = 512 << 20;
 pub const TEXTS: usize = 1 << 20;
 /// How often a record that changes is read before it is taken as it is.
 pub const TRIES: u32 = 20;
-/// Program headers of a file, and bytes of its notes.
+/// Program headers of a core file.
 pub const SEGMENTS: u32 = 65_536;
+/// Bytes of all notes of a core file, and the mappings that they tell of. (Linux has 65,530 of a process, unless it is told
+/// otherwise.)
+pub const CORE_NOTES: usize = 16 << 20;
 /// See above.
+pub const MAPPINGS: usize = 65_536;
+/// Bytes of the list of mappings of a process.
+pub const MAPS: u64 = 64 << 20;
+/// Bytes of the path of a mapped file, and of all of them.
+pub const PATH: usize = 4096;
+/// See above.
+pub const PATHS: usize = 64 << 20;
+/// Mapped files that are held open.
+pub const FILES: usize = 512;
+/// Mapped files in which a header is looked for, and program headers of one.
+pub const IMAGES: usize = 4096;
+/// See above.
+pub const IMAGE_SEGMENTS: u32 = 1024;
+/// Bytes of one group of notes of a mapped file, of those of all files, and the sections of all files.
 pub const NOTES: usize = 64 << 10;
+/// See above.
+pub const NOTES_IN_ALL: usize = 64 << 20;
+/// See above.
+pub const SECTIONS: usize = 65_536;
+/// Places where a header may be.
+pub const CANDIDATES: usize = 4096;

@@ -6,10 +6,11 @@
 //! ```
 
 use crate::error::{Error, Permission};
+use crate::limits;
 use crate::mapped;
 use crate::memory::{Memory, Region, Unreadable};
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
@@ -30,8 +31,13 @@ impl Process {
     ///
     /// [`Error::NoProcess`], [`Error::Permission`].
     pub fn open(pid: u32) -> Result<Process, Error> {
-        let maps = fs::read_to_string(format!("/proc/{pid}/maps")).map_err(|error| refusal(pid, &error))?;
-        let regions: Vec<Region> = maps.lines().filter_map(region).collect();
+        let mut maps = Vec::new();
+        fs::File::open(format!("/proc/{pid}/maps"))
+            .and_then(|list| list.take(limits::MAPS).read_to_end(&mut maps))
+            .map_err(|error| refusal(pid, &error))?;
+        // (A path may be no text.)
+        let maps = String::from_utf8_lossy(&maps);
+        let regions: Vec<Region> = maps.lines().filter_map(region).take(limits::MAPPINGS).collect();
         let process = Process { pid, regions };
         let Some(first) = process.regions.first() else { return Err(Error::NoProcess(pid)) };
         // The right to read the list is not quite the same as that to read the memory.

@@ -3,11 +3,14 @@
 use homing::introspect::TaskTable;
 use homing::{sleep, task, task_group, timeout, yield_now};
 use homing_executor::outside::{self, Fixed};
-use homing_reader::{CoreFile, Memory, Reader, Region, Unreadable};
+use homing_reader::{CoreFile, Error, Memory, Reader, Region, Unreadable, limits};
 use proptest::prelude::*;
 use std::cell::Cell;
 use std::fs::File;
 use std::mem::offset_of;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Where made-up memory is.
@@ -173,34 +176,78 @@ fn words() -> impl Strategy<Value = Vec<u64>> {
     proptest::collection::vec(word, 16..4096)
 }
 
-/// A core file with a segment for the memory, and a note for what is mapped.
-fn core_of(memory: &[u8]) -> Vec<u8> {
+/// Kind, flags, offset, address, length.
+type Segment = (u32, u32, u64, u64, u64);
+
+fn half(file: &mut Vec<u8>, number: u16) {
+    file.extend(number.to_le_bytes());
+}
+
+fn word(file: &mut Vec<u8>, number: u32) {
+    file.extend(number.to_le_bytes());
+}
+
+fn long(file: &mut Vec<u8>, number: u64) {
+    file.extend(number.to_le_bytes());
+}
+
+/// The beginning of an ELF file: its header, with so many program headers to come, and sections at this offset.
+fn elf(count: u16, sections: u64) -> Vec<u8> {
     let mut file = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();
-    let half = |file: &mut Vec<u8>, number: u16| file.extend(number.to_le_bytes());
-    let (word, long) = (
-        |file: &mut Vec<u8>, number: u32| file.extend(number.to_le_bytes()),
-        |file: &mut Vec<u8>, number: u64| file.extend(number.to_le_bytes()),
-    );
     half(&mut file, 4);
     half(&mut file, 62);
     word(&mut file, 1);
-    [0, 64, 0].into_iter().for_each(|number| long(&mut file, number));
+    [0, 64, sections].into_iter().for_each(|number| long(&mut file, number));
     word(&mut file, 0);
-    [64, 56, 2, 0, 0, 0].into_iter().for_each(|number| half(&mut file, number));
+    [64, 56, count, 64, 0, 0].into_iter().for_each(|number| half(&mut file, number));
+    file
+}
+
+fn program_headers(file: &mut Vec<u8>, segments: impl IntoIterator<Item = Segment>) {
+    for (kind, flags, offset, address, length) in segments {
+        word(file, kind);
+        word(file, flags);
+        [offset, address, 0, length, length, 8].into_iter().for_each(|number| long(file, number));
+    }
+}
+
+/// The beginning of a note of `NT_FILE`.
+fn file_note(file: &mut Vec<u8>, length: u32) {
+    word(file, 5);
+    word(file, length);
+    word(file, 0x4649_4c45);
+    file.extend(b"CORE\0\0\0\0");
+}
+
+/// A file that is there for as long as this is.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str, contents: &[u8]) -> Scratch {
+        let path = std::env::temp_dir().join(format!("homing-{name}-{}", std::process::id()));
+        std::fs::write(&path, contents).unwrap();
+        Scratch(path)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// A core file with a segment for the memory, and a note for what is mapped.
+fn core_of(memory: &[u8]) -> Vec<u8> {
+    let mut file = elf(2, 0);
     let paths = b"/no/such/file\0";
     let note_length = 12 + 8 + 40 + paths.len() as u64;
     let note_at = 64 + 2 * 56;
     let memory_at = (note_at + note_length).next_multiple_of(8);
-    let segments = [(4_u32, 0, note_at, 0, note_length), (1, 6, memory_at, BASE, memory.len() as u64)];
-    for (kind, flags, offset, address, length) in segments {
-        word(&mut file, kind);
-        word(&mut file, flags);
-        [offset, address, 0, length, length, 8].into_iter().for_each(|number| long(&mut file, number));
-    }
-    word(&mut file, 5);
-    word(&mut file, 40 + paths.len() as u32);
-    word(&mut file, 0x4649_4c45);
-    file.extend(b"CORE\0\0\0\0");
+    program_headers(
+        &mut file,
+        [(4_u32, 0, note_at, 0, note_length), (1, 6, memory_at, BASE, memory.len() as u64)],
+    );
+    file_note(&mut file, 40 + paths.len() as u32);
     [1, 1, BASE, BASE + memory.len() as u64, 0].into_iter().for_each(|number| long(&mut file, number));
     file.extend(paths);
     file.resize(memory_at as usize, 0);
@@ -262,12 +309,120 @@ proptest! {
 
 #[test]
 fn a_core_file_that_is_made_by_hand_is_one() {
-    let path = std::env::temp_dir().join(format!("homing-by-hand-{}", std::process::id()));
-    std::fs::write(&path, core_of(&piece(&[0; 64]))).unwrap();
-    let core = CoreFile::open(&path).unwrap();
-    std::fs::remove_file(&path).unwrap();
+    let file = Scratch::new("by-hand", &core_of(&piece(&[0; 64])));
+    let core = CoreFile::open(&file.0).unwrap();
     let mut reader = Reader::new(Box::new(core)).unwrap();
     assert_eq!(reader.read().unwrap().task_count(), 0);
+}
+
+#[test]
+fn notes_that_tell_of_the_same_mappings_again_and_again_do_not_add_up() {
+    const HEADERS: u16 = 60_000;
+    const MAPPED: u64 = 400_000;
+    let mut file = elf(HEADERS, 0);
+    let note_at = 64 + 56 * u64::from(HEADERS);
+    let length = 16 + 25 * MAPPED;
+    let headers = (1..HEADERS).map(|_| (4, 0, note_at, 0, 20 + length));
+    // And one whose file is among them.
+    program_headers(&mut file, headers.chain([(1, 6, 0, BASE, 4096)]));
+    file_note(&mut file, length as u32);
+    long(&mut file, MAPPED);
+    long(&mut file, 4096);
+    for number in 0..MAPPED {
+        // In no order: what is looked up in them must be found all the same.
+        let start = BASE + (number * 7919) % MAPPED * 4096;
+        [start, start + 4096, 1].into_iter().for_each(|number| long(&mut file, number));
+    }
+    file.resize(file.len() + MAPPED as usize, 0);
+    let file = Scratch::new("mappings", &file);
+    let begin = Instant::now();
+    let core = CoreFile::open(&file.0).unwrap();
+    assert!(core.regions().len() <= limits::MAPPINGS + limits::SEGMENTS as usize);
+    assert!(core.regions().len() >= limits::MAPPINGS, "{}", core.regions().len());
+    assert!(core.regions().is_sorted_by_key(|region| region.start));
+    for region in core.regions() {
+        let _ = core.read(region.start, &mut [0]);
+    }
+    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
+}
+
+#[test]
+fn a_core_file_that_claims_a_hundred_million_segments_is_not_read_whole() {
+    const CLAIMED: u32 = 100_000_000;
+    let mut file = elf(0xFFFF, 64);
+    // Its first section header, with the number of program headers; it is the first of those as well.
+    file.extend([0; 44]);
+    word(&mut file, CLAIMED);
+    file.extend([0; 16]);
+    let file = Scratch::new("segments", &file);
+    let made = File::options().write(true).open(&file.0).unwrap().set_len(u64::from(CLAIMED) * 56 + 64);
+    if let Err(error) = made {
+        return eprintln!("NOT TESTED: no file with a hole of 5 GiB can be made here: {error}");
+    }
+    let begin = Instant::now();
+    assert_eq!(CoreFile::open(&file.0).unwrap().regions().len(), 0);
+    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+}
+
+/// Very many mappings of one image, and how much of them was read.
+struct Images(Vec<u8>, Vec<Region>, Arc<AtomicU64>);
+
+impl Memory for Images {
+    fn read(&self, address: u64, buffer: &mut [u8]) -> Result<(), Unreadable> {
+        self.2.fetch_add(buffer.len() as u64, Ordering::Relaxed);
+        buffer.fill(0);
+        let at = (address - BASE) as usize % (1 << 20);
+        let there = self.0.get(at..).unwrap_or_default();
+        let length = there.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&there[..length]);
+        Ok(())
+    }
+
+    fn regions(&self) -> &[Region] {
+        &self.1
+    }
+
+    fn open_file(&self, _region: &Region) -> Option<File> {
+        None
+    }
+
+    fn now(&self) -> Option<u64> {
+        None
+    }
+
+    fn thread_name(&self, _thread: u64) -> Option<String> {
+        None
+    }
+
+    fn describe(&self) -> String {
+        "very many images".to_owned()
+    }
+}
+
+#[test]
+fn notes_of_very_many_images_are_not_all_read() {
+    const HEADERS: u16 = 1000;
+    let mut image = elf(HEADERS, 0);
+    let notes = (1..HEADERS).map(|_| (4, 0, 0, 0x8_0000, u64::MAX));
+    program_headers(&mut image, notes.chain([(1, 4, 0, 0, 4096)]));
+    let regions = (0..20_000).map(|number| {
+        let start = BASE + (number << 20);
+        Region {
+            start,
+            end: start + (1 << 20),
+            offset: 0,
+            writable: false,
+            file: Some("/no/such/file".into()),
+        }
+    });
+    let read = Arc::new(AtomicU64::new(0));
+    let begin = Instant::now();
+    let images = Images(image, regions.collect(), Arc::clone(&read));
+    assert!(matches!(Reader::new(Box::new(images)), Err(Error::NoHoming(_))));
+    let headers = limits::IMAGES * (64 + 56 * limits::IMAGE_SEGMENTS as usize);
+    let read = read.load(Ordering::Relaxed) as usize;
+    assert!(read <= limits::NOTES_IN_ALL + headers, "{read} bytes");
+    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
