@@ -139,6 +139,33 @@ fn a_receiver_that_is_cancelled_when_its_item_was_there_hands_it_on() {
     });
 }
 
+/// The last item is kept for the first, who does not take it: so it is not over yet for the others.
+#[test]
+fn nobody_hears_of_the_end_while_an_item_is_kept_for_one_that_may_be_cancelled() {
+    in_virtual_time(async {
+        let (sender, receiver) = remote_channel::unbounded();
+        let waits = |receiver: &Receiver<&'static str>| {
+            let receiver = receiver.clone();
+            spawn(async move { receiver.recv().await })
+        };
+        let (first, second, third) = (waits(&receiver), waits(&receiver), waits(&receiver));
+        turns(1).await?;
+        sender.try_send("the last").unwrap();
+        // Before anybody is polled: the second and third look while the item is the first one's.
+        drop(sender);
+        assert!(matches!(receiver.try_recv(), Err(RecvRefused::Empty)));
+        let mut newcomer = receiver.recv();
+        assert!((&mut newcomer).now_or_never().is_none());
+        first.cancel();
+        assert!(first.await.unwrap_err().is_cancelled());
+        assert_eq!(second.await?, Some("the last"));
+        // Now it is over, and whoever waits is told.
+        assert_eq!((third.await?, newcomer.await?), (None, None));
+        assert!(matches!(receiver.try_recv(), Err(RecvRefused::Closed)));
+        Ok(())
+    });
+}
+
 #[test]
 fn a_sender_that_is_cancelled_when_there_was_room_sends_nothing_and_hands_the_room_on() {
     in_virtual_time(async {

@@ -179,7 +179,7 @@ impl<T> Receiver<T> {
         let (item, woken) = {
             let mut state = self.shared.lock();
             if !state.has_free_item() {
-                return Err(if state.senders == 0 { RecvRefused::Closed } else { RecvRefused::Empty });
+                return Err(if state.is_exhausted() { RecvRefused::Closed } else { RecvRefused::Empty });
             }
             state.pop()
         };

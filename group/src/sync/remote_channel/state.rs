@@ -83,6 +83,12 @@ impl<T> State<T> {
         self.capacity - self.items.len() > self.putters.called()
     }
 
+    /// Whether nothing is left, and nothing will come. An item that is kept for somebody is left: should he not take it, it
+    /// goes to another.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.senders == 0 && self.items.is_empty()
+    }
+
     /// Puts an item in, for whoever waits first.
     pub(super) fn push(&mut self, item: T) -> Woken {
         debug_assert!(self.items.len() < self.capacity, "kept: there is room for whoever pushes");
@@ -90,10 +96,17 @@ impl<T> State<T> {
         self.getters.call().into()
     }
 
-    /// Takes an item out; the room goes to whoever waits first.
+    /// Takes an item out; the room goes to whoever waits first. With the last one that there will be, the others hear of
+    /// the end.
     pub(super) fn pop(&mut self) -> (T, Woken) {
         let item = self.items.pop_front().expect("kept: there is an item for whoever pops");
-        (item, self.putters.call().into())
+        // Without senders nobody waits for room.
+        let woken = if self.senders == 0 { self.end_if_exhausted() } else { self.putters.call().into() };
+        (item, woken)
+    }
+
+    fn end_if_exhausted(&self) -> Woken {
+        if self.is_exhausted() { Woken::all(self.getters.wakers()) } else { Woken::default() }
     }
 
     /// Somebody has left the line of those who wait for an item.
@@ -115,7 +128,7 @@ impl<T> State<T> {
 
     pub(super) fn sender_gone(&mut self) -> Woken {
         self.senders -= 1;
-        if self.senders == 0 { Woken::all(self.getters.wakers()) } else { Woken::default() }
+        self.end_if_exhausted()
     }
 
     /// With the last of them go the items that nobody has received.

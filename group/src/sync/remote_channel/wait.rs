@@ -63,7 +63,7 @@ impl<T> Claim<T> for AnItem {
     }
 
     fn hopeless(&self, state: &State<T>) -> Option<Result<Option<T>>> {
-        (state.senders == 0).then_some(Ok(None))
+        state.is_exhausted().then_some(Ok(None))
     }
 
     fn left(state: &mut State<T>, left: Left) -> Woken {
