@@ -2,13 +2,14 @@
 
 mod support;
 
-use futures_util::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt, StreamExt};
+use futures_util::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt, FutureExt, StreamExt};
 use homing::blocking::BlockingOptions;
 use homing::fs::{self, File, OpenOptions};
-use homing::{Builder, Error, Result, timeout};
+use homing::{Builder, Error, Result, spawn_blocking, timeout};
 use std::io::{self, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
 use std::time::Duration;
 use support::Reports;
 
@@ -224,6 +225,59 @@ fn cancelled_reads_lose_no_byte_and_have_none_twice() {
         }
         assert!(read == all, "{} bytes", read.len());
         assert!(cancels > 0);
+        Ok(())
+    })
+    .unwrap();
+}
+
+/// Polls an operation once, while the only thread for jobs is busy, so that it cannot be over; and drops it.
+async fn begun_and_dropped(operation: impl Future) -> Result<()> {
+    let (ends, busy) = mpsc::channel::<()>();
+    let held = spawn_blocking(move || Ok(busy.recv().is_err()));
+    assert!(operation.now_or_never().is_none());
+    drop(ends);
+    held.await.map(|ended| assert!(ended))
+}
+
+fn run_with_one_thread<T>(main: impl Future<Output = Result<T>>) -> Result<T> {
+    let one = BlockingOptions::new().threads(1);
+    Builder::new().blocking(one).build().run(timeout(Duration::from_secs(20), main))
+}
+
+/// A dropped read has read 4096 bytes ahead. They are the next one's, also after a seek that could not be.
+#[test]
+fn a_seek_that_fails_loses_no_byte_that_was_read_ahead() {
+    let scratch = Scratch::new();
+    run_with_one_thread(async {
+        let all = pattern(10_000);
+        let path = scratch.path("file");
+        fs::write(&path, all.clone()).await?;
+        let too_far = SeekFrom::Current(-20_000);
+
+        let mut file = File::open(&path).await?;
+        begun_and_dropped(file.read(&mut [0; 4096])).await?;
+        let error = Error::from(file.seek(too_far).await.unwrap_err());
+        assert_eq!(kind(&error), io::ErrorKind::InvalidInput);
+        let mut read = Vec::new();
+        file.read_to_end(&mut read).await?;
+        assert!(read == all, "{} bytes", read.len());
+
+        // The seek is dropped as well: the next operation tells of it.
+        let mut file = File::open(&path).await?;
+        begun_and_dropped(file.read(&mut [0; 4096])).await?;
+        file.flush().await?;
+        begun_and_dropped(file.seek(too_far)).await?;
+        let error = Error::from(file.read(&mut [0; 1]).await.unwrap_err());
+        assert_eq!(kind(&error), io::ErrorKind::InvalidInput);
+        assert_eq!(file.stream_position().await?, 0);
+
+        // One that is dropped and succeeds takes the read along with it.
+        begun_and_dropped(file.read(&mut [0; 4096])).await?;
+        file.flush().await?;
+        begun_and_dropped(file.seek(SeekFrom::Start(5000))).await?;
+        let mut ten = [0; 10];
+        file.read_exact(&mut ten).await?;
+        assert_eq!(ten, all[5000..5010]);
         Ok(())
     })
     .unwrap();

@@ -206,7 +206,7 @@ impl File {
             State::Idle => return Poll::Ready(Ok(())),
             State::Reading(job) => ready!(Pin::new(job).poll(cx)).map(|bytes| self.keep(bytes)),
             State::Writing(job) => ready!(Pin::new(job).poll(cx)),
-            State::Seeking(_, job) => ready!(Pin::new(job).poll(cx)).map(drop),
+            State::Seeking(_, job) => ready!(Pin::new(job).poll(cx)).map(|_| self.keep(Vec::new())),
         };
         Poll::Ready(self.after(result))
     }
@@ -243,12 +243,12 @@ impl File {
                 SeekFrom::Current(by) => SeekFrom::Current(by.saturating_sub(self.untaken() as i64)),
                 to => to,
             };
-            self.keep(Vec::new());
             let file = self.file.clone();
             self.state = State::Seeking(to, spawn_blocking(move || Ok((&*file).seek(real)?)).in_any_case());
         }
         let State::Seeking(_, job) = &mut self.state else { unreachable!("just begun") };
-        let sought = ready!(Pin::new(job).poll(cx));
+        // Until then they stay: a seek that has failed has not moved anything.
+        let sought = ready!(Pin::new(job).poll(cx)).inspect(|_| self.keep(Vec::new()));
         Poll::Ready(self.after(sought))
     }
 
@@ -256,6 +256,10 @@ impl File {
     fn poll_read_some(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<usize>> {
         if buffer.is_empty() {
             return Poll::Ready(Ok(0));
+        }
+        if let State::Seeking(..) = &self.state {
+            // What was read ahead may be of another place by now.
+            ready!(self.poll_settled(cx))?;
         }
         loop {
             if self.untaken() > 0 {
