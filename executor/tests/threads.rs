@@ -3,9 +3,9 @@
 mod support;
 
 use homing::error::{Panicked, RuntimeError};
+use homing::sync::remote_channel;
 use homing::threads::{Member, Threads};
-use homing::{Builder, Result, sleep};
-#[cfg(all(target_os = "linux", not(homing_portable)))]
+use homing::{Builder, Result, sleep, spawn_blocking, timeout};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -86,6 +86,36 @@ fn so_does_a_panic_which_becomes_an_error() {
     let error = outcome.unwrap_err();
     let panicked = error.as_group().unwrap().errors()[0].downcast_ref::<Panicked>().unwrap();
     assert_eq!(panicked.to_string(), "task 'homing-2' panicked: no such page");
+}
+
+/// The end of the first runtime waits for its job, which waits for what the second thread holds until it is cancelled.
+#[test]
+fn a_failed_main_whose_job_waits_for_another_thread_cancels_that_first() {
+    let fails: [fn() -> Result<()>; 2] = [|| Err(failure("the disk is full")), || blow_up("no such page")];
+    for fail in fails {
+        let (sender, receiver) = remote_channel::bounded::<()>(1);
+        let ends = Mutex::new((Some(sender), Some(receiver)));
+        let outcome: Result<Vec<()>> = Threads::new(2).run(async |member| {
+            if member.index() == 0 {
+                let receiver = ends.lock().unwrap().1.take().unwrap();
+                let (begun, begins) = std::sync::mpsc::channel();
+                let job = spawn_blocking(move || {
+                    begun.send(()).unwrap();
+                    receiver.recv_blocking()
+                });
+                job.detach();
+                begins.recv().unwrap();
+                return fail();
+            }
+            let _sender = ends.lock().unwrap().0.take().unwrap();
+            // If the failure did not reach it, it would fail here as well, and not hang.
+            timeout(Duration::from_secs(20), forever()).await
+        });
+        let error = outcome.unwrap_err();
+        assert_eq!(error.as_group().unwrap().len(), 1, "{error:#}");
+        let told = format!("{error:#}");
+        assert!(told.contains("the disk is full") || told.contains("no such page"), "{told}");
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use crate::error::{Asker, Cancelled, Cause, Origin, Panicked, Result};
 use crate::task::current;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
 
 /// One of the threads, as its main is told of it.
 #[derive(Clone, Debug)]
@@ -38,13 +39,17 @@ pub(super) fn serve<M, T>(crew: Crew, index: usize, main: &M) -> Result<T>
 where
     M: AsyncFn(Member) -> Result<T>,
 {
-    let ended = Ended { crew: &crew, index };
+    let ended = Ended { crew: &crew, index, panicking: thread::panicking() };
     let outcome = catch_unwind(AssertUnwindSafe(|| work(&crew, index, main, ended)));
     let outcome = outcome.unwrap_or_else(|payload| Err(panicked(&crew, index, payload).into()));
+    tell_of_failure(&crew, index, &outcome);
+    outcome
+}
+
+fn tell_of_failure<T>(crew: &Crew, index: usize, outcome: &Result<T>) {
     if outcome.as_ref().is_err_and(|error| !error.is_cancelled()) {
         crew.failed(index);
     }
-    outcome
 }
 
 fn work<M, T>(crew: &Crew, index: usize, main: &M, ended: Ended<'_>) -> Result<T>
@@ -67,23 +72,31 @@ where
         if let Some(why) = crew.begin(index, this.id()) {
             this.cancel_because(&why);
         }
-        let value = main(Member { index, cpu, crew: crew.clone() }).await?;
+        let outcome = main(Member { index, cpu, crew: crew.clone() }).await;
         drop(ended);
+        // Before the runtime ends: that waits for its jobs, which may wait for another thread, which may wait for this news.
+        tell_of_failure(crew, index, &outcome);
+        let value = outcome?;
         // Until then others may want something of this thread.
         crew.all_ended().await?;
         Ok(value)
     })
 }
 
-/// Dropped, it says that a main has ended.
+/// Dropped, it says that a main has ended; and by a panic of main's, that it has failed, for the reason given above.
 struct Ended<'a> {
     crew: &'a Crew,
     index: usize,
+    /// Whether the thread was panicking when it came here: a destructor may have started the crew.
+    panicking: bool,
 }
 
 impl Drop for Ended<'_> {
     fn drop(&mut self) {
         self.crew.ended(self.index);
+        if !self.panicking && thread::panicking() {
+            self.crew.failed(self.index);
+        }
     }
 }
 
