@@ -19,7 +19,7 @@ fn main() {}
 
 #[cfg(target_os = "linux")]
 fn main() {
-    let tests: [(&str, fn()); 17] = [
+    let tests: [(&str, fn()); 18] = [
         ("an_interrupt_cancels_main_which_cleans_up", an_interrupt_cancels_main_which_cleans_up),
         ("an_interrupt_begins_the_chain_of_causes", an_interrupt_begins_the_chain_of_causes),
         (
@@ -61,6 +61,10 @@ fn main() {
         ("the_former_handler_is_put_back", the_former_handler_is_put_back),
         ("who_listens_to_interrupts_has_them_for_himself", who_listens_to_interrupts_has_them_for_himself),
         ("a_listener_that_outlives_the_run_still_hears", a_listener_that_outlives_the_run_still_hears),
+        (
+            "a_handler_over_ours_that_calls_it_after_the_run_does_not_end_the_process",
+            a_handler_over_ours_that_calls_it_after_the_run_does_not_end_the_process,
+        ),
     ];
     // Whoever started this process may have it ignore interrupts, as shells do with what runs in the background.
     // SAFETY: puts the default in place.
@@ -345,4 +349,46 @@ fn a_listener_that_outlives_the_run_still_hears() {
         sleep(Duration::from_secs(20)).await
     });
     assert!(outcome.unwrap_err().is::<Interrupted>());
+}
+
+/// Whom the handler of [`chained`] calls.
+#[cfg(target_os = "linux")]
+static OURS: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+#[cfg(target_os = "linux")]
+static CHAINED: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+
+/// As other libraries do: counts, and calls whom it has found there.
+#[cfg(target_os = "linux")]
+extern "C" fn chained(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    use std::sync::atomic::Ordering::SeqCst;
+    CHAINED.fetch_add(1, SeqCst);
+    // SAFETY: it was found with `SA_SIGINFO`, which says that it is such a function.
+    let former: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void) =
+        unsafe { std::mem::transmute(OURS.load(SeqCst)) };
+    former(signal, info, context);
+}
+
+#[cfg(target_os = "linux")]
+fn a_handler_over_ours_that_calls_it_after_the_run_does_not_end_the_process() {
+    use std::sync::atomic::Ordering::SeqCst;
+    let outcome: Result<()> = homing::run(async {
+        OURS.store(interrupt_action(), SeqCst);
+        // SAFETY: all zero is a valid setting, and the handler does only what one may do.
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = chained as *const () as usize;
+            action.sa_flags = libc::SA_SIGINFO;
+            assert_eq!(libc::sigaction(libc::SIGINT, &action, std::ptr::null_mut()), 0);
+        }
+        // While main runs, ours hears of it by way of the other.
+        interrupt();
+        sleep(LONG).await
+    });
+    assert!(outcome.unwrap_err().is::<Interrupted>());
+    for _ in 0..4 {
+        interrupt();
+    }
+    assert_eq!((CHAINED.load(SeqCst), interrupt_action()), (5, chained as *const () as usize));
+    // SAFETY: puts the default in place.
+    unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
 }

@@ -73,6 +73,11 @@ impl Drop for Listener {
     }
 }
 
+/// Whether there is a [`Claim`]. Without one interrupts are nobody's here: somebody who has put a handler of his over ours may
+/// call ours for as long as the process lives.
+#[cfg(all(target_os = "linux", not(homing_portable)))]
+static CLAIMED: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+
 /// The hold that `run` has on Ctrl-C while main runs.
 #[cfg(all(target_os = "linux", not(homing_portable)))]
 pub(crate) struct Claim(());
@@ -81,13 +86,19 @@ pub(crate) struct Claim(());
 impl Claim {
     /// `None` if somebody else has a handler for it.
     pub(crate) fn on_interrupts() -> Option<Claim> {
-        registry().join(libc::SIGINT, Terms::OnlyOverTheDefault).ok().map(|()| Claim(()))
+        let mut registry = registry();
+        // Before the handler is there, which is to miss none.
+        CLAIMED.store(true, Ordering::Relaxed);
+        let joined = registry.join(libc::SIGINT, Terms::OnlyOverTheDefault);
+        CLAIMED.store(joined.is_ok(), Ordering::Relaxed);
+        joined.ok().map(|()| Claim(()))
     }
 }
 
 #[cfg(all(target_os = "linux", not(homing_portable)))]
 impl Drop for Claim {
     fn drop(&mut self) {
+        CLAIMED.store(false, Ordering::Relaxed);
         registry().leave(libc::SIGINT);
     }
 }
@@ -202,7 +213,7 @@ extern "C" fn on_signal(signal: libc::c_int, info: *mut libc::siginfo_t, context
     let former = unsafe { former.as_ref() }.map(|former| (former.sa_sigaction, former.sa_flags));
     drop(ears);
     #[cfg(all(target_os = "linux", not(homing_portable)))]
-    if signal == libc::SIGINT && !is_heard {
+    if signal == libc::SIGINT && !is_heard && CLAIMED.load(Ordering::Relaxed) {
         crate::runtime::on_interrupt();
     }
     #[cfg(any(not(target_os = "linux"), homing_portable))]
