@@ -11,7 +11,7 @@ use std::os::fd::AsFd;
 
 /// No signal if the other side has gone, but an error. Apple's systems have an option of the socket for that, which is
 /// set where it is made.
-const QUIETLY: libc::c_int = if cfg!(target_vendor = "apple") { 0 } else { libc::MSG_NOSIGNAL };
+pub(crate) const QUIETLY: libc::c_int = if cfg!(target_vendor = "apple") { 0 } else { libc::MSG_NOSIGNAL };
 
 /// As many buffers as one call takes, on every system. What is beyond is for the next call.
 const BUFFERS: usize = 1024;

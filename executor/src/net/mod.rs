@@ -47,7 +47,7 @@
 //! | `bind.rs`, `tcp_*.rs`, `udp_*.rs`, `unix_*.rs` | what only one kind has: addresses, options |
 
 mod bind;
-mod call;
+pub(crate) mod call;
 mod connect;
 mod datagram;
 pub(crate) mod duplex;

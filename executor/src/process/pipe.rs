@@ -1,5 +1,6 @@
 //! Pipes to and from a child.
 
+use super::sigpipe;
 use crate::error::{Error, Result};
 use crate::net::registered::{Registered, Tried, Waiting};
 use crate::reactor::Way;
@@ -38,6 +39,9 @@ pub struct PipeReader {
 /// # Errors
 ///
 /// As those of [`TcpStream`](crate::net::TcpStream): of kind `BrokenPipe`, if the child reads no more.
+///
+/// On Linux that raises no `SIGPIPE`, whatever the program does with it. Elsewhere a program that does not ignore it, as
+/// Rust's do and those in other languages may not, is ended by it, or has its handler called.
 ///
 /// # Cancel safety
 ///
@@ -191,7 +195,9 @@ impl PipeWriter {
         if bytes.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        pipe.poll(cx, Way::Write, waiting, |mut pipe| pipe.write(bytes).map(Tried::Ready))
+        pipe.poll(cx, Way::Write, waiting, |mut pipe| {
+            sigpipe::without(|| pipe.write(bytes)).map(Tried::Ready)
+        })
     }
 
     #[track_caller]

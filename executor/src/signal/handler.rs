@@ -9,6 +9,7 @@
 //! for Ctrl-C; the handler is in place exactly while that is not zero, unless somebody else has put another one over it.
 
 use super::ears::{Ear, Ears, Inside};
+use crate::net::call::QUIETLY;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
@@ -233,9 +234,9 @@ extern "C" fn on_signal(signal: libc::c_int, info: *mut libc::siginfo_t, context
 /// In the handler: says whether anybody listens.
 fn tell(ears: &Inside<'_>, signal: i32) -> bool {
     ears.tell(signal, |pipe| {
-        // SAFETY: the byte is there, and the pipe is open as long as this handler is inside. If it is full, nobody needs
-        // another byte.
-        unsafe { libc::write(pipe, [0u8].as_ptr().cast(), 1) };
+        // SAFETY: the byte is there, and the pipe, which is a pair of sockets, is open as long as this handler is inside. If
+        // it is full, nobody needs another byte.
+        unsafe { libc::send(pipe, [0u8].as_ptr().cast(), 1, QUIETLY) };
     })
 }
 

@@ -42,7 +42,7 @@ use std::task::{Context, Poll};
 pub fn unix(kind: SignalKind) -> Result<Signal> {
     let listening = |error: io::Error| Error::from(error).with_note(format!("listening to {kind}"));
     let (listener, pipe) = Listener::open(kind.as_raw()).map_err(listening)?;
-    let hearing = Hearing { kind, seen: 0, pipe: Registered::new(pipe), listener };
+    let hearing = Hearing { kind, seen: 0, listener, pipe: Registered::new(pipe) };
     Ok(Signal { hearing, waiting: Waiting::new() })
 }
 
@@ -92,8 +92,9 @@ struct Hearing {
     kind: SignalKind,
     /// The listener's count, when it was last looked at.
     seen: u32,
-    pipe: Registered<UnixStream>,
+    /// Before the pipe, so that it is dropped before that is closed, and no handler writes where nobody reads.
     listener: Listener,
+    pipe: Registered<UnixStream>,
 }
 
 impl Signal {
