@@ -1402,7 +1402,7 @@ fn a_leaf_beside_a_join_in_futures_unordered_hears_of_a_request_too() {
 }
 
 /// How a task that does not want to hear is reported, after this was done to it.
-fn reported(cancel: impl FnOnce(&TaskRef)) -> Reports {
+fn reported(cancel: impl FnOnce(&TaskRef) -> bool) -> Reports {
     let (runtime, reports) = runtime();
     runtime
         .block_on(async {
@@ -1413,7 +1413,7 @@ fn reported(cancel: impl FnOnce(&TaskRef)) -> Reports {
             .name("deaf")
             .spawn();
             yields(1).await?;
-            cancel(&deaf);
+            assert!(cancel(&deaf));
             deaf.await
         })
         .unwrap();
@@ -1422,7 +1422,7 @@ fn reported(cancel: impl FnOnce(&TaskRef)) -> Reports {
 
 #[test]
 fn a_cancellation_that_was_swallowed_is_reported_with_its_place_and_reason() {
-    let reports = reported(|deaf| drop(deaf.cancel_with("the user is gone")));
+    let reports = reported(|deaf| deaf.cancel_with("the user is gone"));
     let words = [
         "'deaf'",
         "was cancelled and returned a value",
@@ -1434,7 +1434,7 @@ fn a_cancellation_that_was_swallowed_is_reported_with_its_place_and_reason() {
 
 #[test]
 fn a_cancellation_without_a_reason_that_was_swallowed_is_reported_with_its_place() {
-    let reports = reported(|deaf| drop(deaf.cancel()));
+    let reports = reported(TaskRef::cancel);
     reports
         .assert_one(&["was cancelled and returned a value", "(cancelled at executor/tests/cancellation.rs"]);
 }
