@@ -1434,7 +1434,7 @@ fn a_cancellation_that_was_swallowed_is_reported_with_its_place_and_reason() {
 
 #[test]
 fn a_cancellation_without_a_reason_that_was_swallowed_is_reported_with_its_place() {
-    let reports = reported(TaskRef::cancel);
+    let reports = reported(|deaf| deaf.cancel());
     reports
         .assert_one(&["was cancelled and returned a value", "(cancelled at executor/tests/cancellation.rs"]);
 }
