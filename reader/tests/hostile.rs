@@ -425,6 +425,26 @@ fn notes_of_very_many_images_are_not_all_read() {
     assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
 }
 
+#[test]
+fn a_header_of_another_version_is_refused_with_what_reads_it() {
+    let mut bytes = piece(&[0; 64]);
+    let mut put = |offset: usize, what: &[u8]| bytes[offset..offset + what.len()].copy_from_slice(what);
+    put(offset_of!(Fixed, version), &(outside::VERSION + 1).to_ne_bytes());
+    put(offset_of!(Fixed, release), b"7.8.9\0");
+    let error = Reader::new(Box::new(Piece::new(bytes))).unwrap_err();
+    let Error::Version { version, release } = &error else { panic!("{error:?}") };
+    assert_eq!((*version, release.as_str()), (outside::VERSION + 1, "7.8.9"));
+    assert_eq!(error.exit_code(), 6);
+    let (theirs, ours) = (outside::VERSION + 1, outside::VERSION);
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "it was built with homing 7.8.9, which describes its tasks in format {theirs}; this reads format {ours}. Use the \
+             command `homing` of that version: cargo install homing --features cli --version 7.8.9"
+        )
+    );
+}
+
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[test]
 fn memory_that_changes_with_each_read_is_read_to_an_end() {

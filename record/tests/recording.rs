@@ -5,7 +5,7 @@ use homing::{Builder, Error, Result, TaskGroup, sleep, spawn, task, task_group, 
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A directory that goes when the test does.
 struct Directory(PathBuf);
@@ -251,6 +251,44 @@ fn beyond_the_limit_events_are_counted_and_the_program_goes_on() {
     let left_out = value["left_out"].as_u64().unwrap();
     assert!(left_out > 3000, "{left_out}");
     assert!(value["lanes"].as_array().unwrap().len() < 100);
+}
+
+#[test]
+fn two_thousand_tasks_are_a_page_of_some_megabytes_and_each_has_its_lane() {
+    let begin = Instant::now();
+    let page = recorded("crowd", |recorder| recorder.format(Format::Page), async {
+        task_group(async |crowd| {
+            for number in 0..100 {
+                let team = TaskGroup::builder().name(format!("team {number}"));
+                let members = team.run(async move |team| {
+                    for member in 0..19 {
+                        let nap = timeout(1000 * MILLISECOND, sleep((number + member) * MILLISECOND));
+                        team.task(nap).name(format!("member {number}.{member}")).spawn();
+                    }
+                    Ok(())
+                });
+                crowd.task(members).name(format!("leader {number}")).spawn();
+            }
+            Ok(())
+        })
+        .await
+    });
+    // Usually it is a part of a second; something quadratic would be minutes.
+    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
+    assert!(page.len() < 4 << 20, "{} bytes", page.len());
+    let value = data(&page);
+    assert_eq!(value["left_out"], 0);
+    let leaders = (0..100).map(|number| format!("leader {number}"));
+    let members = (0..100).flat_map(|number| (0..19).map(move |member| format!("member {number}.{member}")));
+    let expected: BTreeSet<String> = leaders.chain(members).chain(["main".to_owned()]).collect();
+    let lanes: BTreeSet<String> = names(&value).into_iter().map(str::to_owned).collect();
+    assert_eq!((lanes.len(), names(&value).len()), (2001, 2001), "each has one, and only one");
+    assert_eq!(lanes, expected);
+    let ended = |lane: &Value| lane["outcome"] == "value" && !lane["segments"].as_array().unwrap().is_empty();
+    assert!(value["lanes"].as_array().unwrap().iter().all(ended), "and is seen from its spawn to its end");
+    let groups =
+        value["blocks"].as_array().unwrap().iter().filter(|block| text(&value, &block["kind"]) == "group");
+    assert_eq!(groups.count(), 101);
 }
 
 #[test]
