@@ -47,11 +47,24 @@
 //! | use several cores | [`threads`], a runtime on each; [`sync::remote_channel`] between them |
 //! | handle errors | [`Error`], [`ExceptionGroup`], [`Except`], [`Cancelled`], [`TimedOut`], [`Panicked`], [`Interrupted`] |
 //! | hear of what nobody has handled, or was used wrongly | [`Unhandled`], [`Builder::on_unhandled`]; [`RuntimeError`] |
-//! | see what tasks did, and when | with the feature `record`: `record` |
+//! | see what tasks did, and when | with the feature `record`: `record`; with the feature `tracing`: `observe::Spans` |
 //! | test, in virtual time, on a network in memory | with the feature `testing`: `testing` |
 //! | see which task waits for what, and where | [`introspect`]: call graphs, and a table of all tasks |
+//! | see that of another process, also of one that hangs | with the feature `cli`: the command `homing ps`, `homing pstree` |
+//! | find tasks that nobody can wake, and locks that nobody gets | [`Builder::find_stuck`], [`Builder::on_stuck`], [`Builder::on_futurelock`] |
+//! | find tasks that do not give way | [`Builder::slow_poll`], [`Builder::on_slow_poll`] |
 //! | be told of spawns, polls, wakes, cancels; count them | [`observe`], [`Builder::observe`], [`Runtime::metrics`] |
 //! | write a future that can be cancelled | [`cancel`] |
+//!
+//! All of its features are off by default:
+//!
+//! | feature | brings |
+//! |---------|--------|
+//! | `hyper` | hyper's runtime traits on homing's sockets, tasks and timers: `hyper`, on Unix |
+//! | `testing` | trials in virtual time and in many orders, a network in memory, a check for what is left behind: `testing` |
+//! | `record` | time lines of what tasks do, as a page, a drawing, or a trace for Perfetto: `record` |
+//! | `tracing` | a span of `tracing` for each task: `observe::Spans` |
+//! | `cli` | the command `homing`, which shows the tasks of other processes, and of core files |
 //!
 //! If you come from asyncio, the book has a chapter with [its situations in both languages], side by side.
 //!

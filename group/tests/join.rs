@@ -833,7 +833,7 @@ mod in_foreign_combinators {
         });
     }
 
-    /// DESIGN: each leaf that is parked at the moment of the request gets it once.
+    /// NC-2: each leaf that is parked at the moment of the request gets it once.
     #[test]
     fn in_a_join_a_cancel_ends_all_of_them_and_the_task_is_cancelled_by_those_that_forward() {
         in_every_mode(async |_| {

@@ -614,7 +614,7 @@ mod expiry {
         });
     }
 
-    /// DESIGN, foreign awaits
+    /// NC-3
     #[test]
     fn a_foreign_future_is_dropped() {
         in_every_order(async |world| {
@@ -632,7 +632,7 @@ mod expiry {
         });
     }
 
-    /// DESIGN, foreign awaits: gone before the code after the timeout runs.
+    /// NC-3: gone before the code after the timeout runs.
     #[test]
     fn a_foreign_future_is_gone_when_the_timeout_is_known() {
         in_every_order(async |_| {
@@ -1104,7 +1104,7 @@ mod nested {
         });
     }
 
-    /// DESIGN, foreign awaits: the innermost block around it gives it up, and with one deadline both are expired.
+    /// NC-3: the innermost block around it gives it up, and with one deadline both are expired.
     #[test]
     fn around_a_foreign_future_the_outermost_is_timed_out() {
         in_every_order(async |_| {

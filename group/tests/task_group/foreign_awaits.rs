@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// DESIGN, foreign awaits: a failure drops the body where it stands.
+/// NC-3: a failure drops the body where it stands.
 #[test]
 fn a_body_on_a_foreign_await_is_dropped() {
     in_every_order(async |_| {
@@ -24,7 +24,7 @@ fn a_body_on_a_foreign_await_is_dropped() {
     });
 }
 
-/// DESIGN, foreign awaits: and so it is before the children are waited for.
+/// NC-3: and so it is before the children are waited for.
 #[test]
 fn a_body_on_a_foreign_await_is_dropped_before_the_children_are_awaited() {
     in_every_order(async |_| {
@@ -44,7 +44,7 @@ fn a_body_on_a_foreign_await_is_dropped_before_the_children_are_awaited() {
     });
 }
 
-/// DESIGN, foreign awaits
+/// NC-3
 #[test]
 fn a_child_on_a_foreign_await_cannot_hold_up_the_group() {
     in_every_order(async |_| {
@@ -74,7 +74,7 @@ fn a_child_on_a_foreign_await_cannot_hold_up_the_group() {
     });
 }
 
-/// DESIGN, foreign awaits: a cancel from outside.
+/// NC-3: a cancel from outside.
 #[test]
 fn a_cancel_from_outside_gets_through_a_foreign_await() {
     in_every_order(async |_| {
@@ -94,7 +94,7 @@ fn a_cancel_from_outside_gets_through_a_foreign_await() {
     });
 }
 
-/// DESIGN, foreign awaits: the innermost scope around it gives it up, and the outer body goes on.
+/// NC-3: the innermost scope around it gives it up, and the outer body goes on.
 #[test]
 fn only_the_innermost_block_is_given_up() {
     in_every_order(async |_| {
