@@ -100,8 +100,9 @@ impl Builder {
         self
     }
 
-    /// Debug mode: also reports cancellations that a task has swallowed. By default it is on in programs that are built
-    /// with debug assertions.
+    /// Debug mode: also reports cancellations that a task has swallowed, finds stuck tasks unless
+    /// [told otherwise](Builder::find_stuck), and prints futurelocks that no [hook](Builder::on_futurelock) takes. By default
+    /// it is on in programs that are built with debug assertions.
     ///
     /// # asyncio
     ///
