@@ -7,6 +7,36 @@
 //!
 //! A limit of each thing does not help against any number of things: so what adds up shares a budget.
 
+use crate::limits;
+
+/// What all parts of one reading share.
+#[derive(Debug)]
+pub(crate) struct Budgets {
+    pub(crate) tasks: Budget,
+    /// Bytes of their rows.
+    pub(crate) rows: Budget,
+    pub(crate) runtimes: Budget,
+    /// Bytes of names, scopes, leaves and lists.
+    pub(crate) details: Budget,
+    /// Bytes that are read to find out what there is, whether it is kept or not.
+    pub(crate) reads: Budget,
+    /// Bytes that are read again, because something has changed.
+    pub(crate) again: Budget,
+}
+
+impl Budgets {
+    pub(crate) fn new() -> Budgets {
+        Budgets {
+            tasks: Budget::new(limits::TASKS),
+            rows: Budget::new(limits::ROWS),
+            runtimes: Budget::new(limits::RUNTIMES),
+            details: Budget::new(limits::DETAILS),
+            reads: Budget::new(limits::READS),
+            again: Budget::new(limits::READS),
+        }
+    }
+}
+
 /// How much may still be taken.
 #[derive(Debug)]
 pub(crate) struct Budget(usize);

@@ -9,12 +9,15 @@
 //! Each step is one call for very many tasks. At the end rows and extras are read once more: if either has changed, what
 //! was found need not belong together, and that task is read again.
 
-use crate::budget::Budget;
+use crate::budget::{Budget, Budgets};
 use crate::layout::{At, Layout};
 use crate::limits;
 use crate::memory::Memory;
 use crate::rows::{RawRow, settle};
 use std::collections::HashMap;
+
+/// What it takes to keep a scope or a node, of which a record is made, at least.
+const KEPT: usize = 192;
 
 /// The details of one task.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,22 +31,22 @@ pub(crate) struct Details {
     pub(crate) lists: HashMap<u64, Vec<u64>>,
 }
 
-/// Reads the details of all rows that have some; those that do not settle are marked as changing. What the second value
-/// says is whether something was left out.
+/// Reads the details of all rows that have some; those that do not settle are marked as changing.
 pub(crate) fn read_all(
     memory: &dyn Memory,
     layout: &Layout,
     rows: &mut [RawRow],
-) -> (HashMap<u64, Details>, bool) {
+    budgets: &mut Budgets,
+) -> HashMap<u64, Details> {
     let mut found = HashMap::new();
-    let mut budget = Budget::new(limits::DETAILS);
     let with_extras = |row: &RawRow| layout.row.extras.number(&row.bytes) != 0;
     let mut left: Vec<usize> = (0..rows.len()).filter(|at| with_extras(&rows[*at])).collect();
-    for _ in 0..limits::TRIES {
-        if left.is_empty() {
+    for tries in 0..limits::TRIES {
+        let length = left.len() * (layout.row.size + layout.extras.size);
+        if left.is_empty() || (tries > 0 && !budgets.again.take_all(length)) {
             break;
         }
-        let batch = read_batch(memory, layout, rows, &left, &mut budget);
+        let batch = read_batch(memory, layout, rows, &left, &mut budgets.details);
         let is_settled = recheck(memory, layout, rows, &left, &batch);
         let mut unsettled = Vec::new();
         for ((at, details), is_settled) in left.into_iter().zip(batch).zip(is_settled) {
@@ -52,7 +55,7 @@ pub(crate) fn read_all(
                 unsettled.push(at);
             }
         }
-        settle(memory, layout, rows, unsettled.clone());
+        settle(memory, layout, rows, unsettled.clone(), &mut budgets.again);
         unsettled.retain(|at| {
             let has_some = with_extras(&rows[*at]);
             if !has_some {
@@ -65,7 +68,7 @@ pub(crate) fn read_all(
     for at in left {
         rows[at].settled = false;
     }
-    (found, budget.is_used_up())
+    found
 }
 
 fn read_batch(
@@ -172,7 +175,7 @@ fn read_lists(
         .map(|details| {
             let (address, count) = list(details);
             // Small items are charged for what it takes to keep them.
-            let charge = size.max(64);
+            let charge = size.max(KEPT);
             (address, budget.take(clamp(count, limit) * charge) / charge * size)
         })
         .collect();

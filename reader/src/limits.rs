@@ -10,6 +10,11 @@ pub const STRUCTURE: u32 = 65_536;
 pub const PAGE_ROWS: u32 = 65_536;
 /// Pages.
 pub const PAGES: u64 = 65_536;
+/// Homings in one process: its own, and those of libraries. What follows, all of them share.
+pub const PARTS: usize = 64;
+/// Bytes of pages, runtimes and types that are read in one reading (rows twice), and once more as many to read again what
+/// has changed. There may be far more rows than tasks: those of tasks that have ended, and of callbacks.
+pub const READS: usize = 2 << 30;
 /// Tasks that have not ended.
 pub const TASKS: usize = 2_000_000;
 /// Bytes of their rows.
@@ -30,8 +35,8 @@ pub const NODES: usize = 4096;
 pub const AWAITED: usize = 1_000_000;
 /// Bytes of names, scopes, leaves and lists in one reading.
 pub const DETAILS: usize = 512 << 20;
-/// Texts that are remembered, to be read once.
-pub const TEXTS: usize = 1 << 20;
+/// Bytes of texts and places that are remembered, to be read once, with what it takes to find them.
+pub const TEXTS: usize = 128 << 20;
 /// How often a record that changes is read before it is taken as it is.
 pub const TRIES: u32 = 20;
 /// Program headers of a core file.

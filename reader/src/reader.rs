@@ -1,5 +1,6 @@
 //! The reader: from memory to records, once or again and again.
 
+use crate::budget::{Budget, Budgets};
 use crate::details::{self, Details};
 use crate::error::Error;
 use crate::find;
@@ -7,7 +8,7 @@ use crate::layout::Layout;
 use crate::limits;
 use crate::memory::{Memory, read_u64};
 use crate::rows::{self, RawRow};
-use crate::texts::{Texts, shown};
+use crate::texts::{Texts, shown, text};
 use homing_executor::introspect::{
     Running, RuntimeRecord, ScopeRecord, TaskRecord, TaskState, TaskTable, WaitRecord, What,
 };
@@ -51,9 +52,9 @@ pub struct Busy {
 /// What was left out, because there was more of it than a reader takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Left {
-    /// Tasks, of which [`limits::TASKS`] are read.
+    /// Tasks, of which [`limits::TASKS`] are read, or fewer, if [`limits::READS`] bytes of rows were not enough for that.
     pub tasks: bool,
-    /// Names, scopes and leaves of some tasks.
+    /// Names, places, scopes and leaves of some tasks.
     pub details: bool,
 }
 
@@ -88,15 +89,20 @@ impl Reader {
     ///
     /// [`Error::NoHoming`]; [`Error::Version`] or [`Error::Corrupt`], if there is no header that can be used.
     pub fn new(memory: Box<dyn Memory>) -> Result<Reader, Error> {
-        let mut parts = Vec::new();
+        let mut layouts = Vec::new();
         let mut failed = None;
         for address in find::candidates(&*memory) {
             match Layout::read(&*memory, address) {
-                Ok(Some(layout)) => parts.push((layout, Texts::default())),
+                Ok(Some(layout)) => layouts.push(layout),
                 Ok(None) => {}
                 Err(error) => failed = Some(error),
             }
+            if layouts.len() == limits::PARTS {
+                break;
+            }
         }
+        let share = limits::TEXTS / layouts.len().max(1);
+        let parts: Vec<_> = layouts.into_iter().map(|layout| (layout, Texts::new(share))).collect();
         match failed {
             _ if !parts.is_empty() => Ok(Reader { memory, parts }),
             Some(error) => Err(error),
@@ -122,27 +128,30 @@ impl Reader {
     pub fn read(&mut self) -> Result<Reading, Error> {
         let memory = &*self.memory;
         let mut reading = Reading::default();
+        let mut budgets = Budgets::new();
         let mut is_there = false;
         for (layout, texts) in &mut self.parts {
             is_there |= read_u64(memory, layout.address).is_ok();
-            texts.update(memory, layout);
-            let mut rows = rows::read_all(memory, layout);
-            let runtimes = runtimes(memory, layout);
-            let (details, cut_off) = details::read_all(memory, layout, &mut rows.rows);
+            texts.update(memory, layout, &mut budgets.reads);
+            let mut rows = rows::read_all(memory, layout, &mut budgets);
+            let runtimes = runtimes(memory, layout, &mut budgets);
+            let details = details::read_all(memory, layout, &mut rows.rows, &mut budgets);
             reading.left.tasks |= rows.cut_off;
-            reading.left.details |= cut_off;
-            let mut part = Part { memory, layout, texts, details };
+            let mut part = Part { memory, layout, texts, details, names: &mut budgets.details };
             part.fill(&rows.rows, &runtimes, &mut reading);
+            reading.left.details |= texts.is_cut_off();
         }
+        reading.left.details |= budgets.details.is_used_up();
         if is_there { Ok(reading) } else { Err(Error::NoHoming(memory.describe())) }
     }
 
     /// Which tasks are being polled at this moment: a few small reads, to be done often.
     pub fn busy(&self) -> Vec<Busy> {
         let memory = &*self.memory;
+        let mut budgets = Budgets::new();
         let mut busy = Vec::new();
         for (layout, _) in &self.parts {
-            for runtime in runtimes(memory, layout) {
+            for runtime in runtimes(memory, layout, &mut budgets) {
                 let mut row = vec![0; layout.row.size];
                 if runtime.current != 0
                     && memory.read(runtime.current, &mut row).is_ok()
@@ -163,14 +172,15 @@ impl fmt::Debug for Reader {
 }
 
 /// The list of runtimes, those in use.
-fn runtimes(memory: &dyn Memory, layout: &Layout) -> Vec<Runtime> {
+fn runtimes(memory: &dyn Memory, layout: &Layout, budgets: &mut Budgets) -> Vec<Runtime> {
     let mut found = Vec::new();
     let mut known = HashSet::new();
     let mut outpost = read_u64(memory, layout.runtimes).unwrap_or_default();
     let mut record = vec![0; layout.runtime.size];
     let mut core = vec![0; layout.core.size];
-    while outpost != 0 && known.len() < limits::RUNTIMES && known.insert(outpost) {
-        if memory.read(outpost, &mut record).is_err() {
+    while outpost != 0 && known.insert(outpost) {
+        let is_paid = budgets.runtimes.take_all(1) && budgets.reads.take_all(record.len() + core.len());
+        if !is_paid || memory.read(outpost, &mut record).is_err() {
             break;
         }
         let address = layout.runtime.core.number(&record);
@@ -222,6 +232,8 @@ struct Part<'a> {
     layout: &'a Layout,
     texts: &'a mut Texts,
     details: HashMap<u64, Details>,
+    /// Bytes of names of scopes, which are read last.
+    names: &'a mut Budget,
 }
 
 impl Part<'_> {
@@ -352,12 +364,13 @@ impl Part<'_> {
         let (memory, layout) = (self.memory, &self.layout.scope);
         let (kind, kind_length) = layout.kind.pair(scope);
         let (name, name_length) = layout.name.pair(scope);
-        let name = crate::texts::text(memory, name, name_length, limits::NAME);
+        let length = usize::try_from(name_length).unwrap_or(usize::MAX).min(limits::NAME);
+        let is_named = length > 0 && self.names.take_all(length);
         ScopeRecord {
             id: layout.id.number(scope) as u32,
             parent: layout.parent.number(scope) as u32,
             kind: self.texts.text(memory, kind, kind_length),
-            name: (name_length > 0).then_some(name),
+            name: is_named.then(|| text(memory, name, name_length, limits::NAME)),
             place: self.texts.place(memory, layout.place.number(scope)),
             deadline: Some(layout.deadline.number(scope)).filter(|deadline| *deadline != 0),
         }

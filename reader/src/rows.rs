@@ -9,6 +9,7 @@
 //! Neither test would do alone. One reading may copy a row in any order while it is being written, so that its sequence
 //! number says nothing; and two may be equal because the writer was interrupted in the middle, which the number tells.
 
+use crate::budget::{Budget, Budgets};
 use crate::layout::{Layout, RowLayout};
 use crate::limits;
 use crate::memory::{Memory, read_u64};
@@ -36,17 +37,22 @@ pub(crate) struct Rows {
 const CHUNK: usize = 32 << 10;
 
 /// Reads them all.
-pub(crate) fn read_all(memory: &dyn Memory, layout: &Layout) -> Rows {
+pub(crate) fn read_all(memory: &dyn Memory, layout: &Layout, budgets: &mut Budgets) -> Rows {
     let mut rows = Rows::default();
     let size = layout.row.size;
     let in_chunk = (CHUNK / size).clamp(1, layout.page_rows);
     let mut buffers = [vec![0; in_chunk * size], vec![0; in_chunk * size]];
-    for page in pages(memory, layout) {
+    'pages: for page in pages(memory, layout) {
         let mut done = 0;
         while done < layout.page_rows {
             let count = in_chunk.min(layout.page_rows - done);
             let Some(address) = page.checked_add((done * size) as u64) else { break };
             done += count;
+            // Very small rows are charged for what it takes to look at them.
+            if !budgets.reads.take_all(count * size.max(64)) {
+                rows.cut_off = true;
+                break 'pages;
+            }
             let [first, second] = &mut buffers;
             let (first, second) = (&mut first[..count * size], &mut second[..count * size]);
             if memory.read(address, first).is_err() || memory.read(address, second).is_err() {
@@ -55,9 +61,9 @@ pub(crate) fn read_all(memory: &dyn Memory, layout: &Layout) -> Rows {
             let pairs = first.chunks_exact(size).zip(second.chunks_exact(size));
             for (number, (before, after)) in pairs.enumerate() {
                 let Some(state) = state(layout, after) else { continue };
-                if rows.rows.len() >= limits::TASKS.min(limits::ROWS / size) {
+                if !(budgets.tasks.take_all(1) && budgets.rows.take_all(size)) {
                     rows.cut_off = true;
-                    return rows;
+                    break 'pages;
                 }
                 let settled = before == after && is_even(&layout.row, after);
                 let address = address + (number * size) as u64;
@@ -70,7 +76,7 @@ pub(crate) fn read_all(memory: &dyn Memory, layout: &Layout) -> Rows {
         }
     }
     let unsettled = (0..rows.rows.len()).filter(|at| !rows.rows[*at].settled).collect();
-    settle(memory, layout, &mut rows.rows, unsettled);
+    settle(memory, layout, &mut rows.rows, unsettled, &mut budgets.again);
     // Those whose tasks have ended in the meantime.
     rows.rows.retain(|row| state(layout, &row.bytes).is_some());
     rows
@@ -101,13 +107,19 @@ fn is_even(row: &RowLayout, bytes: &[u8]) -> bool {
     row.await_sequence.number(bytes).is_multiple_of(2)
 }
 
-/// Reads rows again, all of them at once, until they settle, or for so many times. (Not one after the other: in a table that
+/// Reads rows again, all of them at once, until they settle, or for so many times, or so many bytes. (Not one after the other: in a table that
 /// is out of order, none of very many might ever do.)
-pub(crate) fn settle(memory: &dyn Memory, layout: &Layout, rows: &mut [RawRow], mut which: Vec<usize>) {
+pub(crate) fn settle(
+    memory: &dyn Memory,
+    layout: &Layout,
+    rows: &mut [RawRow],
+    mut which: Vec<usize>,
+    again: &mut Budget,
+) {
     let size = layout.row.size;
     let mut buffer = Vec::new();
     for _ in 0..limits::TRIES {
-        if which.is_empty() {
+        if which.is_empty() || !again.take_all(which.len() * size) {
             return;
         }
         std::thread::yield_now();
@@ -131,5 +143,35 @@ pub(crate) fn settle(memory: &dyn Memory, layout: &Layout, rows: &mut [RawRow], 
             }
         }
         which = unsettled;
+    }
+}
+
+#[cfg(all(test, any(target_os = "linux", target_os = "android")))]
+mod tests {
+    use super::*;
+    use crate::Process;
+    use homing::{spawn, yield_now};
+
+    #[test]
+    fn parts_share_the_number_of_tasks_that_are_read() {
+        homing::run(async {
+            let tasks: Vec<_> =
+                (0..30).map(|_| spawn(std::future::pending::<homing::Result<()>>())).collect();
+            yield_now().await?;
+            let memory = Process::open(std::process::id()).unwrap();
+            let header = homing_executor::outside::header_address() as u64;
+            let layout = Layout::read(&memory, header).unwrap().unwrap();
+            let mut budgets = Budgets { tasks: Budget::new(20), ..Budgets::new() };
+            let first = read_all(&memory, &layout, &mut budgets);
+            assert!(first.rows.len() == 20 && first.cut_off);
+            let second = read_all(&memory, &layout, &mut budgets);
+            assert!(second.rows.is_empty() && second.cut_off);
+            assert!(read_all(&memory, &layout, &mut Budgets::new()).rows.len() > 30);
+            for task in tasks {
+                task.cancel();
+            }
+            Ok(())
+        })
+        .unwrap();
     }
 }

@@ -5,6 +5,7 @@
 //!   row.table ──► type record ──► "app::fetch"      the list is read as far as it was not known before
 //! ```
 
+use crate::budget::Budget;
 use crate::layout::{Layout, PlaceLayout};
 use crate::limits;
 use crate::memory::{Memory, read_u64};
@@ -17,7 +18,7 @@ type Recent<T> = (u64, T);
 /// How many of those there are.
 const RECENT: usize = 256;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Texts {
     layout: Option<PlaceLayout>,
     texts: HashMap<(u64, u64), SharedStr>,
@@ -29,17 +30,43 @@ pub(crate) struct Texts {
     recent_types: Vec<Recent<SharedStr>>,
     /// The record that was the first when the list was last read: from there on all is known.
     newest_type: u64,
+    /// What may still be remembered. What does not fit any more is empty, and forgotten with all else before the next
+    /// reading: no program has that many, so whatever this is, it is not worth its memory.
+    room: Budget,
+    limit: usize,
 }
 
+/// What it takes to find a text or a place again.
+const ENTRY: usize = 128;
+
 impl Texts {
+    /// Remembers so many bytes.
+    pub(crate) fn new(limit: usize) -> Texts {
+        Texts {
+            layout: None,
+            texts: HashMap::new(),
+            places: HashMap::new(),
+            types: HashMap::new(),
+            recent: Vec::new(),
+            recent_types: Vec::new(),
+            newest_type: 0,
+            room: Budget::new(limit),
+            limit,
+        }
+    }
+
+    /// Whether something was left out.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        self.room.is_used_up()
+    }
+
     /// What has come since the last reading.
-    pub(crate) fn update(&mut self, memory: &dyn Memory, layout: &Layout) {
+    pub(crate) fn update(&mut self, memory: &dyn Memory, layout: &Layout, reads: &mut Budget) {
         if self.layout.is_none() {
             self.layout = PlaceLayout::read(memory, layout.address);
         }
-        if self.texts.len() > limits::TEXTS || self.places.len() > limits::TEXTS {
-            // No program has that many: whatever this is, it is not worth its memory.
-            *self = Texts { layout: self.layout, ..Texts::default() };
+        if self.is_cut_off() {
+            *self = Texts { layout: self.layout, ..Texts::new(self.limit) };
         }
         self.recent.resize(RECENT, (0, None));
         // A type whose name was not known may be by now.
@@ -50,6 +77,9 @@ impl Texts {
         let mut record = vec![0; layout.kind.size];
         for _ in 0..limits::TYPES {
             if next == 0 || next == known || memory.read(next, &mut record).is_err() {
+                break;
+            }
+            if !(reads.take_all(record.len().max(64)) && self.room.take_all(ENTRY)) {
                 break;
             }
             let (address, length) = layout.kind.name.pair(&record);
@@ -71,8 +101,16 @@ impl Texts {
 
     /// A text that is part of the program.
     pub(crate) fn text(&mut self, memory: &dyn Memory, address: u64, length: u64) -> SharedStr {
-        let read = || text(memory, address, length, limits::TEXT).into();
-        self.texts.entry((address, length)).or_insert_with(read).clone()
+        if let Some(known) = self.texts.get(&(address, length)) {
+            return known.clone();
+        }
+        let cost = usize::try_from(length).unwrap_or(usize::MAX).min(limits::TEXT) + ENTRY;
+        if !self.room.take_all(cost) {
+            return SharedStr::default();
+        }
+        let text: SharedStr = text(memory, address, length, limits::TEXT).into();
+        self.texts.insert((address, length), text.clone());
+        text
     }
 
     /// The place whose `Location` is at this address.
@@ -87,6 +125,9 @@ impl Texts {
         let place = match self.places.get(&address) {
             Some(known) => known.clone(),
             None => {
+                if !self.room.take_all(self.layout.map_or(0, |layout| layout.size) + ENTRY) {
+                    return None;
+                }
                 let place = self.read_place(memory, address);
                 self.places.insert(address, place.clone());
                 place

@@ -2,7 +2,7 @@
 
 use homing::introspect::TaskTable;
 use homing::{sleep, task, task_group, timeout, yield_now};
-use homing_executor::outside::{self, Fixed};
+use homing_executor::outside::{self, Field, Fixed, Label};
 use homing_reader::{CoreFile, Error, Memory, Reader, Region, Unreadable, limits};
 use proptest::prelude::*;
 use std::cell::Cell;
@@ -443,6 +443,161 @@ fn a_header_of_another_version_is_refused_with_what_reads_it() {
              command `homing` of that version: cargo install homing --features cli --version 7.8.9"
         )
     );
+}
+
+/// Where very many rows, places and texts are.
+const ROWS: u64 = 1 << 40;
+const PLACES: u64 = 2 << 40;
+const TEXTS: u64 = 3 << 40;
+
+/// Headers, and rows that are all alike, but for their places. No texts: what is asked for of them is counted.
+struct Vast {
+    headers: Vec<u8>,
+    region: [Region; 1],
+    row: Vec<u8>,
+    row_size: u64,
+    /// Where a row has its place, and a place has its text.
+    place_at: usize,
+    text_at: [usize; 2],
+    rows_read: Arc<AtomicU64>,
+    texts_read: Arc<AtomicU64>,
+}
+
+impl Vast {
+    /// So many headers, each with so many pages: rows of this size, with a task or with a callback.
+    fn new(headers: u64, pages: u64, row_size: Option<u32>, callback: bool) -> Vast {
+        // After this, it is known how places are laid out.
+        homing::run(async { Ok(()) }).unwrap();
+        let mut header = header();
+        let fixed = size_of::<Fixed>();
+        let number = |bytes: &[u8], at: usize| u32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap());
+        // Of what has this name in the tables of fields and labels.
+        let named = |name: &str| {
+            let is_it = |entry: &[u8]| entry.starts_with(name.as_bytes()) && entry[name.len()] == 0;
+            fixed + 32 * header[fixed..].chunks_exact(32).position(is_it).unwrap()
+        };
+        let field = |name: &str| number(&header, named(name) + offset_of!(Field, offset)) as usize;
+        let label = |name: &str| number(&header, named(name) + offset_of!(Label, value)) as u8;
+        let mut row = vec![0; 256];
+        row[field("row.word")] = 2;
+        row[field("row.state")] = label("parked");
+        row[field("row.flags")] = if callback { label("callback") } else { 0 };
+        let place_at = field("row.place");
+        let size_at = named("row") + offset_of!(Field, size);
+        let location = offset_of!(Fixed, location);
+        let text_at = [4, 8].map(|at| number(&header, location + at) as usize);
+        let page_rows = u64::from(number(&header, offset_of!(Fixed, page_rows)));
+        if let Some(size) = row_size {
+            header[size_at..size_at + 4].copy_from_slice(&size.to_ne_bytes());
+        }
+        let row_size = u64::from(number(&header, size_at));
+        let words =
+            [pages, 0, 0, 0].into_iter().chain((0..pages).map(|page| ROWS + page * page_rows * row_size));
+        header.extend(words.flat_map(u64::to_ne_bytes));
+        header.resize(header.len().next_multiple_of(4096), 0);
+        let end = BASE + headers * header.len() as u64;
+        let mut all = Vec::new();
+        for number in 0..headers {
+            let address = BASE + number * header.len() as u64;
+            let at = offset_of!(Fixed, address);
+            header[at..at + 8].copy_from_slice(&address.to_ne_bytes());
+            all.extend(&header);
+        }
+        Vast {
+            headers: all,
+            region: [Region {
+                start: BASE,
+                end,
+                offset: 0,
+                writable: true,
+                file: Some("/no/such/file".into()),
+            }],
+            row,
+            row_size,
+            place_at,
+            text_at,
+            rows_read: Arc::default(),
+            texts_read: Arc::default(),
+        }
+    }
+}
+
+impl Memory for Vast {
+    fn read(&self, address: u64, buffer: &mut [u8]) -> Result<(), Unreadable> {
+        let length = buffer.len() as u64;
+        if address >= TEXTS {
+            self.texts_read.fetch_add(length, Ordering::Relaxed);
+            return Err(Unreadable);
+        }
+        if address >= PLACES {
+            for (at, word) in self.text_at.into_iter().zip([TEXTS + (address - PLACES) * 64, 4096]) {
+                buffer[at..at + 8].copy_from_slice(&word.to_ne_bytes());
+            }
+            return Ok(());
+        }
+        if address >= ROWS {
+            self.rows_read.fetch_add(length, Ordering::Relaxed);
+            let first = (address - ROWS) / self.row_size;
+            for (number, row) in (first..).zip(buffer.chunks_exact_mut(self.row_size as usize)) {
+                let length = row.len().min(self.row.len());
+                row[..length].copy_from_slice(&self.row[..length]);
+                row[self.place_at..][..8].copy_from_slice(&(PLACES + number * 64).to_ne_bytes());
+            }
+            return Ok(());
+        }
+        let at = address.checked_sub(BASE).ok_or(Unreadable)? as usize;
+        buffer.copy_from_slice(self.headers.get(at..at + buffer.len()).ok_or(Unreadable)?);
+        Ok(())
+    }
+
+    fn regions(&self) -> &[Region] {
+        &self.region
+    }
+
+    fn open_file(&self, _region: &Region) -> Option<File> {
+        None
+    }
+
+    fn now(&self) -> Option<u64> {
+        None
+    }
+
+    fn thread_name(&self, _thread: u64) -> Option<String> {
+        None
+    }
+
+    fn describe(&self) -> String {
+        "vast memory".to_owned()
+    }
+}
+
+#[test]
+fn texts_of_very_many_rows_are_not_all_read() {
+    let memory = Vast::new(1, 300, None, false);
+    let read = Arc::clone(&memory.texts_read);
+    let mut reader = Reader::new(Box::new(memory)).unwrap();
+    // What was remembered of the first reading is not in the way of the second one.
+    for number in 1..=2 {
+        let reading = reader.read().unwrap();
+        assert!(reading.left.details && !reading.left.tasks);
+        assert!(reading.task_count() as u64 * 4096 > limits::TEXTS as u64, "not enough rows");
+        let read = read.load(Ordering::Relaxed);
+        assert!(read > 0 && read <= number * limits::TEXTS as u64, "{read} bytes");
+    }
+}
+
+#[test]
+fn rows_of_callbacks_of_very_many_headers_are_not_all_read() {
+    let memory = Vast::new(200, 5000, Some(65_536), true);
+    let read = Arc::clone(&memory.rows_read);
+    let begin = Instant::now();
+    let mut reader = Reader::new(Box::new(memory)).unwrap();
+    assert_eq!(reader.headers().count(), limits::PARTS);
+    let reading = reader.read().unwrap();
+    assert!(reading.left.tasks && reading.task_count() == 0);
+    let read = read.load(Ordering::Relaxed);
+    assert!(read > 0 && read <= 2 * limits::READS as u64, "{read} bytes");
+    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -13,7 +13,7 @@ mod screen;
 mod top;
 
 use clap::{Args, Parser, Subcommand};
-use homing_reader::{Error, Reader, Reading, limits, open};
+use homing_reader::{Error, Reader, Reading, open};
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
@@ -135,7 +135,7 @@ fn notes(what: &str, reader: &Reader, reading: &Reading) -> Vec<String> {
         ));
     }
     if reading.left.tasks {
-        notes.push(format!("there are more than {} tasks: the others are left out", limits::TASKS));
+        notes.push("there are more tasks than are read: the others are left out".to_owned());
     }
     if reading.left.details {
         notes.push(
