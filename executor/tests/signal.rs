@@ -266,6 +266,8 @@ fn under_a_storm_of_signals_listeners_come_and_go() {
     let _alone = alone();
     let over = Arc::new(AtomicBool::new(false));
     let keeper = signal::unix(SignalKind::USER_2).unwrap();
+    // As long as the storm lasts: what nobody listens to ends the process.
+    let until_the_end = signal::unix(SignalKind::USER_2).unwrap();
     let storm = thread::spawn({
         let over = over.clone();
         move || {
@@ -291,6 +293,7 @@ fn under_a_storm_of_signals_listeners_come_and_go() {
     .unwrap();
     over.store(true, SeqCst);
     storm.join().unwrap();
-    // The keeper's pair is gone as well.
+    drop(until_the_end);
+    // Their pairs are gone as well.
     assert!(open() <= before, "{before} descriptors before, {} after", open());
 }
