@@ -425,6 +425,42 @@ fn a_stream_that_was_split_is_read_and_written_in_one_task() {
     });
 }
 
+/// Its bytes go from the kernel's memory into the socket's.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_is_sent_without_passing_through_our_memory() {
+    use std::os::fd::{AsFd, AsRawFd};
+
+    let path = std::env::temp_dir().join(format!("homing-sendfile-{}", std::process::id()));
+    // More than the sockets hold, so that it has to wait for room.
+    let bytes = pattern(4_000_000);
+    std::fs::write(&path, &bytes).unwrap();
+    let file = std::fs::File::open(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    in_runtime(async {
+        let (near, far) = connected_pair().await?;
+        let length = bytes.len();
+        let sending = spawn(async move {
+            let mut offset = 0;
+            while (offset as usize) < length {
+                near.write_with(|socket| {
+                    let left = length - offset as usize;
+                    // SAFETY: both descriptors are open, and the offset is written to by the call alone.
+                    let sent = unsafe {
+                        libc::sendfile(socket.as_fd().as_raw_fd(), file.as_raw_fd(), &mut offset, left)
+                    };
+                    if sent < 0 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
+                })
+                .await?;
+            }
+            near.shutdown(Shutdown::Write)?;
+            Ok(())
+        });
+        assert!(read_to_end(&far).await? == bytes, "all bytes, in order");
+        sending.await
+    });
+}
+
 #[test]
 fn a_reset_ends_whatever_waits() {
     in_runtime(async {
