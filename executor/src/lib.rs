@@ -23,6 +23,7 @@ mod outpost;
 mod reactor;
 mod ready;
 mod remote;
+mod sigpipe;
 mod sync;
 mod waker;
 

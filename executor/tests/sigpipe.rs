@@ -2,9 +2,14 @@
 //! handler is the process's.)
 #![cfg(target_os = "linux")]
 
+use futures_util::AsyncWriteExt;
+use homing::fs;
 use homing::process::{Command, Stdio};
 use homing::signal::{self, SignalKind};
-use std::io;
+use std::ffi::CString;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -77,6 +82,70 @@ fn a_signal_that_the_program_holds_back_is_not_taken_away_by_a_write() {
     // SAFETY: lets it through.
     unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &set, std::ptr::null_mut()) };
     assert_eq!(HEARD.load(SeqCst), 1);
+}
+
+/// A pipe with a name, until it is dropped.
+struct Fifo(PathBuf);
+
+impl Fifo {
+    fn make(name: &str) -> Fifo {
+        let path = std::env::temp_dir().join(format!("homing-{name}-{}", std::process::id()));
+        let c_path = CString::new(path.to_str().unwrap()).unwrap();
+        // SAFETY: the path is a string of C's.
+        assert_eq!(unsafe { libc::mkfifo(c_path.as_ptr(), 0o600) }, 0, "{}", io::Error::last_os_error());
+        Fifo(path)
+    }
+
+    fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Fifo {
+    fn drop(&mut self) {
+        std::fs::remove_file(&self.0).unwrap();
+    }
+}
+
+#[test]
+fn a_write_to_a_fifo_that_nobody_reads_any_more_fails_and_raises_no_signal() {
+    let _alone = not_ignored();
+    let fifo = Fifo::make("unread");
+    homing::run(async {
+        // One that does not wait for a writer.
+        let reader = fs::OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).clone();
+        let reader = reader.open(fifo.path())?;
+        let mut file = fs::File::open_with(fs::OpenOptions::new().write(true), fifo.path()).await?;
+        file.write_all(b"heard").await?;
+        file.flush().await?;
+        drop(reader);
+        // Taken over; the next operation tells what has become of it.
+        file.write_all(b"unheard").await?;
+        let error = file.flush().await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(HEARD.load(SeqCst), 0);
+}
+
+#[test]
+fn a_whole_file_that_turns_out_to_be_a_fifo_whose_reader_goes_raises_no_signal() {
+    let _alone = not_ignored();
+    let fifo = Fifo::make("half_read");
+    let reader = thread::spawn({
+        let path = fifo.path().to_owned();
+        move || std::fs::File::open(path).unwrap().read_exact(&mut [0]).unwrap()
+    });
+    homing::run(async {
+        // More than a pipe has room for, so that the writer is still there when the reader goes.
+        let error = fs::write(fifo.path(), vec![0; 4 << 20]).await.unwrap_err();
+        assert_eq!(io::Error::from(error).kind(), io::ErrorKind::BrokenPipe);
+        Ok(())
+    })
+    .unwrap();
+    reader.join().unwrap();
+    assert_eq!(HEARD.load(SeqCst), 0);
 }
 
 #[test]

@@ -15,6 +15,7 @@
 use super::{OpenOptions, job};
 use crate::blocking::{Blocking, spawn_blocking};
 use crate::error::Result;
+use crate::sigpipe;
 use futures_io::{AsyncRead, AsyncSeek, AsyncWrite};
 use std::fmt;
 use std::fs::Metadata;
@@ -35,6 +36,9 @@ const MOST: usize = 256 * 1024;
 /// A write is over when the file has taken the bytes over. That they could not be written, the next operation says, or
 /// `flush`, or `close`; dropped before that, the file still writes them, and the error goes to the hook for unhandled errors.
 /// That they are on the disk, only [`sync_all`](File::sync_all) says.
+///
+/// A write to a pipe with a name (FIFO) that nobody reads any more is an error of kind `BrokenPipe`. On Linux it raises no
+/// `SIGPIPE`, whatever the program does with that.
 ///
 /// # Errors
 ///
@@ -300,7 +304,7 @@ impl File {
         let bytes = bytes[..bytes.len().min(MOST)].to_vec();
         let (file, length) = (self.file.clone(), bytes.len());
         // It is promised from here on.
-        let job = spawn_blocking(move || Ok((&*file).write_all(&bytes)?));
+        let job = spawn_blocking(move || Ok(sigpipe::without(|| (&*file).write_all(&bytes))?));
         self.state = State::Writing(job.in_any_case());
         Poll::Ready(Ok(length))
     }

@@ -29,6 +29,7 @@ pub use std::fs::{Metadata, OpenOptions, Permissions};
 
 use crate::blocking::{Blocking, spawn_blocking};
 use crate::error::Error;
+use crate::sigpipe;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -136,7 +137,7 @@ calls! {
 /// ```
 #[track_caller]
 pub fn write(path: impl AsRef<Path>, bytes: impl AsRef<[u8]> + Send + 'static) -> Blocking<()> {
-    job("writing", path, move |path| std::fs::write(path, bytes))
+    job("writing", path, move |path| sigpipe::without(|| std::fs::write(path, bytes)))
 }
 
 /// Whether there is anything at this path.
@@ -156,7 +157,7 @@ pub fn try_exists(path: impl AsRef<Path>) -> Blocking<bool> {
 /// As [`read`].
 #[track_caller]
 pub fn copy(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Blocking<u64> {
-    job_from_to("copying", from, to, |from, to| std::fs::copy(from, to))
+    job_from_to("copying", from, to, |from, to| sigpipe::without(|| std::fs::copy(from, to)))
 }
 
 /// Renames a file or directory, in place of what may be there.

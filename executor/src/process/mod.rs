@@ -19,7 +19,6 @@
 //! | `child.rs`    | what can be done with it while it runs?                            |
 //! | `exit.rs`     | how does a task learn that it has ended?                           |
 //! | `pipe.rs`     | how are bytes moved to it, and from it?                            |
-//! | `sigpipe.rs`  | and without a signal if nobody reads them?                         |
 //! | `exchange.rs` | how is all said and heard without one side waiting for the other?  |
 //! | `orphans.rs`  | who waits for a child that nobody waits for?                       |
 
@@ -29,7 +28,6 @@ mod exchange;
 mod exit;
 mod orphans;
 mod pipe;
-mod sigpipe;
 
 pub use child::{Child, Wait};
 pub use command::{Command, OnDrop};

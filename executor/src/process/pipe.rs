@@ -1,9 +1,9 @@
 //! Pipes to and from a child.
 
-use super::sigpipe;
 use crate::error::{Error, Result};
 use crate::net::registered::{Registered, Tried, Waiting};
 use crate::reactor::Way;
+use crate::sigpipe;
 use futures_io::{AsyncRead, AsyncWrite};
 use std::cell::RefCell;
 use std::fmt;

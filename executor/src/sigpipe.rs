@@ -11,12 +11,14 @@
 //!
 //! On Linux and Android. Elsewhere (Apple's systems lack the call that takes a signal at once) a program that does not ignore
 //! `SIGPIPE` gets it.
+//!
+//! So write the pipes to [other processes](crate::process), and [files](crate::fs), which may be pipes with a name.
 
 use std::io;
 
 /// Makes a system call that may raise `SIGPIPE` on this thread, and sees to it that nobody hears of that.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) fn without<T>(call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+pub(crate) fn without<T>(call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     if is_ignored() {
         return call();
     }
@@ -34,7 +36,7 @@ pub(super) fn without<T>(call: impl FnOnce() -> io::Result<T>) -> io::Result<T> 
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) fn without<T>(call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+pub(crate) fn without<T>(call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     call()
 }
 
