@@ -4,9 +4,10 @@ mod net_support;
 
 use futures_util::{AsyncReadExt, AsyncWriteExt};
 use homing::io::{Async, Descriptor, mio};
-use homing::{Result, Runtime, RuntimeError, current, introspect, sleep, spawn, yield_now};
+use homing::{Runtime, RuntimeError, current, introspect, sleep, spawn, yield_now};
 use net_support::{in_runtime, io_kind, pattern};
 use std::io::{self, Read, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -199,15 +200,36 @@ fn a_source_belongs_to_the_runtime_in_which_it_was_made() {
 }
 
 #[test]
-fn who_looks_at_a_task_sees_that_it_waits_for_a_source() -> Result<()> {
+fn who_looks_at_a_task_sees_which_descriptor_it_waits_for() {
     in_runtime(async {
-        let (_sender, receiver) = mio::unix::pipe::new()?;
-        let waiting = spawn(async move { Async::new(receiver)?.readable().await });
+        let (_far, receiver) = mio::unix::pipe::new()?;
+        let descriptor = receiver.as_raw_fd();
+        let reading = spawn(async move { Async::new(receiver)?.readable().await });
+        let (mut sender, _far) = mio::unix::pipe::new()?;
+        while sender.write(&[0; 4096]).is_ok() {}
+        let sender_descriptor = sender.as_raw_fd();
+        let writing = spawn(async move { Ok(Async::new(sender)?.write_all(b"no room").await?) });
+        sleep(Duration::from_millis(5)).await?;
+        let graph = introspect::format_call_graph_of(&reading);
+        assert!(graph.contains(&format!("readable descriptor {descriptor}")), "{graph}");
+        let graph = introspect::format_call_graph_of(&writing);
+        assert!(graph.contains(&format!("writable descriptor {sender_descriptor}")), "{graph}");
+        reading.abort();
+        writing.abort();
+        Ok(())
+    });
+}
+
+#[test]
+fn a_source_without_a_descriptor_is_shown_as_one() {
+    in_runtime(async {
+        let (_far, receiver) = mio::unix::pipe::new()?;
+        let interest = mio::Interest::READABLE;
+        let waiting = spawn(async move { Async::without_descriptor(receiver, interest)?.readable().await });
         sleep(Duration::from_millis(5)).await?;
         let graph = introspect::format_call_graph_of(&waiting);
         assert!(graph.contains("readable") && graph.contains("a source"), "{graph}");
         waiting.abort();
         Ok(())
     });
-    Ok(())
 }

@@ -225,6 +225,9 @@ impl Notes {
                 let lane = self.lanes.get(&task).map(|lane| &self.line.lanes[*lane]);
                 return lane.map_or_else(|| "a task".to_owned(), |lane| format!("task '{}'", lane.name));
             }
+            // Of a source without a descriptor, which has the number -1.
+            Awaiting::Readable(u64::MAX) => "a source to be readable",
+            Awaiting::Writable(u64::MAX) => "a source to be writable",
             Awaiting::Readable(descriptor) => return format!("descriptor {descriptor} to be readable"),
             Awaiting::Writable(descriptor) => return format!("descriptor {descriptor} to be writable"),
             Awaiting::Children(1) => return "1 child".to_owned(),

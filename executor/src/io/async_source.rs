@@ -78,11 +78,11 @@ pub struct Async<S: event::Source> {
 }
 
 /// What the registration knows of a source that is kept beside it: nothing but a number to be shown.
-struct Elsewhere;
+struct Elsewhere(RawFd);
 
 impl AsRawFd for Elsewhere {
     fn as_raw_fd(&self) -> RawFd {
-        UNKNOWN
+        self.0
     }
 }
 
@@ -92,12 +92,17 @@ const UNKNOWN: RawFd = -1;
 impl<S: event::Source> Async<S> {
     /// Listens to a source, for reading and for writing, in the running runtime.
     ///
+    /// Who [looks](crate::introspect) at a task that waits for it sees the descriptor that it has now.
+    ///
     /// # Errors
     ///
     /// [`RuntimeError::NoRuntime`] outside of a runtime; an [`io::Error`] when the operating system refuses, as for
     /// plain files, or for a descriptor that is registered already.
     #[track_caller]
-    pub fn new(source: S) -> Result<Async<S>> {
+    pub fn new(source: S) -> Result<Async<S>>
+    where
+        S: AsRawFd,
+    {
         Async::with_interest(source, Interest::READABLE | Interest::WRITABLE)
     }
 
@@ -107,12 +112,63 @@ impl<S: event::Source> Async<S> {
     ///
     /// As [`new`](Async::new).
     #[track_caller]
-    pub fn with_interest(mut source: S, interest: Interest) -> Result<Async<S>> {
+    pub fn with_interest(source: S, interest: Interest) -> Result<Async<S>>
+    where
+        S: AsRawFd,
+    {
+        let descriptor = source.as_raw_fd();
+        Async::shown_as(descriptor, source, interest)
+    }
+
+    /// The same, for a source that has no descriptor of its own, or several: who looks sees "a source".
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Async::new).
+    ///
+    /// ```
+    /// use homing::io::{Async, Descriptor, mio};
+    /// use mio::{Interest, Registry, Token, event};
+    /// use std::io::{self, Read, Write};
+    /// use std::os::unix::net::UnixStream;
+    ///
+    /// /// Heard at the first of two.
+    /// struct Pair(Descriptor<UnixStream>, UnixStream);
+    ///
+    /// impl event::Source for Pair {
+    ///     fn register(&mut self, registry: &Registry, token: Token, interest: Interest) -> io::Result<()> {
+    ///         self.0.register(registry, token, interest)
+    ///     }
+    ///     fn reregister(&mut self, registry: &Registry, token: Token, interest: Interest) -> io::Result<()> {
+    ///         self.0.reregister(registry, token, interest)
+    ///     }
+    ///     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+    ///         self.0.deregister(registry)
+    ///     }
+    /// }
+    ///
+    /// homing::run(async {
+    ///     let (near, far) = UnixStream::pair()?;
+    ///     near.set_nonblocking(true)?;
+    ///     let pair = Async::without_descriptor(Pair(Descriptor(near), far), Interest::READABLE)?;
+    ///     (&pair.get_ref().1).write_all(b"x")?;
+    ///     assert_eq!(pair.read_with(|pair| (&pair.0.0).read(&mut [0; 8])).await?, 1);
+    ///     Ok(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    #[track_caller]
+    pub fn without_descriptor(source: S, interest: Interest) -> Result<Async<S>> {
+        Async::shown_as(UNKNOWN, source, interest)
+    }
+
+    #[track_caller]
+    fn shown_as(descriptor: RawFd, mut source: S, interest: Interest) -> Result<Async<S>> {
         let registered = context::with(|core| {
             let core = core.ok_or_else(|| Error::from(RuntimeError::NoRuntime))?;
             core.with_reactor(|reactor| reactor.register(&mut source, interest)).map_err(Error::from)
         })?;
-        let duplex = Duplex::new(Registered::at_home(Elsewhere, registered.clone(), interest));
+        let duplex = Duplex::new(Registered::at_home(Elsewhere(descriptor), registered.clone(), interest));
         Ok(Async { io: Some(source), source: registered, duplex })
     }
 
