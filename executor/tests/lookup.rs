@@ -4,7 +4,7 @@
 mod support;
 
 use homing::blocking::BlockingOptions;
-use homing::net::{Destination, lookup_host};
+use homing::net::{Destination, TcpListener, UdpSocket, lookup_host};
 use homing::{Builder, Error, Result};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -96,6 +96,60 @@ fn a_cancelled_look_up_ends_at_once() {
             Ok(())
         })
         .unwrap();
+}
+
+#[test]
+fn a_listener_is_bound_to_a_name_while_the_other_tasks_go_on() {
+    // The only thread that may be asked is busy, until another task says that it has been running.
+    let options = BlockingOptions::new().threads(1);
+    Builder::new()
+        .blocking(options)
+        .build()
+        .run(async {
+            let (end, ends) = std::sync::mpsc::channel::<()>();
+            let busy = homing::spawn_blocking(move || Ok(ends.recv().is_ok()));
+            let listener = homing::spawn(TcpListener::bind_host("localhost:0"));
+            let socket = homing::spawn(UdpSocket::bind_host(("localhost", 0)));
+            for _ in 0..3 {
+                homing::yield_now().await?;
+                assert!(!listener.is_finished() && !socket.is_finished());
+            }
+            end.send(())?;
+            assert!(busy.await?);
+            assert!(listener.await?.local_addr()?.ip().is_loopback());
+            assert!(socket.await?.local_addr()?.ip().is_loopback());
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn a_listener_is_bound_to_an_address_at_once() {
+    // In a runtime that could not start a thread if it wanted to.
+    let options = BlockingOptions::new().stack_size(usize::MAX / 2);
+    Builder::new()
+        .blocking(options)
+        .build()
+        .run(async {
+            let listener = homing::task(TcpListener::bind_host("127.0.0.1:0")).eager().spawn();
+            assert!(listener.is_finished());
+            let address = listener.await?.local_addr()?;
+            let socket = homing::task(UdpSocket::bind_host(address)).eager().spawn();
+            assert!(socket.is_finished());
+            assert_eq!(socket.await?.local_addr()?, address);
+            assert!(TcpListener::bind_host(("localhost", 0)).await.is_err());
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn binding_to_a_name_that_nobody_has_says_which() {
+    let name = "x".repeat(70) + ".invalid";
+    let error = run(async { TcpListener::bind_host((&*name, 80)).await }).unwrap_err();
+    assert!(error.notes().any(|note| note.contains(&name)), "{error:#}");
+    let error = run(async { UdpSocket::bind_host((&*name, 80)).await }).unwrap_err();
+    assert!(error.notes().any(|note| note.contains(&name)), "{error:#}");
 }
 
 #[test]

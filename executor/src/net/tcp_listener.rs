@@ -2,6 +2,8 @@
 
 use super::bind;
 use super::listener::{Listener, TcpListener};
+use super::lookup::{Destination, lookup_host};
+use crate::error::Result;
 use socket2::{SockRef, Type};
 use std::io;
 use std::net::ToSocketAddrs;
@@ -14,6 +16,9 @@ impl TcpListener {
     ///
     /// The address can be used again at once after a former listener has gone (`SO_REUSEADDR`). As many connections may
     /// wait to be accepted as the system allows.
+    ///
+    /// To bind takes no time, so nothing is awaited, and it can be done before there is a runtime. A *name* has to be looked
+    /// up for it, which may take seconds, and this thread with it: in a task, use [`bind_host`](TcpListener::bind_host).
     ///
     /// # Errors
     ///
@@ -58,6 +63,37 @@ impl TcpListener {
             socket.listen(BACKLOG)?;
             TcpListener::from_std(socket.into())
         })
+    }
+
+    /// As [`bind`](TcpListener::bind), but a name is [looked up](lookup_host) on a thread of the runtime's, while the other
+    /// tasks go on. An address is bound to at once.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`lookup_host`] and of [`bind`](TcpListener::bind).
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancelled or dropped, it listens nowhere.
+    ///
+    /// # asyncio
+    ///
+    /// `asyncio.start_server(handler, host, port)`, which looks names up on a thread as well.
+    ///
+    /// ```
+    /// use homing::net::TcpListener;
+    ///
+    /// homing::run(async {
+    ///     let listener = TcpListener::bind_host(("localhost", 0)).await?;
+    ///     assert!(listener.local_addr()?.ip().is_loopback());
+    ///     Ok(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    #[track_caller]
+    pub fn bind_host(host: impl Destination) -> impl Future<Output = Result<TcpListener>> {
+        let lookup = lookup_host(host);
+        async { Ok(TcpListener::bind(&lookup.await?[..])?) }
     }
 
     /// Takes over a listener of the standard library, and sets it not to block.

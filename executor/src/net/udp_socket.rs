@@ -2,12 +2,16 @@
 
 use super::bind;
 use super::datagram::{Datagram, UdpSocket};
+use super::lookup::{Destination, lookup_host};
+use crate::error::Result;
 use socket2::{SockRef, Type};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, ToSocketAddrs};
 
 impl UdpSocket {
     /// A socket at an address; at the first that can be had, if there are several. Port 0 lets the system choose.
+    ///
+    /// A *name* is looked up, which may take this thread seconds: in a task, use [`bind_host`](UdpSocket::bind_host).
     ///
     /// # Errors
     ///
@@ -36,7 +40,28 @@ impl UdpSocket {
         })
     }
 
-    /// From now on it sends to this address by itself, and receives from there only. Nothing is sent.
+    /// As [`bind`](UdpSocket::bind), but a name is [looked up](lookup_host) on a thread of the runtime's, while the other
+    /// tasks go on. An address is bound to at once.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`lookup_host`] and of [`bind`](UdpSocket::bind).
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancelled or dropped, there is no socket.
+    ///
+    /// # asyncio
+    ///
+    /// `loop.create_datagram_endpoint(…, local_addr=(host, port))`.
+    #[track_caller]
+    pub fn bind_host(host: impl Destination) -> impl Future<Output = Result<UdpSocket>> {
+        let lookup = lookup_host(host);
+        async { Ok(UdpSocket::bind(&lookup.await?[..])?) }
+    }
+
+    /// From now on it sends to this address by itself, and receives from there only. Nothing is sent. A name is looked up
+    /// here and now: in a task, give it what [`lookup_host`] has found.
     ///
     /// # Errors
     ///
