@@ -3,7 +3,7 @@
 use crate::cancel::{Awaiting, Leaf};
 use crate::context;
 use crate::error::{Error, Result, RuntimeError};
-use crate::reactor::{Share, Source, Standing, Way};
+use crate::reactor::{Place, Share, Source, Standing, Way};
 use crate::runtime::core::Core;
 use mio::Interest;
 use mio::unix::SourceFd;
@@ -26,18 +26,22 @@ pub(crate) struct Registered<S> {
 /// The registration with the runtime that listens.
 struct Home {
     source: Arc<Source>,
+    descriptor: RawFd,
     interest: Cell<Interest>,
     registered: By,
 }
 
 /// Who has registered it, and so can change that and take it out again.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum By {
     /// We have, by its descriptor.
-    Us(RawFd),
+    Us,
     /// Its owner, who knows how: see [`Registered::at_home`].
     Owner,
 }
+
+// What each socket carries along, in every future that holds it.
+const _: () = assert!(size_of::<OnceCell<Home>>() == 16);
 
 /// What a try of a system call has come to, if it was not `WouldBlock`.
 #[derive(Clone, Copy, Debug)]
@@ -52,18 +56,39 @@ pub(crate) enum Tried<T> {
 #[derive(Debug)]
 pub(crate) struct Waiting {
     pub(crate) leaf: Leaf,
-    place: Option<usize>,
+    place: Place,
 }
 
 impl Waiting {
     #[track_caller]
     #[inline]
     pub(crate) fn new() -> Waiting {
-        Waiting { leaf: Leaf::new(), place: None }
+        Waiting { leaf: Leaf::new(), place: Place::Nowhere }
     }
 
     pub(crate) fn made_at(place: &'static Location<'static>) -> Waiting {
-        Waiting { leaf: Leaf::made_at(place), place: None }
+        Waiting { leaf: Leaf::made_at(place), place: Place::Nowhere }
+    }
+}
+
+/// Where an operation keeps its [`Waiting`]: in its future, or wherever one can be made once it is needed.
+pub(crate) trait Keeps {
+    /// If there is one.
+    fn present(&mut self) -> Option<&mut Waiting>;
+
+    /// One way or the other.
+    fn needed(&mut self) -> &mut Waiting;
+}
+
+impl Keeps for &mut Waiting {
+    #[inline]
+    fn present(&mut self) -> Option<&mut Waiting> {
+        Some(self)
+    }
+
+    #[inline]
+    fn needed(&mut self) -> &mut Waiting {
+        self
     }
 }
 
@@ -86,7 +111,8 @@ impl<S: AsRawFd> Registered<S> {
         // What is true already is reported as the first edge.
         source.direction(Way::Read).exhausted();
         source.direction(Way::Write).exhausted();
-        let home = Home { source, interest: Cell::new(interest), registered: By::Owner };
+        let (descriptor, registered) = (io.as_raw_fd(), By::Owner);
+        let home = Home { source, descriptor, interest: Cell::new(interest), registered };
         Registered { home: OnceCell::from(home), io }
     }
 
@@ -108,7 +134,7 @@ impl<S: AsRawFd> Registered<S> {
         &self,
         cx: &mut Context<'_>,
         way: Way,
-        waiting: &mut Waiting,
+        waiting: impl Keeps,
         try_io: impl FnMut(&S) -> io::Result<Tried<T>>,
     ) -> Poll<Result<T>> {
         self.poll_as(cx, way, waiting, || self.awaiting(way), try_io)
@@ -121,24 +147,30 @@ impl<S: AsRawFd> Registered<S> {
         &self,
         cx: &mut Context<'_>,
         way: Way,
-        waiting: &mut Waiting,
+        mut waiting: impl Keeps,
         awaiting: impl FnOnce() -> Awaiting,
         try_io: impl FnMut(&S) -> io::Result<Tried<T>>,
     ) -> Poll<Result<T>> {
         // Before the system call: a cancelled operation has not happened.
-        if let Err(cancelled) = waiting.leaf.resume() {
+        if let Some(waiting) = waiting.present()
+            && let Err(cancelled) = waiting.leaf.resume()
+        {
             self.leave(way, waiting);
             return Poll::Ready(Err(cancelled.into()));
         }
         match self.attempt(way, try_io) {
             ControlFlow::Break(result) => {
-                waiting.leaf.unpark();
+                if let Some(waiting) = waiting.present() {
+                    waiting.leaf.unpark();
+                }
                 Poll::Ready(result)
             }
-            ControlFlow::Continue(pause) => match self.suspend(cx, way, waiting, awaiting(), pause) {
-                Ok(()) => Poll::Pending,
-                Err(error) => Poll::Ready(Err(error)),
-            },
+            ControlFlow::Continue(pause) => {
+                match self.suspend(cx, way, waiting.needed(), awaiting(), pause) {
+                    Ok(()) => Poll::Pending,
+                    Err(error) => Poll::Ready(Err(error)),
+                }
+            }
         }
     }
 
@@ -236,7 +268,7 @@ impl<S: AsRawFd> Registered<S> {
     /// The await is over: nobody is to be woken for it.
     #[inline]
     pub(crate) fn leave(&self, way: Way, waiting: &mut Waiting) {
-        if waiting.place.is_some()
+        if waiting.place != Place::Nowhere
             && let Some(home) = self.home.get()
         {
             home.source.direction(way).leave(&mut waiting.place);
@@ -270,7 +302,7 @@ impl Home {
         let source = registered?;
         // The kernel reports what is true already as the first edge, also what came since the last try.
         source.direction(way).exhausted();
-        Ok(Home { source, interest: Cell::new(interest), registered: By::Us(descriptor) })
+        Ok(Home { source, descriptor, interest: Cell::new(interest), registered: By::Us })
     }
 
     fn listen_also(&self, way: Way) -> Result<()> {
@@ -281,7 +313,10 @@ impl Home {
         if listens {
             return Ok(());
         }
-        let By::Us(descriptor) = self.registered else { return Err(not_interested(way)) };
+        if self.registered == By::Owner {
+            return Err(not_interested(way));
+        }
+        let descriptor = self.descriptor;
         let interest = self.interest.get() | wanted;
         let registrar = self.source.registrar();
         registrar
@@ -294,8 +329,8 @@ impl Home {
 
 impl Drop for Home {
     fn drop(&mut self) {
-        if let By::Us(descriptor) = self.registered {
-            self.source.registrar().deregister(&mut SourceFd(&descriptor), &self.source);
+        if self.registered == By::Us {
+            self.source.registrar().deregister(&mut SourceFd(&self.descriptor), &self.source);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::call;
 use super::protocol::sealed::Bytes;
-use super::registered::{Registered, Tried, Waiting};
+use super::registered::{Keeps, Registered, Tried, Waiting};
 use crate::error::{Error, Result};
 use crate::reactor::Way;
 use std::fmt;
@@ -19,7 +19,7 @@ impl<S: Bytes> Registered<S> {
         &self,
         cx: &mut Context<'_>,
         way: Way,
-        waiting: &mut Waiting,
+        waiting: impl Keeps,
         asked: usize,
         mut try_io: impl FnMut(&S) -> io::Result<usize>,
     ) -> Poll<Result<usize>> {

@@ -14,6 +14,7 @@
 #![cfg_attr(not(unix), allow(dead_code, unused_imports))]
 
 mod alarm;
+mod line;
 mod registrar;
 mod share;
 mod source;
@@ -29,6 +30,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
+pub(crate) use line::Place;
 pub(crate) use registrar::Standing;
 pub(crate) use share::{IoShare, Share};
 pub(crate) use source::{Source, Way};

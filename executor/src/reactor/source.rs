@@ -14,8 +14,8 @@
 //! sent to another one; but only the thread of the runtime that listens *changes* readiness. A thread that cleared it
 //! while the reactor is about to report the next edge would lose that edge.
 
+use super::line::{Line, Place};
 use super::registrar::Registrar;
-use slab::Slab;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
@@ -77,21 +77,6 @@ pub(crate) struct Direction {
     line: Mutex<Line>,
 }
 
-/// Who waits, each in a place of his own.
-#[derive(Default)]
-struct Line {
-    waiters: Slab<Waiter>,
-    /// How many have come so far.
-    come: u64,
-}
-
-struct Waiter {
-    /// He was the so many-th to come. Places are used again, so they do not tell.
-    order: u64,
-    /// Gone, if he has been woken and not come back.
-    waker: Option<Waker>,
-}
-
 /// What is known of a direction: whether a try may be worth it.
 ///
 /// | from              | edge  | edge: closed, urgent | exhausted | drained |
@@ -124,12 +109,7 @@ impl Direction {
         }
         // Everybody: who comes first may be cancelled before he looks, or leave something for the next. They keep
         // their places.
-        let mut line = self.line();
-        if line.waiters.len() < 2 {
-            woken.extend(line.waiters.iter_mut().filter_map(|(_, waiter)| waiter.waker.take()));
-        } else {
-            line.wake_in_order(woken);
-        }
+        self.line().wake_all(woken);
     }
 
     #[inline]
@@ -151,29 +131,17 @@ impl Direction {
     }
 
     /// Stands in line, or, with the place from the last time, stays there.
-    pub(crate) fn wait(&self, place: &mut Option<usize>, waker: &Waker) {
+    pub(crate) fn wait(&self, place: &mut Place, waker: &Waker) {
         // Cloned before the line is locked, and the former one dropped after that: wakers may be anybody's code.
         let waker = waker.clone();
-        let mut line = self.line();
-        let replaced = match place.and_then(|place| line.waiters.get_mut(place)) {
-            Some(waiter) => waiter.waker.replace(waker),
-            None => {
-                line.come += 1;
-                let order = line.come;
-                *place = Some(line.waiters.insert(Waiter { order, waker: Some(waker) }));
-                None
-            }
-        };
-        drop(line);
+        let replaced = self.line().wait(place, waker);
         drop(replaced);
     }
 
     /// Leaves the line.
-    pub(crate) fn leave(&self, place: &mut Option<usize>) {
-        if let Some(place) = place.take() {
-            let left = self.line().waiters.try_remove(place);
-            drop(left);
-        }
+    pub(crate) fn leave(&self, place: &mut Place) {
+        let left = self.line().leave(std::mem::take(place));
+        drop(left);
     }
 
     /// Sends everybody away. Nobody is woken.
@@ -195,16 +163,6 @@ impl Direction {
     #[inline]
     fn set(&self, readiness: Readiness) {
         self.readiness.store(readiness as u8, Ordering::Relaxed);
-    }
-}
-
-impl Line {
-    /// First come, first woken, and so first to try.
-    #[cold]
-    fn wake_in_order(&mut self, woken: &mut Vec<Waker>) {
-        let mut waiters: Vec<&mut Waiter> = self.waiters.iter_mut().map(|(_, waiter)| waiter).collect();
-        waiters.sort_unstable_by_key(|waiter| waiter.order);
-        woken.extend(waiters.into_iter().filter_map(|waiter| waiter.waker.take()));
     }
 }
 
@@ -233,7 +191,7 @@ mod tests {
     fn an_edge_wakes_each_waiter_once_and_leaves_it_in_its_place() {
         let direction = Direction::new();
         let waker = Waker::from(Arc::new(Count::default()));
-        let (mut first, mut second) = (None, None);
+        let (mut first, mut second) = (Place::Nowhere, Place::Nowhere);
         direction.wait(&mut first, &waker);
         direction.wait(&mut second, &waker);
         assert_eq!(edge(&direction, Readiness::Ready), 2);
@@ -242,7 +200,7 @@ mod tests {
         direction.wait(&mut first, &waker);
         assert_eq!(first, place);
         direction.leave(&mut first);
-        assert_eq!(first, None);
+        assert_eq!(first, Place::Nowhere);
         assert_eq!(edge(&direction, Readiness::Ready), 0);
     }
 
