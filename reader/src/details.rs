@@ -13,8 +13,10 @@ use crate::budget::{Budget, Budgets};
 use crate::layout::{At, Layout};
 use crate::limits;
 use crate::memory::Memory;
-use crate::rows::{RawRow, settle};
-use std::collections::HashMap;
+use crate::rows::{Rows, settle};
+use crate::texts::shown;
+use homing_executor::outside::Meaning;
+use std::collections::HashSet;
 
 /// What it takes to keep a scope or a node, of which a record is made, at least.
 const KEPT: usize = 192;
@@ -22,128 +24,131 @@ const KEPT: usize = 192;
 /// The details of one task.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Details {
-    extras: Vec<u8>,
-    pub(crate) name: Option<Vec<u8>>,
-    pub(crate) name_length: u64,
+    pub(crate) name: Option<String>,
     pub(crate) scopes: Vec<Vec<u8>>,
     pub(crate) nodes: Vec<Vec<u8>>,
-    /// Beside the nodes, or the row, the ids that an address leads to.
-    pub(crate) lists: HashMap<u64, Vec<u64>>,
+    /// Beside the nodes, or the row, the ids that an address leads to; in the order of addresses.
+    pub(crate) lists: Vec<(u64, Vec<u64>)>,
 }
 
-/// Reads the details of all rows that have some; those that do not settle are marked as changing.
+/// Reads the details of all rows that have some, each with the row's place, in their order; those that do not settle are
+/// marked as changing.
 pub(crate) fn read_all(
     memory: &dyn Memory,
     layout: &Layout,
-    rows: &mut [RawRow],
+    rows: &mut Rows,
     budgets: &mut Budgets,
-) -> HashMap<u64, Details> {
-    let mut found = HashMap::new();
-    let with_extras = |row: &RawRow| layout.row.extras.number(&row.bytes) != 0;
-    let mut left: Vec<usize> = (0..rows.len()).filter(|at| with_extras(&rows[*at])).collect();
+) -> Vec<(usize, Details)> {
+    let with_extras = |rows: &Rows, at: usize| {
+        rows.get(at).state.is_some() && layout.row.extras.number(rows.bytes(at)) != 0
+    };
+    let mut left: Vec<usize> = (0..rows.len()).filter(|at| with_extras(rows, *at)).collect();
+    let mut found: Vec<(usize, Details)> = Vec::new();
     for tries in 0..limits::TRIES {
         let length = left.len() * (layout.row.size + layout.extras.size);
         if left.is_empty() || (tries > 0 && !budgets.again.take_all(length)) {
             break;
         }
-        let batch = read_batch(memory, layout, rows, &left, &mut budgets.details);
-        let is_settled = recheck(memory, layout, rows, &left, &batch);
+        let batch = Batch::read(memory, layout, rows, &left, &mut budgets.details);
+        let is_settled = batch.recheck(memory, layout, rows, &left);
         let mut unsettled = Vec::new();
-        for ((at, details), is_settled) in left.into_iter().zip(batch).zip(is_settled) {
-            found.insert(rows[at].address, details);
+        for ((at, details), is_settled) in left.into_iter().zip(batch.details).zip(is_settled) {
+            match found.binary_search_by_key(&at, |(at, _)| *at) {
+                Ok(place) => found[place].1 = details,
+                // The first time, which is in order.
+                Err(_) => found.push((at, details)),
+            }
             if !is_settled {
                 unsettled.push(at);
             }
         }
         settle(memory, layout, rows, unsettled.clone(), &mut budgets.again);
-        unsettled.retain(|at| {
-            let has_some = with_extras(&rows[*at]);
-            if !has_some {
-                found.remove(&rows[*at].address);
-            }
-            has_some
-        });
+        let lost: HashSet<usize> = unsettled.extract_if(.., |at| !with_extras(rows, *at)).collect();
+        if !lost.is_empty() {
+            found.retain(|(at, _)| !lost.contains(at));
+        }
         left = unsettled;
     }
     for at in left {
-        rows[at].settled = false;
+        rows.mark_as_changing(at);
     }
     found
 }
 
-fn read_batch(
-    memory: &dyn Memory,
-    layout: &Layout,
-    rows: &[RawRow],
-    which: &[usize],
-    budget: &mut Budget,
-) -> Vec<Details> {
-    let mut parts: Vec<(u64, usize)> = Vec::new();
-    for at in which {
-        parts.push((layout.row.extras.number(&rows[*at].bytes), budget.take(layout.extras.size)));
-    }
-    let mut details: Vec<Details> = read_parts(memory, &parts)
-        .into_iter()
-        .map(|extras| Details { extras: extras.unwrap_or_default(), ..Details::default() })
-        .collect();
-    let extras_size = layout.extras.size;
-    let pair = |details: &Details, at: At| {
-        if details.extras.len() == extras_size { at.pair(&details.extras) } else { (0, 0) }
-    };
-    // Names.
-    let parts: Vec<(u64, usize)> = details
-        .iter()
-        .map(|details| {
-            let (address, length) = pair(details, layout.extras.name);
-            (address, budget.take(clamp(length, limits::NAME)))
-        })
-        .collect();
-    for (details, (name, (_, length))) in
-        details.iter_mut().zip(read_parts(memory, &parts).into_iter().zip(&parts))
-    {
-        details.name_length = pair(details, layout.extras.name).1;
-        details.name = name.filter(|_| *length > 0);
-    }
-    // Scopes, and nodes.
-    let scopes = read_lists(
-        memory,
-        &details,
-        |d| pair(d, layout.extras.scopes),
-        layout.scope.size,
-        limits::SCOPES,
-        budget,
-    );
-    let nodes = read_lists(
-        memory,
-        &details,
-        |d| pair(d, layout.extras.nodes),
-        layout.node.size,
-        limits::NODES,
-        budget,
-    );
-    for ((details, scopes), nodes) in details.iter_mut().zip(scopes).zip(nodes) {
-        details.scopes = scopes;
-        details.nodes = nodes;
-    }
-    // Lists of tasks.
-    for (details, at) in details.iter_mut().zip(which) {
-        let waits = details
-            .nodes
-            .iter()
-            .map(|node| (layout.node.kind.number(node), layout.node.operand.number(node)));
-        let row = &rows[*at].bytes;
-        let own = (layout.row.await_kind.number(row), layout.row.await_operand.number(row));
-        let lists: Vec<u64> = waits
-            .chain([own])
-            .filter(|(kind, _)| layout.meaning(*kind) == homing_executor::outside::Meaning::Tasks)
-            .map(|(_, address)| address)
+/// The details of many tasks, read together.
+struct Batch {
+    /// What they were found by.
+    extras: Parts,
+    details: Vec<Details>,
+}
+
+impl Batch {
+    fn read(
+        memory: &dyn Memory,
+        layout: &Layout,
+        rows: &Rows,
+        which: &[usize],
+        budget: &mut Budget,
+    ) -> Batch {
+        let addresses = which.iter().map(|at| layout.row.extras.number(rows.bytes(*at)));
+        let parts = addresses.map(|address| (address, budget.take(layout.extras.size))).collect();
+        let extras = Parts::read(memory, parts);
+        let pairs = |at: At| -> Vec<(u64, u64)> {
+            let whole =
+                extras.iter().map(|extras| extras.filter(|extras| extras.len() == layout.extras.size));
+            whole.map(|extras| extras.map_or((0, 0), |extras| at.pair(extras))).collect()
+        };
+        let names = pairs(layout.extras.name);
+        let parts =
+            names.iter().map(|(at, length)| (*at, budget.take(clamp(*length, limits::NAME)))).collect();
+        let read = Parts::read(memory, parts);
+        let name = |(name, (_, length)): (Option<&[u8]>, &(u64, u64))| {
+            name.filter(|name| !name.is_empty()).map(|name| shown(name, *length))
+        };
+        let names = read.iter().zip(&names).map(name);
+        let mut lists = |at: At, size: usize, limit: usize| {
+            read_lists(memory, &pairs(at), size, limit, budget).into_iter()
+        };
+        let scopes = lists(layout.extras.scopes, layout.scope.size, limits::SCOPES);
+        let nodes = lists(layout.extras.nodes, layout.node.size, limits::NODES);
+        let of_extras = names.zip(scopes).zip(nodes);
+        let mut details: Vec<Details> = of_extras
+            .map(|((name, scopes), nodes)| Details { name, scopes, nodes, lists: Vec::new() })
             .collect();
-        for address in lists {
-            let ids = ids(memory, address, budget);
-            details.lists.insert(address, ids);
+        for (details, at) in details.iter_mut().zip(which) {
+            details.read_tasks(memory, layout, rows.bytes(*at), budget);
         }
+        Batch { extras, details }
     }
-    details
+
+    /// Whether rows and extras are still what they were.
+    fn recheck(&self, memory: &dyn Memory, layout: &Layout, rows: &Rows, which: &[usize]) -> Vec<bool> {
+        let parts = which.iter().map(|at| (rows.get(*at).address, layout.row.size)).collect();
+        let now = Parts::read(memory, parts);
+        let same_row = now.iter().zip(which).map(|(now, at)| now.is_some_and(|now| now == rows.bytes(*at)));
+        let extras = Parts::read(memory, self.extras.parts.clone());
+        let before = self.extras.iter().map(Option::unwrap_or_default);
+        let same_extras = extras.iter().zip(before).map(|(now, before)| now.is_some_and(|now| now == before));
+        same_row.zip(same_extras).map(|(row, extras)| row && extras).collect()
+    }
+}
+
+impl Details {
+    /// Reads the lists of tasks that its leaves wait for.
+    fn read_tasks(&mut self, memory: &dyn Memory, layout: &Layout, row: &[u8], budget: &mut Budget) {
+        let waits =
+            self.nodes.iter().map(|node| (layout.node.kind.number(node), layout.node.operand.number(node)));
+        let own = (layout.row.await_kind.number(row), layout.row.await_operand.number(row));
+        let lists = waits.chain([own]).filter(|(kind, _)| layout.meaning(*kind) == Meaning::Tasks);
+        self.lists = lists.map(|(_, address)| (address, ids(memory, address, budget))).collect();
+        self.lists.sort_by_key(|list| list.0);
+    }
+
+    /// The ids that an address leads to.
+    pub(crate) fn tasks(&self, address: u64) -> &[u64] {
+        let found = self.lists.binary_search_by_key(&address, |list| list.0);
+        found.map_or(&[], |at| &self.lists[at].1)
+    }
 }
 
 /// A number, and so many ids.
@@ -164,57 +169,45 @@ fn ids(memory: &dyn Memory, address: u64, budget: &mut Budget) -> Vec<u64> {
 
 fn read_lists(
     memory: &dyn Memory,
-    details: &[Details],
-    list: impl Fn(&Details) -> (u64, u64),
+    lists: &[(u64, u64)],
     size: usize,
     limit: usize,
     budget: &mut Budget,
 ) -> Vec<Vec<Vec<u8>>> {
-    let parts: Vec<(u64, usize)> = details
-        .iter()
-        .map(|details| {
-            let (address, count) = list(details);
-            // Small items are charged for what it takes to keep them.
-            let charge = size.max(KEPT);
-            (address, budget.take(clamp(count, limit) * charge) / charge * size)
+    let parts = lists.iter().map(|(address, count)| {
+        // Small items are charged for what it takes to keep them.
+        let charge = size.max(KEPT);
+        (*address, budget.take(clamp(*count, limit) * charge) / charge * size)
+    });
+    let lists = Parts::read(memory, parts.collect());
+    let items =
+        lists.iter().map(|list| list.unwrap_or_default().chunks_exact(size).map(<[u8]>::to_vec).collect());
+    items.collect()
+}
+
+/// Parts of the memory, read together.
+struct Parts {
+    parts: Vec<(u64, usize)>,
+    bytes: Vec<u8>,
+    is_read: Vec<bool>,
+}
+
+impl Parts {
+    fn read(memory: &dyn Memory, parts: Vec<(u64, usize)>) -> Parts {
+        let mut bytes = vec![0; parts.iter().map(|part| part.1).sum()];
+        let is_read = memory.read_many(&parts, &mut bytes);
+        Parts { parts, bytes, is_read }
+    }
+
+    /// Those that could be read.
+    fn iter(&self) -> impl Iterator<Item = Option<&[u8]>> {
+        let mut rest = &self.bytes[..];
+        self.parts.iter().zip(&self.is_read).map(move |((_, length), is_read)| {
+            let (part, after) = rest.split_at(*length);
+            rest = after;
+            is_read.then_some(part)
         })
-        .collect();
-    let lists = read_parts(memory, &parts).into_iter();
-    lists.map(|list| list.unwrap_or_default().chunks_exact(size).map(<[u8]>::to_vec).collect()).collect()
-}
-
-fn read_parts(memory: &dyn Memory, parts: &[(u64, usize)]) -> Vec<Option<Vec<u8>>> {
-    let mut buffer = vec![0; parts.iter().map(|part| part.1).sum()];
-    let read = memory.read_many(parts, &mut buffer);
-    let mut rest = &buffer[..];
-    let parts = parts.iter().zip(read).map(|((_, length), is_read)| {
-        let (part, after) = rest.split_at(*length);
-        rest = after;
-        is_read.then(|| part.to_vec())
-    });
-    parts.collect()
-}
-
-/// Whether rows and extras are still what they were.
-fn recheck(
-    memory: &dyn Memory,
-    layout: &Layout,
-    rows: &[RawRow],
-    which: &[usize],
-    batch: &[Details],
-) -> Vec<bool> {
-    let row_parts: Vec<(u64, usize)> = which.iter().map(|at| (rows[*at].address, layout.row.size)).collect();
-    let extras_parts: Vec<(u64, usize)> = which
-        .iter()
-        .zip(batch)
-        .map(|(at, details)| (layout.row.extras.number(&rows[*at].bytes), details.extras.len()))
-        .collect();
-    let read = read_parts(memory, &row_parts).into_iter().zip(read_parts(memory, &extras_parts));
-    let same = read.zip(which.iter().zip(batch)).map(|((row, extras), (at, details))| {
-        row.is_some_and(|row| *row == *rows[*at].bytes)
-            && extras.is_some_and(|extras| extras == details.extras)
-    });
-    same.collect()
+    }
 }
 
 fn clamp(number: u64, limit: usize) -> usize {

@@ -37,6 +37,7 @@ mod memory;
 mod process;
 mod reader;
 mod rows;
+mod spans;
 mod texts;
 
 pub use core_file::CoreFile;

@@ -9,6 +9,7 @@ use crate::error::{Error, Permission};
 use crate::limits;
 use crate::mapped;
 use crate::memory::{Memory, Region, Unreadable};
+use crate::spans;
 use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
@@ -66,18 +67,9 @@ impl Process {
         };
         usize::try_from(copied).map_err(|_| io::Error::last_os_error())
     }
-}
 
-impl Memory for Process {
-    fn read(&self, address: u64, buffer: &mut [u8]) -> Result<(), Unreadable> {
-        let length = buffer.len();
-        match self.copy(&[(address, length)], buffer) {
-            Ok(copied) if copied == length => Ok(()),
-            _ => Err(Unreadable),
-        }
-    }
-
-    fn read_many(&self, parts: &[(u64, usize)], buffer: &mut [u8]) -> Vec<bool> {
+    /// Copies parts, each whole or not at all, one after the other; says which.
+    fn copy_all(&self, parts: &[(u64, usize)], buffer: &mut [u8]) -> Vec<bool> {
         let mut read = Vec::with_capacity(parts.len());
         let mut done = 0;
         while read.len() < parts.len() {
@@ -95,6 +87,20 @@ impl Memory for Process {
             }
         }
         read
+    }
+}
+
+impl Memory for Process {
+    fn read(&self, address: u64, buffer: &mut [u8]) -> Result<(), Unreadable> {
+        let length = buffer.len();
+        match self.copy(&[(address, length)], buffer) {
+            Ok(copied) if copied == length => Ok(()),
+            _ => Err(Unreadable),
+        }
+    }
+
+    fn read_many(&self, parts: &[(u64, usize)], buffer: &mut [u8]) -> Vec<bool> {
+        spans::read(parts, buffer, |parts, buffer| self.copy_all(parts, buffer))
     }
 
     fn regions(&self) -> &[Region] {

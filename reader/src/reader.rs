@@ -7,10 +7,10 @@ use crate::find;
 use crate::layout::Layout;
 use crate::limits;
 use crate::memory::{Memory, read_u64};
-use crate::rows::{self, RawRow};
+use crate::rows::{self, Extent, Rows};
 use crate::texts::{Texts, shown, text};
 use homing_executor::introspect::{
-    Running, RuntimeRecord, ScopeRecord, TaskRecord, TaskState, TaskTable, WaitRecord, What,
+    Few, Running, RuntimeRecord, ScopeRecord, TaskName, TaskRecord, TaskState, TaskTable, WaitRecord, What,
 };
 use homing_executor::outside::Meaning;
 use std::collections::{HashMap, HashSet};
@@ -31,6 +31,8 @@ pub struct Reading {
     pub runtimes: Vec<RuntimeRecord>,
     /// The tasks that are being polled.
     pub busy: Vec<Busy>,
+    /// How many tasks have changed each time that they were read.
+    pub changing: usize,
     /// What was left out.
     pub left: Left,
 }
@@ -133,12 +135,14 @@ impl Reader {
         for (layout, texts) in &mut self.parts {
             is_there |= read_u64(memory, layout.address).is_ok();
             texts.update(memory, layout, &mut budgets.reads);
-            let mut rows = rows::read_all(memory, layout, &mut budgets);
             let runtimes = runtimes(memory, layout, &mut budgets);
-            let details = details::read_all(memory, layout, &mut rows.rows, &mut budgets);
-            reading.left.tasks |= rows.cut_off;
-            let mut part = Part { memory, layout, texts, details, names: &mut budgets.details };
-            part.fill(&rows.rows, &runtimes, &mut reading);
+            let mut part = Part::new(memory, layout, texts, &runtimes);
+            let extent = rows::read_all(memory, layout, &mut budgets, |rows, budgets| {
+                let details = details::read_all(memory, layout, rows, budgets);
+                part.fill(rows, details, &mut budgets.details);
+            });
+            part.finish(&mut reading);
+            reading.left.tasks |= extent == Extent::CutOff;
             reading.left.details |= texts.is_cut_off();
         }
         reading.left.details |= budgets.details.is_used_up();
@@ -226,67 +230,88 @@ fn id(layout: &Layout, row: &[u8]) -> u64 {
     layout.row.word.number(row) & !1
 }
 
-/// One homing of the process.
+/// One homing of the process, while it is read.
 struct Part<'a> {
     memory: &'a dyn Memory,
     layout: &'a Layout,
     texts: &'a mut Texts,
-    details: HashMap<u64, Details>,
-    /// Bytes of names of scopes, which are read last.
-    names: &'a mut Budget,
+    runtimes: &'a [Runtime],
+    by_outpost: HashMap<u64, usize>,
+    /// Those of the runtimes, and one for tasks of a runtime that is not in the list, which has just begun or ended.
+    records: Vec<RuntimeRecord>,
+    busy: Vec<Busy>,
+    changing: usize,
 }
 
-impl Part<'_> {
-    fn fill(&mut self, rows: &[RawRow], runtimes: &[Runtime], reading: &mut Reading) {
-        let (memory, layout) = (self.memory, self.layout);
-        let mut records: Vec<RuntimeRecord> = runtimes
-            .iter()
-            .map(|runtime| RuntimeRecord {
-                thread: runtime.thread,
-                thread_name: memory
-                    .thread_name(runtime.thread)
-                    .map_or_else(String::new, |name| shown(name.as_bytes(), name.len() as u64)),
-                now: clock(memory, layout, runtime).0,
-                tasks: Vec::new(),
-            })
-            .collect();
-        // Of a runtime that is not in the list, which has just begun or ended.
-        let mut strays = RuntimeRecord::default();
-        let by_outpost: HashMap<u64, usize> =
-            runtimes.iter().enumerate().map(|(at, runtime)| (runtime.outpost, at)).collect();
-        // Rows of one runtime are together.
-        let mut latest = (0, None);
-        for row in rows {
-            let mut task = self.task(row);
-            let outpost = layout.row.owner.number(&row.bytes);
-            if latest.0 != outpost {
-                latest = (outpost, by_outpost.get(&outpost).copied());
-            }
-            let owner = latest.1;
-            if let Some(at) = owner
-                && row.state == TaskState::Running
-                && runtimes[at].current == row.address
-            {
-                let busy = busy_task(memory, layout, &row.bytes, &runtimes[at]);
-                task.running = Some(Running { detail: busy.to_string(), place: None });
-                reading.busy.push(busy);
-            }
-            match owner {
-                Some(at) => records[at].tasks.push(task),
-                None => strays.tasks.push(task),
-            }
-        }
-        records.push(strays);
-        reading.runtimes.extend(records.into_iter().filter(|runtime| !runtime.tasks.is_empty()));
+impl<'a> Part<'a> {
+    fn new(
+        memory: &'a dyn Memory,
+        layout: &'a Layout,
+        texts: &'a mut Texts,
+        runtimes: &'a [Runtime],
+    ) -> Part<'a> {
+        let record = |runtime: &Runtime| RuntimeRecord {
+            thread: runtime.thread,
+            thread_name: memory
+                .thread_name(runtime.thread)
+                .map_or_else(String::new, |name| shown(name.as_bytes(), name.len() as u64)),
+            now: clock(memory, layout, runtime).0,
+            tasks: Vec::new(),
+        };
+        let records = runtimes.iter().map(record).chain([RuntimeRecord::default()]).collect();
+        let by_outpost = runtimes.iter().enumerate().map(|(at, runtime)| (runtime.outpost, at)).collect();
+        Part { memory, layout, texts, runtimes, by_outpost, records, busy: Vec::new(), changing: 0 }
     }
 
-    fn task(&mut self, row: &RawRow) -> TaskRecord {
-        let (memory, layout, bytes) = (self.memory, &self.layout.row, &row.bytes);
-        let details = self.details.remove(&row.address).unwrap_or_default();
+    /// Makes records of rows. `names`: the bytes of names of scopes, which are read last, that may be had.
+    fn fill(&mut self, rows: &Rows, details: Vec<(usize, Details)>, names: &mut Budget) {
+        let (memory, layout) = (self.memory, self.layout);
+        // Rows of one runtime are together.
+        let mut latest = (0, None);
+        let mut details = details.into_iter().peekable();
+        for at in 0..rows.len() {
+            let (row, bytes) = (rows.get(at), rows.bytes(at));
+            let details = details.next_if(|(of, _)| *of == at).map(|(_, details)| details);
+            let Some(state) = row.state else { continue };
+            self.changing += usize::from(!row.settled);
+            let mut task = self.task(bytes, state, !row.settled, details.unwrap_or_default(), names);
+            let outpost = layout.row.owner.number(bytes);
+            if latest.0 != outpost {
+                latest = (outpost, self.by_outpost.get(&outpost).copied());
+            }
+            let owner = latest.1;
+            if let Some(runtime) = owner.map(|at| &self.runtimes[at])
+                && state == TaskState::Running
+                && runtime.current == row.address
+            {
+                let busy = busy_task(memory, layout, bytes, runtime);
+                task.running = Some(Box::new(Running { detail: busy.to_string(), place: None }));
+                self.busy.push(busy);
+            }
+            self.records[owner.unwrap_or(self.runtimes.len())].tasks.push(task);
+        }
+    }
+
+    fn finish(self, reading: &mut Reading) {
+        reading.busy.extend(self.busy);
+        reading.changing += self.changing;
+        reading.runtimes.extend(self.records.into_iter().filter(|runtime| !runtime.tasks.is_empty()));
+    }
+
+    /// What a row and its details say.
+    fn task(
+        &mut self,
+        bytes: &[u8],
+        state: TaskState,
+        changing: bool,
+        mut details: Details,
+        names: &mut Budget,
+    ) -> TaskRecord {
+        let (memory, layout) = (self.memory, &self.layout.row);
         let parent = layout.parent.number(bytes);
         let polls = layout.polls.number(bytes) as u32;
         let kind = layout.await_kind.number(bytes);
-        let mut waits = Vec::new();
+        let mut waits = Few::default();
         // What has a list has a node.
         let meaning = self.layout.meaning(kind);
         if meaning != Meaning::Tasks {
@@ -312,8 +337,8 @@ impl Part<'_> {
         }
         TaskRecord {
             id: id(self.layout, bytes),
-            name: self.name(row, &details),
-            state: row.state,
+            name: details.name.take().map_or_else(|| self.other_name(bytes), TaskName::from),
+            state,
             type_name: self.texts.type_name(layout.table.number(bytes)),
             spawned_at: self.texts.place(memory, layout.place.number(bytes)),
             polls,
@@ -322,19 +347,20 @@ impl Part<'_> {
             group: (parent & 1 != 0).then(|| layout.group.number(bytes) as u32),
             running: None,
             waits,
-            more: (layout.await_more.number(bytes) as usize).saturating_sub(seen),
+            more: (layout.await_more.number(bytes) as u32).saturating_sub(seen),
             is_asked: meaning == Meaning::Request,
-            scopes: details.scopes.iter().map(|scope| self.scope(scope)).collect(),
-            changing: !row.settled,
+            scopes: details.scopes.iter().map(|scope| self.scope(scope, names)).collect(),
+            changing,
         }
     }
 
-    fn name(&self, row: &RawRow, details: &Details) -> String {
-        match &details.name {
-            Some(name) => shown(name, details.name_length),
-            None if self.layout.row.flags.number(&row.bytes) & self.layout.main != 0 => "main".to_owned(),
-            None => format!("Task-{}", self.layout.row.number.number(&row.bytes)),
+    /// The name of a task that was given none.
+    fn other_name(&self, row: &[u8]) -> TaskName {
+        let layout = &self.layout.row;
+        if layout.flags.number(row) & self.layout.main != 0 {
+            return TaskName::Given("main".into());
         }
+        TaskName::Number(layout.number.number(row) as u32)
     }
 
     fn wait(
@@ -349,7 +375,7 @@ impl Part<'_> {
             Meaning::Nothing | Meaning::Request => return None,
             Meaning::Plain => What::Plain,
             Meaning::Task => What::Task(operand),
-            Meaning::Tasks => What::Tasks(details.lists.get(&operand).cloned().unwrap_or_default()),
+            Meaning::Tasks => What::Tasks(details.tasks(operand).into()),
             Meaning::Deadline => What::Deadline(operand),
             Meaning::Descriptor => What::Descriptor(operand),
             Meaning::Left => What::Left(operand),
@@ -360,12 +386,12 @@ impl Part<'_> {
         Some(WaitRecord { name, what, scope, place: self.texts.place(self.memory, place) })
     }
 
-    fn scope(&mut self, scope: &[u8]) -> ScopeRecord {
+    fn scope(&mut self, scope: &[u8], names: &mut Budget) -> ScopeRecord {
         let (memory, layout) = (self.memory, &self.layout.scope);
         let (kind, kind_length) = layout.kind.pair(scope);
         let (name, name_length) = layout.name.pair(scope);
         let length = usize::try_from(name_length).unwrap_or(usize::MAX).min(limits::NAME);
-        let is_named = length > 0 && self.names.take_all(length);
+        let is_named = length > 0 && names.take_all(length);
         ScopeRecord {
             id: layout.id.number(scope) as u32,
             parent: layout.parent.number(scope) as u32,

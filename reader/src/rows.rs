@@ -16,30 +16,92 @@ use crate::memory::{Memory, read_u64};
 use homing_executor::introspect::TaskState;
 use std::collections::HashSet;
 
-/// A task's row, as it was read.
-#[derive(Clone, Debug)]
+/// What is known of a row that was read, but for its bytes.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct RawRow {
     pub(crate) address: u64,
-    pub(crate) bytes: Box<[u8]>,
-    pub(crate) state: TaskState,
+    /// `None`: its task has ended in the meantime.
+    pub(crate) state: Option<TaskState>,
     pub(crate) settled: bool,
 }
 
-/// All rows with tasks that have not ended.
-#[derive(Debug, Default)]
+/// Some rows with tasks that have not ended.
+#[derive(Debug)]
 pub(crate) struct Rows {
-    pub(crate) rows: Vec<RawRow>,
-    /// There were more.
-    pub(crate) cut_off: bool,
+    rows: Vec<RawRow>,
+    /// Those of all rows, one after the other.
+    bytes: Vec<u8>,
+    /// Of one row.
+    size: usize,
+}
+
+impl Rows {
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    pub(crate) fn get(&self, at: usize) -> RawRow {
+        self.rows[at]
+    }
+
+    pub(crate) fn bytes(&self, at: usize) -> &[u8] {
+        &self.bytes[at * self.size..][..self.size]
+    }
+
+    fn clear(&mut self) {
+        self.rows.clear();
+        self.bytes.clear();
+    }
+
+    fn push(&mut self, row: RawRow, bytes: &[u8]) {
+        self.rows.push(row);
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// What it has become.
+    fn replace(&mut self, layout: &Layout, at: usize, bytes: &[u8]) {
+        self.bytes[at * self.size..][..self.size].copy_from_slice(bytes);
+        self.rows[at].state = state(layout, bytes);
+    }
+
+    /// It has changed each time that it was read.
+    pub(crate) fn mark_as_changing(&mut self, at: usize) {
+        self.rows[at].settled = false;
+    }
 }
 
 /// Bytes that are read at once: few enough to stay in the cache for the comparison.
-const CHUNK: usize = 32 << 10;
+const CHUNK: usize = 16 << 10;
 
-/// Reads them all.
-pub(crate) fn read_all(memory: &dyn Memory, layout: &Layout, budgets: &mut Budgets) -> Rows {
-    let mut rows = Rows::default();
+/// Rows that are looked at together: few enough that they, and what is read beside them, are still in the cache when records
+/// are made of them; and that the memory for it is kept by the allocator from one block to the next.
+const BLOCK: usize = 128;
+
+/// Whether all rows were read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Extent {
+    All,
+    /// There were more.
+    CutOff,
+}
+
+/// Reads them all, and hands them out in blocks, each settled.
+pub(crate) fn read_all(
+    memory: &dyn Memory,
+    layout: &Layout,
+    budgets: &mut Budgets,
+    mut take: impl FnMut(&mut Rows, &mut Budgets),
+) -> Extent {
     let size = layout.row.size;
+    let mut extent = Extent::All;
+    let mut rows = Rows { rows: Vec::new(), bytes: Vec::new(), size };
+    let mut finish = |rows: &mut Rows, budgets: &mut Budgets| {
+        let unsettled = (0..rows.len()).filter(|at| !rows.get(*at).settled).collect();
+        settle(memory, layout, rows, unsettled, &mut budgets.again);
+        take(rows, budgets);
+        rows.clear();
+    };
     let in_chunk = (CHUNK / size).clamp(1, layout.page_rows);
     let mut buffers = [vec![0; in_chunk * size], vec![0; in_chunk * size]];
     'pages: for page in pages(memory, layout) {
@@ -50,7 +112,7 @@ pub(crate) fn read_all(memory: &dyn Memory, layout: &Layout, budgets: &mut Budge
             done += count;
             // Very small rows are charged for what it takes to look at them.
             if !budgets.reads.take_all(count * size.max(64)) {
-                rows.cut_off = true;
+                extent = Extent::CutOff;
                 break 'pages;
             }
             let [first, second] = &mut buffers;
@@ -62,12 +124,15 @@ pub(crate) fn read_all(memory: &dyn Memory, layout: &Layout, budgets: &mut Budge
             for (number, (before, after)) in pairs.enumerate() {
                 let Some(state) = state(layout, after) else { continue };
                 if !(budgets.tasks.take_all(1) && budgets.rows.take_all(size)) {
-                    rows.cut_off = true;
+                    extent = Extent::CutOff;
                     break 'pages;
                 }
                 let settled = before == after && is_even(&layout.row, after);
                 let address = address + (number * size) as u64;
-                rows.rows.push(RawRow { address, bytes: after.into(), state, settled });
+                rows.push(RawRow { address, state: Some(state), settled }, after);
+            }
+            if rows.len() >= BLOCK {
+                finish(&mut rows, budgets);
             }
             // Rows are used in their order, so after one that never was there are no others.
             if layout.row.word.number(&second[(count - 1) * size..]) == 0 {
@@ -75,11 +140,8 @@ pub(crate) fn read_all(memory: &dyn Memory, layout: &Layout, budgets: &mut Budge
             }
         }
     }
-    let unsettled = (0..rows.rows.len()).filter(|at| !rows.rows[*at].settled).collect();
-    settle(memory, layout, &mut rows.rows, unsettled, &mut budgets.again);
-    // Those whose tasks have ended in the meantime.
-    rows.rows.retain(|row| state(layout, &row.bytes).is_some());
-    rows
+    finish(&mut rows, budgets);
+    extent
 }
 
 /// The addresses of all pages, each once.
@@ -107,12 +169,12 @@ fn is_even(row: &RowLayout, bytes: &[u8]) -> bool {
     row.await_sequence.number(bytes).is_multiple_of(2)
 }
 
-/// Reads rows again, all of them at once, until they settle, or for so many times, or so many bytes. (Not one after the other: in a table that
-/// is out of order, none of very many might ever do.)
+/// Reads rows again, all of them at once, until they settle, or for so many times, or so many bytes. (Not one after the
+/// other: in a table that is out of order, none of very many might ever do.)
 pub(crate) fn settle(
     memory: &dyn Memory,
     layout: &Layout,
-    rows: &mut [RawRow],
+    rows: &mut Rows,
     mut which: Vec<usize>,
     again: &mut Budget,
 ) {
@@ -123,22 +185,17 @@ pub(crate) fn settle(
             return;
         }
         std::thread::yield_now();
-        let parts: Vec<(u64, usize)> = which.iter().map(|at| (rows[*at].address, size)).collect();
+        let parts: Vec<(u64, usize)> = which.iter().map(|at| (rows.get(*at).address, size)).collect();
         buffer.resize(parts.len() * size, 0);
         let read = memory.read_many(&parts, &mut buffer);
         let mut unsettled = Vec::new();
         for ((at, bytes), is_read) in which.into_iter().zip(buffer.chunks_exact(size)).zip(read) {
-            let row = &mut rows[at];
-            row.settled = is_read && *row.bytes == *bytes && is_even(&layout.row, bytes);
-            if is_read && !row.settled {
-                row.bytes.copy_from_slice(bytes);
+            let settled = is_read && rows.bytes(at) == bytes && is_even(&layout.row, bytes);
+            rows.rows[at].settled = settled;
+            if is_read && !settled {
+                rows.replace(layout, at, bytes);
             }
-            match state(layout, &row.bytes) {
-                Some(state) => row.state = state,
-                // Its task has ended.
-                None => continue,
-            }
-            if !row.settled {
+            if !settled && rows.get(at).state.is_some() {
                 unsettled.push(at);
             }
         }
@@ -162,11 +219,14 @@ mod tests {
             let header = homing_executor::outside::header_address() as u64;
             let layout = Layout::read(&memory, header).unwrap().unwrap();
             let mut budgets = Budgets { tasks: Budget::new(20), ..Budgets::new() };
-            let first = read_all(&memory, &layout, &mut budgets);
-            assert!(first.rows.len() == 20 && first.cut_off);
-            let second = read_all(&memory, &layout, &mut budgets);
-            assert!(second.rows.is_empty() && second.cut_off);
-            assert!(read_all(&memory, &layout, &mut Budgets::new()).rows.len() > 30);
+            let read = |budgets: &mut Budgets| {
+                let mut count = 0;
+                let extent = read_all(&memory, &layout, budgets, |rows, _| count += rows.len());
+                (count, extent)
+            };
+            assert_eq!(read(&mut budgets), (20, Extent::CutOff));
+            assert_eq!(read(&mut budgets), (0, Extent::CutOff));
+            assert!(read(&mut Budgets::new()).0 > 30);
             for task in tasks {
                 task.cancel();
             }

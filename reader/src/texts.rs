@@ -84,7 +84,7 @@ impl Texts {
             }
             let (address, length) = layout.kind.name.pair(&record);
             let name = self.text(memory, address, length);
-            self.types.insert(layout.kind.table.number(&record), name);
+            self.types.insert(layout.kind.table.number(&record), SharedStr::of_type(&name));
             next = layout.kind.next.number(&record);
         }
         self.newest_type = first;
@@ -158,6 +158,10 @@ pub(crate) fn text(memory: &dyn Memory, address: u64, length: u64, limit: usize)
 
 /// Bytes as text. What is no text, or would do something to the terminal, is replaced.
 pub(crate) fn shown(bytes: &[u8], length: u64) -> String {
+    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~');
+    if bytes.iter().all(is_plain) && length <= bytes.len() as u64 {
+        return String::from_utf8(bytes.to_vec()).expect("it is ASCII");
+    }
     let mut text: String = String::from_utf8_lossy(bytes)
         .chars()
         .map(|char| if char.is_control() { char::REPLACEMENT_CHARACTER } else { char })

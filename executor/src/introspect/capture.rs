@@ -2,10 +2,12 @@
 //!
 //! One pass over all rows. What it finds are [records](super::record), from which both the graphs and the table are made.
 
+use super::few::Few;
 use super::frame::{Place, TaskState};
 use super::graph::{CallGraph, Subject};
 use super::picture::Picture;
 use super::record::{Running, RuntimeRecord, ScopeRecord, TaskRecord, WaitRecord, What};
+use super::shared_str::SharedStr;
 use crate::cancel::AwaitedTasks;
 use crate::outside::{Meaning, thread_id};
 use crate::runtime::core::Core;
@@ -74,7 +76,7 @@ impl Snapshot {
         let rows = core.rows.all();
         let tasks = rows.filter(|row| row.state.get().is_alive() && !row.is(Flag::Callback)).map(|row| {
             let place = here.filter(|_| current == Some(row.id())).map(Place::from);
-            let running = place.map(|place| Running { detail: String::new(), place: Some(place) });
+            let running = place.map(|place| Box::new(Running { detail: String::new(), place: Some(place) }));
             TaskRecord { running, ..record(row) }
         });
         let tasks = tasks.collect();
@@ -94,8 +96,7 @@ impl Snapshot {
     /// The target, those who wait for it, and so on; each once, however many ways lead there.
     pub(super) fn graph_of(&self, target: Target) -> CallGraph {
         let picture = Picture::of(&self.runtime);
-        let awaiters =
-            |task: u64| -> Vec<u64> { picture.awaiters(task).iter().map(|edge| edge.awaiter).collect() };
+        let awaiters = |task: u64| -> Vec<u64> { picture.awaiters(task).collect() };
         let mut graph = CallGraph::default();
         let mut known: HashMap<u64, usize> = HashMap::new();
         let mut unseen: Vec<(usize, Vec<u64>)> = Vec::new();
@@ -103,7 +104,7 @@ impl Snapshot {
             Kind::Task(TaskId(id)) => match Row::current(id) {
                 Some(row) => {
                     known.insert(id, 0);
-                    graph.push(Subject::Task(TaskRef::of(row)), picture.stack(id));
+                    graph.push(Subject::Task(TaskRef::of(row)), picture.frames(id));
                     unseen.push((0, awaiters(id)));
                 }
                 None => return CallGraph::alone(Target(Kind::Task(TaskId(id)))),
@@ -120,7 +121,7 @@ impl Snapshot {
             for awaiter in awaiters_of_node {
                 let Some(row) = Row::current(awaiter) else { continue };
                 let index = *known.entry(awaiter).or_insert_with(|| {
-                    let index = graph.push(Subject::Task(TaskRef::of(row)), picture.stack(awaiter));
+                    let index = graph.push(Subject::Task(TaskRef::of(row)), picture.frames(awaiter));
                     unseen.push((index, awaiters(awaiter)));
                     index
                 });
@@ -133,15 +134,15 @@ impl Snapshot {
 
 /// What a row says, but for whether it is being polled.
 fn record(row: &Row) -> TaskRecord {
-    let mut waits = Vec::new();
+    let mut waits = Few::default();
     waits::for_each(row, |wait, tasks| waits.extend(wait_record(wait, tasks)));
     let waiter = life::waiter(row);
     let spawner = row.parent.get() & !AWAITED;
     TaskRecord {
         id: row.id(),
-        name: life::name(row).into_owned(),
+        name: life::name(row).into_owned().into(),
         state: state_of(row),
-        type_name: row.vtable.get().map_or("", |vtable| (vtable.type_name)()).into(),
+        type_name: SharedStr::of_type(row.vtable.get().map_or("", |vtable| (vtable.type_name)())),
         spawned_at: row.spawned_at.get().map(Place::from),
         polls: row.polls.get(),
         cancelling: row.count.get(),
@@ -149,7 +150,7 @@ fn record(row: &Row) -> TaskRecord {
         group: waiter.map(|waiter| waiter.scope),
         running: None,
         waits,
-        more: waits::unseen(row),
+        more: waits::unseen(row) as u32,
         is_asked: row.awaiting.kind() == AwaitKind::Request,
         scopes: scopes(row),
         changing: false,

@@ -8,6 +8,7 @@
 //!
 //! Found by a search in depth: an await that leads back to a task which the way there came through closes a circle.
 
+use super::drawn::{Drawn, Entries};
 use super::table::TaskTable;
 use std::collections::HashMap;
 use std::fmt;
@@ -47,7 +48,7 @@ impl std::error::Error for CycleFound {}
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mark {
     /// At this place of the way that it is on.
-    OnTheWay(usize),
+    OnTheWay(u32),
     Done,
 }
 
@@ -62,65 +63,99 @@ impl TaskTable {
     ///
     /// What `asyncio.tools` does before it draws a tree (CG-13).
     pub fn check_cycles(&self) -> Result<(), CycleFound> {
-        let cycles = self.find_cycles();
-        if cycles.is_empty() {
-            return Ok(());
+        check(&Entries::of(self))
+    }
+}
+
+pub(super) fn check(tasks: &impl Drawn) -> Result<(), CycleFound> {
+    let awaits = Awaits::of(tasks);
+    let found = awaits.find_cycles();
+    if found.is_empty() {
+        return Ok(());
+    }
+    let shown = |at: &u32| tasks.task(*at as usize);
+    let named = found.iter().flatten().map(shown);
+    let names = named.map(|task| (task.id, task.name.to_string())).collect();
+    let ids = |cycle: Vec<u32>| cycle.iter().map(|at| shown(at).id).collect();
+    Err(CycleFound { cycles: found.into_iter().map(ids).collect(), names })
+}
+
+/// Which tasks each task awaits, all by their places. (One that is not there is awaited by nobody, so it is in no circle.)
+struct Awaits {
+    /// The awaiting ones, in the order in which they are mentioned, and whom they await.
+    awaiting: Vec<(u32, Vec<u32>)>,
+    /// Where among those a task is; [`NOWHERE`] for one that awaits no other.
+    places: Vec<u32>,
+}
+
+const NOWHERE: u32 = u32::MAX;
+
+impl Awaits {
+    fn of(tasks: &impl Drawn) -> Awaits {
+        let mut awaits = Awaits { awaiting: Vec::new(), places: vec![NOWHERE; tasks.len()] };
+        // Children of a group follow one another.
+        let mut latest = (0, None);
+        for at in 0..tasks.len() {
+            for number in 0..tasks.await_count(at) {
+                let awaiter = tasks.awaiter(at, number).id;
+                if latest.0 != awaiter {
+                    latest = (awaiter, tasks.find(awaiter));
+                }
+                let Some(awaiter) = latest.1 else { continue };
+                let place = &mut awaits.places[awaiter];
+                if *place == NOWHERE {
+                    *place = awaits.awaiting.len() as u32;
+                    awaits.awaiting.push((awaiter as u32, Vec::new()));
+                }
+                let awaited = &mut awaits.awaiting[*place as usize].1;
+                // All that is said of one task comes together.
+                if awaited.last() != Some(&(at as u32)) {
+                    awaited.push(at as u32);
+                }
+            }
         }
-        let names = self.tasks().map(|task| (task.id, task.shown_name().to_owned()));
-        Err(CycleFound { cycles, names: names.collect() })
+        awaits
     }
 
-    fn find_cycles(&self) -> Vec<Vec<u64>> {
-        let (order, awaits) = self.awaits();
-        let none: &[u64] = &[];
-        let awaited_by_this = |task: u64| awaits.get(&task).map_or(none, Vec::as_slice);
-        let mut marks: HashMap<u64, Mark> = HashMap::new();
+    fn awaited_by(&self, task: u32) -> &[u32] {
+        let place = self.places[task as usize] as usize;
+        self.awaiting.get(place).map_or(&[], |(_, awaited)| awaited)
+    }
+
+    fn find_cycles(&self) -> Vec<Vec<u32>> {
+        let mut marks: Vec<Option<Mark>> = vec![None; self.places.len()];
         let mut cycles = Vec::new();
-        for start in order {
-            if marks.contains_key(&start) {
+        for &(start, _) in &self.awaiting {
+            if marks[start as usize].is_some() {
                 continue;
             }
             // The way to where the search is, and for each step what is still to be tried there.
             let mut way = vec![start];
-            let mut rest = vec![awaited_by_this(start).iter()];
-            marks.insert(start, Mark::OnTheWay(0));
+            let mut rest = vec![self.awaited_by(start).iter()];
+            marks[start as usize] = Some(Mark::OnTheWay(0));
             while let Some(untried) = rest.last_mut() {
                 let Some(&next) = untried.next() else {
                     rest.pop();
-                    marks.extend(way.pop().map(|task| (task, Mark::Done)));
+                    if let Some(task) = way.pop() {
+                        marks[task as usize] = Some(Mark::Done);
+                    }
                     continue;
                 };
-                match marks.get(&next) {
+                match marks[next as usize] {
                     Some(Mark::Done) => {}
                     Some(Mark::OnTheWay(at)) => {
-                        cycles.push(way[*at..].iter().copied().chain([next]).collect());
+                        cycles.push(way[at as usize..].iter().copied().chain([next]).collect());
                     }
+                    // Nothing leads on from there.
+                    None if self.places[next as usize] == NOWHERE => {}
                     None => {
-                        marks.insert(next, Mark::OnTheWay(way.len()));
+                        marks[next as usize] = Some(Mark::OnTheWay(way.len() as u32));
                         way.push(next);
-                        rest.push(awaited_by_this(next).iter());
+                        rest.push(self.awaited_by(next).iter());
                     }
                 }
             }
         }
         cycles
-    }
-
-    /// Which tasks each task awaits, and in which order the awaiting ones are mentioned.
-    fn awaits(&self) -> (Vec<u64>, HashMap<u64, Vec<u64>>) {
-        let mut order = Vec::new();
-        let mut awaits: HashMap<u64, Vec<u64>> = HashMap::new();
-        for task in self.tasks() {
-            for by in &task.awaited_by {
-                let awaited = awaits.entry(by.awaiter).or_insert_with(|| {
-                    order.push(by.awaiter);
-                    Vec::new()
-                });
-                if !awaited.contains(&task.id) {
-                    awaited.push(task.id);
-                }
-            }
-        }
-        (order, awaits)
     }
 }

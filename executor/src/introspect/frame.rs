@@ -133,9 +133,3 @@ impl fmt::Display for TaskState {
         f.pad(self.as_str())
     }
 }
-
-/// The name of a future's type, as people call it: without what the compiler adds for `async`.
-pub(crate) fn readable(type_name: &SharedStr) -> SharedStr {
-    const ADDED: &str = "::{{closure}}";
-    if type_name.contains(ADDED) { type_name.replace(ADDED, "").into() } else { type_name.clone() }
-}

@@ -7,7 +7,8 @@
 //! ```
 
 use super::capture::{Kind, Target, state_of};
-use super::frame::{Frame, Place, TaskState, readable};
+use super::frame::{Frame, Place, TaskState};
+use super::shared_str::SharedStr;
 use super::text;
 use crate::task::{TaskId, TaskRef};
 use std::borrow::Cow;
@@ -144,7 +145,7 @@ impl<'a> FutureCallGraph<'a> {
 
     /// The name of the type of the task's future, without what the compiler adds; empty if it is no task.
     pub fn type_name(self) -> String {
-        self.task().map(|task| readable(&task.type_name().into()).into()).unwrap_or_default()
+        self.task().map(|task| SharedStr::of_type(task.type_name()).into()).unwrap_or_default()
     }
 
     /// Where the task was spawned.

@@ -42,10 +42,15 @@
 //! ```
 
 mod capture;
+mod columns;
 mod cycles;
 mod dot;
+mod drawing;
+mod drawn;
+mod few;
 mod frame;
 mod graph;
+mod ids;
 mod json;
 mod picture;
 mod record;
@@ -54,12 +59,15 @@ mod stuck;
 mod table;
 mod text;
 mod tree;
+mod write;
 
 pub use capture::{Awaitable, Target};
 pub use cycles::CycleFound;
+pub use drawing::{draw_rows, draw_tree};
+pub use few::Few;
 pub use frame::{Frame, FrameKind, Place, TaskState};
 pub use graph::{CallGraph, FutureCallGraph, Subject};
-pub use record::{Running, RuntimeRecord, ScopeRecord, TaskRecord, WaitRecord, What};
+pub use record::{Running, RuntimeRecord, ScopeRecord, TaskName, TaskRecord, WaitRecord, What};
 pub use shared_str::SharedStr;
 pub use table::{AwaitedBy, TableRow, TaskEntry, TaskTable, ThreadTasks};
 pub use tree::Marks;

@@ -2,158 +2,249 @@
 //!
 //! ```text
 //!   waits of a record ──► awaits, each in its scope ──┐
-//!   scopes of it ───────► who is within whom ─────────┴──► frames, the innermost first
+//!   scopes of it ───────► who is within whom ─────────┴──► sketches of frames, the innermost first
 //!   a wait for tasks, or a place in a group ─────────────► edges: this task ── awaited by ──► that one
 //! ```
+//!
+//! Tasks are known by their places, and edges lie in one list, sorted by the awaited task's: a hundred thousand take no memory
+//! of their own each.
 //!
 //! Nothing is believed that need not be so: scopes that are within one another in a circle, waits for tasks that there are
 //! not, are no danger to it. Records may come from a process whose memory is in disorder.
 
-use super::frame::{Frame, FrameKind, readable};
+use super::drawn::{Awaiter, Drawn, Name, Shown, Sketch};
+use super::frame::{Frame, FrameKind, TaskState};
+use super::ids::IdMap;
 use super::record::{RuntimeRecord, ScopeRecord, TaskRecord, WaitRecord, What};
 use super::shared_str::SharedStr;
 use super::table::{AwaitedBy, TaskEntry, TaskTable, ThreadTasks};
+use super::write::{push_decimal, push_due, push_hex};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
-
-/// A timer that never fires.
-const NEVER: u64 = u64::MAX;
 
 /// All records, with what can be asked of them.
 pub(super) struct Picture<'a> {
-    tasks: HashMap<u64, (&'a TaskRecord, &'a RuntimeRecord)>,
-    /// Which tasks wait for a task, by its id.
-    awaiters: HashMap<u64, Vec<Edge>>,
+    tasks: Vec<(&'a TaskRecord, &'a RuntimeRecord)>,
+    /// Where a task is, by its id.
+    places: IdMap<u32>,
+    /// Who waits for a task: the edges from the task's entry of `first_edges` to the next one.
+    edges: Vec<Edge>,
+    first_edges: Vec<u32>,
+    words: Words,
 }
 
 /// A task that waits for another one.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Edge {
-    pub(super) awaiter: u64,
+#[derive(Clone, Copy)]
+struct Edge {
+    /// Its place.
+    awaiter: u32,
     from: From,
 }
 
 /// What of it does: a leaf, by its place among the waits, or a scope, such as a group.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy)]
 enum From {
-    Leaf(usize),
+    Leaf(u32),
     Scope(u32),
+}
+
+impl From {
+    /// As a number.
+    fn way(self) -> u64 {
+        match self {
+            From::Leaf(at) => u64::from(at) << 1,
+            From::Scope(scope) => u64::from(scope) << 1 | 1,
+        }
+    }
+}
+
+/// The names of frames that no record has.
+struct Words {
+    running: SharedStr,
+    foreign: SharedStr,
+    more: SharedStr,
+    scope: SharedStr,
+}
+
+impl Default for Words {
+    fn default() -> Self {
+        let [running, foreign, more, scope] = ["running", "foreign", "more", "scope"].map(SharedStr::from);
+        Words { running, foreign, more, scope }
+    }
 }
 
 impl<'a> Picture<'a> {
     pub(super) fn of(runtimes: &'a [RuntimeRecord]) -> Picture<'a> {
+        let mut tasks = Vec::with_capacity(runtimes.iter().map(|runtime| runtime.tasks.len()).sum());
         let records =
             runtimes.iter().flat_map(|runtime| runtime.tasks.iter().map(move |task| (task, runtime)));
-        let tasks: HashMap<_, _> =
-            records.clone().map(|(task, runtime)| (task.id, (task, runtime))).collect();
-        let mut awaiters: HashMap<u64, Vec<Edge>> = HashMap::new();
-        for (task, _) in records.clone() {
-            if let Some(scope) = task.group
-                && tasks.contains_key(&task.parent)
-            {
-                let edge = Edge { awaiter: task.parent, from: From::Scope(scope) };
-                awaiters.entry(task.id).or_default().push(edge);
-            }
-        }
-        for (awaiter, _) in records {
-            let mut known = HashSet::new();
-            for (at, wait) in awaiter.waits.iter().enumerate() {
-                let from = From::Leaf(awaiter.waits.iter().position(|other| other == wait).unwrap_or(at));
-                for task in wait.what.tasks().iter().filter(|task| tasks.contains_key(task)) {
-                    if known.insert((*task, from)) {
-                        awaiters.entry(*task).or_default().push(Edge { awaiter: awaiter.id, from });
-                    }
-                }
-            }
-        }
-        Picture { tasks, awaiters }
+        tasks.extend(records);
+        assert!(u32::try_from(tasks.len()).is_ok(), "places are numbers of 32 bits");
+        let places: IdMap<u32> = tasks.iter().zip(0..).map(|((task, _), at)| (task.id, at)).collect();
+        let found = edges(&tasks, &places);
+        let (edges, first_edges) = sorted(&found, tasks.len());
+        Picture { tasks, places, edges, first_edges, words: Words::default() }
     }
 
-    pub(super) fn task(&self, id: u64) -> Option<&'a TaskRecord> {
-        self.tasks.get(&id).map(|(task, _)| *task)
-    }
-
-    /// Who waits for this task.
-    pub(super) fn awaiters(&self, task: u64) -> &[Edge] {
-        self.awaiters.get(&task).map_or(&[], Vec::as_slice)
+    /// The ids of those who wait for this task.
+    pub(super) fn awaiters(&self, task: u64) -> impl Iterator<Item = u64> {
+        let edges = self.find(task).map_or(&[][..], |at| self.edges_of(at));
+        edges.iter().map(|edge| self.awaiting(*edge).0.id)
     }
 
     /// All frames of a task, the innermost first; none if there is no such task.
-    pub(super) fn stack(&self, id: u64) -> Vec<Frame> {
-        let Some((task, runtime)) = self.tasks.get(&id) else { return Vec::new() };
-        let mut frames = Vec::with_capacity(2);
-        if let Some(running) = &task.running {
-            let place = running.place.clone();
-            frames.push(frame(FrameKind::Running, "running", running.detail.clone(), place));
+    pub(super) fn frames(&self, id: u64) -> Vec<Frame> {
+        let mut sketches = Vec::new();
+        if let Some(at) = self.find(id) {
+            self.stack(at, &mut sketches);
         }
-        let waits = task.waits.iter().map(|wait| (wait.scope, self.await_frame(wait, runtime.now)));
-        if task.scopes.is_empty() {
-            frames.extend(waits.map(|(_, frame)| frame));
-            frames.extend(task.unrecorded().into_iter().map(|(_, frame)| frame));
-        } else {
-            let mut waits: Vec<(u32, Frame)> = waits.chain(task.unrecorded()).collect();
-            let mut scopes: Vec<ScopeFrame> =
-                task.scopes.iter().map(|scope| scope.framed(runtime.now)).collect();
-            unfold(&mut scopes, &mut waits, &mut frames);
-            // Of a leaf that was moved out of a scope which is over.
-            frames.extend(waits.into_iter().map(|(_, frame)| frame));
-        }
-        frames.push(task.future_frame());
-        frames
+        sketches.into_iter().map(Sketch::to_frame).collect()
     }
 
-    /// The frames of one task that lead to its waiting for another one.
-    fn path(&self, edge: Edge) -> Vec<Frame> {
-        let Some((task, runtime)) = self.tasks.get(&edge.awaiter) else { return Vec::new() };
-        let mut frames = Vec::new();
+    fn edges_of(&self, at: usize) -> &[Edge] {
+        &self.edges[self.first_edges[at] as usize..self.first_edges[at + 1] as usize]
+    }
+
+    fn awaiting(&self, edge: Edge) -> (&'a TaskRecord, &'a RuntimeRecord) {
+        self.tasks[edge.awaiter as usize]
+    }
+
+    fn await_sketch<'s>(&'s self, wait: &'s WaitRecord, now: u64) -> Sketch<'s> {
+        let detail = Detail::Wait { what: &wait.what, now, picture: self };
+        Sketch { kind: FrameKind::Await, name: &wait.name, detail, place: wait.place.as_ref() }
+    }
+
+    fn scope_sketch<'s>(&'s self, scope: &'s ScopeRecord, now: u64) -> Sketch<'s> {
+        let name = if scope.kind.is_empty() { &self.words.scope } else { &scope.kind };
+        let detail = Detail::Scope { name: scope.name.as_deref(), deadline: scope.deadline, now };
+        Sketch { kind: FrameKind::Scope, name, detail, place: scope.place.as_ref() }
+    }
+
+    /// Of what a task waits for, that of which there is no record.
+    fn unrecorded(&self, task: &TaskRecord) -> Option<Sketch<'_>> {
+        let is_parked = task.state == TaskState::Parked;
+        let unknown = task.waits.is_empty() && is_parked && !task.is_asked;
+        let (name, detail) = match task.more {
+            0 if unknown => (&self.words.foreign, Detail::Text("")),
+            0 => return None,
+            more => (&self.words.more, Detail::Count(more)),
+        };
+        Some(Sketch { kind: FrameKind::Await, name, detail, place: None })
+    }
+}
+
+/// Each with the place of the awaited task: first those of groups.
+fn edges(tasks: &[(&TaskRecord, &RuntimeRecord)], places: &IdMap<u32>) -> Vec<(u32, Edge)> {
+    let (mut of_groups, mut of_leaves) = (Vec::with_capacity(tasks.len()), Vec::new());
+    // Children of one parent come together.
+    let mut latest = (0, None);
+    for ((task, _), at) in tasks.iter().zip(0..) {
+        if let Some(scope) = task.group {
+            if latest.0 != task.parent {
+                latest = (task.parent, places.get(&task.parent).copied());
+            }
+            of_groups.extend(latest.1.map(|awaiter| (at, Edge { awaiter, from: From::Scope(scope) })));
+        }
+        let mut known = HashSet::new();
+        for (number, wait) in task.waits.iter().enumerate() {
+            let awaited = wait.what.tasks();
+            if awaited.is_empty() {
+                continue;
+            }
+            let first = task.waits.iter().position(|other| other == wait).unwrap_or(number);
+            let edge = Edge { awaiter: at, from: From::Leaf(first as u32) };
+            let new =
+                awaited.iter().filter_map(|id| places.get(id)).filter(|place| known.insert((**place, first)));
+            of_leaves.extend(new.map(|place| (*place, edge)));
+        }
+    }
+    of_groups.extend(of_leaves);
+    of_groups
+}
+
+/// The edges by the places of the awaited tasks, otherwise in their order, and where those of each begin.
+fn sorted(edges: &[(u32, Edge)], tasks: usize) -> (Vec<Edge>, Vec<u32>) {
+    // The ends of each, of which one after the other is taken from behind: then they are the beginnings.
+    let mut firsts = vec![0; tasks + 1];
+    edges.iter().for_each(|(at, _)| firsts[*at as usize] += 1);
+    let mut end = 0;
+    for first in &mut firsts {
+        end += *first;
+        *first = end;
+    }
+    let mut all = vec![Edge { awaiter: 0, from: From::Leaf(0) }; edges.len()];
+    for (at, edge) in edges.iter().rev() {
+        let first = &mut firsts[*at as usize];
+        *first -= 1;
+        all[*first as usize] = *edge;
+    }
+    (all, firsts)
+}
+
+impl Drawn for Picture<'_> {
+    fn len(&self) -> usize {
+        self.tasks.len()
+    }
+
+    fn task(&self, at: usize) -> Shown<'_> {
+        let (task, runtime) = self.tasks[at];
+        Shown { thread: runtime.thread, id: task.id, name: Name::Recorded(&task.name) }
+    }
+
+    fn find(&self, id: u64) -> Option<usize> {
+        self.places.get(&id).map(|at| *at as usize)
+    }
+
+    fn await_count(&self, at: usize) -> usize {
+        self.edges_of(at).len()
+    }
+
+    fn awaiter(&self, at: usize, number: usize) -> Awaiter {
+        let edge = self.edges_of(at)[number];
+        Awaiter { id: self.awaiting(edge).0.id, way: edge.from.way() }
+    }
+
+    fn path<'s>(&'s self, at: usize, number: usize, frames: &mut Vec<Sketch<'s>>) {
+        let edge = self.edges_of(at)[number];
+        let (task, runtime) = self.awaiting(edge);
         let mut within = match edge.from {
             From::Scope(scope) => scope,
             From::Leaf(at) => {
-                frames.push(self.await_frame(&task.waits[at], runtime.now));
-                task.waits[at].scope
+                let wait = &task.waits[at as usize];
+                frames.push(self.await_sketch(wait, runtime.now));
+                wait.scope
             }
         };
         // Each at most once, so that this ends whatever the parents may be.
         let mut scopes: Vec<&ScopeRecord> = task.scopes.iter().collect();
         while let Some(index) = scopes.iter().position(|scope| scope.id == within) {
             let scope = scopes.swap_remove(index);
-            frames.push(scope.framed(runtime.now).frame);
+            frames.push(self.scope_sketch(scope, runtime.now));
             within = scope.parent;
         }
-        frames.push(task.future_frame());
-        frames
+        frames.push(task.future_sketch());
     }
 
-    fn await_frame(&self, wait: &WaitRecord, now: u64) -> Frame {
-        let detail = match &wait.what {
-            What::Plain => String::new(),
-            What::Task(task) => self.name_of(*task),
-            What::Tasks(tasks) => self.names_of(tasks),
-            What::Deadline(deadline) => due(*deadline, now),
-            // A source that is not known by a descriptor is recorded as the number -1.
-            What::Descriptor(u64::MAX) => "a source".to_owned(),
-            What::Descriptor(descriptor) => format!("descriptor {descriptor}"),
-            What::Left(left) => format!("({left} left)"),
-            What::Number(number) => number.to_string(),
-            What::Thing(address) => format!("{address:#x}"),
-        };
-        frame(FrameKind::Await, wait.name.clone(), detail, wait.place.clone())
-    }
-
-    fn name_of(&self, task: u64) -> String {
-        self.task(task).map_or_else(|| format!("{task:#x}"), |task| format!("'{}'", task.name))
-    }
-
-    /// The names of the first few that have not ended.
-    fn names_of(&self, tasks: &[u64]) -> String {
-        const SHOWN: usize = 3;
-        let mut alive = tasks.iter().copied().filter(|task| self.tasks.contains_key(task));
-        let names: Vec<String> = alive.by_ref().take(SHOWN).map(|task| self.name_of(task)).collect();
-        match alive.count() {
-            0 => names.join(", "),
-            more => format!("{} and {more} more", names.join(", ")),
+    fn stack<'s>(&'s self, at: usize, frames: &mut Vec<Sketch<'s>>) {
+        let (task, runtime) = self.tasks[at];
+        if let Some(running) = &task.running {
+            let (name, detail) = (&self.words.running, Detail::Text(&running.detail));
+            frames.push(Sketch { kind: FrameKind::Running, name, detail, place: running.place.as_ref() });
         }
+        let waits = task.waits.iter().map(|wait| (wait.scope, self.await_sketch(wait, runtime.now)));
+        let unrecorded = self.unrecorded(task).map(|sketch| (0, sketch));
+        let waits = waits.chain(unrecorded);
+        if task.scopes.is_empty() {
+            frames.extend(waits.map(|(_, sketch)| sketch));
+        } else {
+            let scopes = task.scopes.iter().map(|scope| Scope {
+                id: scope.id,
+                parent: scope.parent,
+                sketch: self.scope_sketch(scope, runtime.now),
+            });
+            unfold(scopes.collect(), waits.collect(), frames);
+        }
+        frames.push(task.future_sketch());
     }
 }
 
@@ -162,28 +253,39 @@ impl TaskTable {
     pub fn of_records(runtimes: &[RuntimeRecord]) -> TaskTable {
         let picture = Picture::of(runtimes);
         // Children of a group are awaited by the same frames.
-        let mut paths: HashMap<Edge, Arc<[Frame]>> = HashMap::new();
-        let mut awaited_by = |task: u64| {
-            let edges = picture.awaiters(task).iter();
-            let awaiters = edges.map(|edge| {
-                let stack = paths.entry(*edge).or_insert_with(|| picture.path(*edge).into());
-                AwaitedBy { awaiter: edge.awaiter, stack: stack.clone() }
+        let mut paths: HashMap<Awaiter, Arc<[Frame]>> = HashMap::new();
+        let mut awaited_by = |at: usize| {
+            let awaits = (0..picture.await_count(at)).map(|number| {
+                let awaiter = picture.awaiter(at, number);
+                let stack = paths.entry(awaiter).or_insert_with(|| {
+                    let mut sketches = Vec::new();
+                    picture.path(at, number, &mut sketches);
+                    sketches.into_iter().map(Sketch::to_frame).collect()
+                });
+                AwaitedBy { awaiter: awaiter.id, stack: stack.clone() }
             });
-            awaiters.collect()
+            awaits.collect()
         };
+        let mut sketches = Vec::new();
+        let mut stack = |at: usize| {
+            sketches.clear();
+            picture.stack(at, &mut sketches);
+            sketches.iter().map(|sketch| sketch.to_frame()).collect()
+        };
+        let mut places = 0..;
         let threads = runtimes.iter().map(|runtime| {
-            let tasks = runtime.tasks.iter().map(|task| TaskEntry {
+            let tasks = runtime.tasks.iter().zip(&mut places).map(|(task, at)| TaskEntry {
                 id: task.id,
-                name: Some(task.name.clone()),
+                name: Some(task.name.to_string()),
                 state: task.state,
-                type_name: readable(&task.type_name),
+                type_name: task.type_name.clone(),
                 spawned_at: task.spawned_at.clone(),
                 polls: task.polls,
                 cancelling: task.cancelling,
                 parent: task.parent,
                 changing: task.changing,
-                stack: picture.stack(task.id),
-                awaited_by: awaited_by(task.id),
+                stack: stack(at),
+                awaited_by: awaited_by(at),
             });
             let tasks = tasks.collect();
             ThreadTasks { thread: runtime.thread, name: runtime.thread_name.clone(), tasks }
@@ -193,19 +295,9 @@ impl TaskTable {
 }
 
 impl TaskRecord {
-    fn future_frame(&self) -> Frame {
-        frame(FrameKind::Spawn, readable(&self.type_name), String::new(), self.spawned_at.clone())
-    }
-
-    /// Of what it waits for, that of which there is no record.
-    fn unrecorded(&self) -> Option<(u32, Frame)> {
-        let is_parked = self.state == super::TaskState::Parked;
-        let unknown = self.waits.is_empty() && is_parked && !self.is_asked;
-        match self.more {
-            0 if unknown => Some((0, frame(FrameKind::Await, "foreign", String::new(), None))),
-            0 => None,
-            more => Some((0, frame(FrameKind::Await, "more", format!("({more})"), None))),
-        }
+    fn future_sketch(&self) -> Sketch<'_> {
+        let (name, place) = (&self.type_name, self.spawned_at.as_ref());
+        Sketch { kind: FrameKind::Spawn, name, detail: Detail::Text(""), place }
     }
 }
 
@@ -219,56 +311,124 @@ impl What {
     }
 }
 
-struct ScopeFrame {
-    id: u32,
-    parent: u32,
-    frame: Frame,
+/// What else there is to say in a frame, to be written when it is drawn.
+#[derive(Clone, Copy)]
+pub(super) enum Detail<'a> {
+    Text(&'a str),
+    /// So many leaves that are not recorded.
+    Count(u32),
+    Wait {
+        what: &'a What,
+        now: u64,
+        picture: &'a Picture<'a>,
+    },
+    Scope {
+        name: Option<&'a str>,
+        deadline: Option<u64>,
+        now: u64,
+    },
 }
 
-impl ScopeRecord {
-    fn framed(&self, now: u64) -> ScopeFrame {
-        let mut detail: Vec<String> = self.name.iter().map(|name| format!("'{name}'")).collect();
-        detail.extend(self.deadline.map(|deadline| due(deadline, now)));
-        let kind = if self.kind.is_empty() { "scope".into() } else { self.kind.clone() };
-        let frame = frame(FrameKind::Scope, kind, detail.join(" "), self.place.clone());
-        ScopeFrame { id: self.id, parent: self.parent, frame }
+impl Detail<'_> {
+    pub(super) fn push_to(&self, text: &mut String) {
+        match *self {
+            Detail::Text(told) => text.push_str(told),
+            Detail::Count(count) => {
+                text.push('(');
+                push_decimal(text, count.into());
+                text.push(')');
+            }
+            Detail::Wait { what, now, picture } => picture.push_what(text, what, now),
+            Detail::Scope { name, deadline, now } => {
+                if let Some(name) = name {
+                    push_quoted(text, Name::Text(name));
+                }
+                if let Some(deadline) = deadline {
+                    text.push_str(if name.is_some() { " " } else { "" });
+                    push_due(text, deadline, now);
+                }
+            }
+        }
     }
 }
 
-fn frame(kind: FrameKind, name: impl Into<SharedStr>, detail: String, place: Option<super::Place>) -> Frame {
-    Frame { kind, name: name.into(), detail, place }
+impl Picture<'_> {
+    fn push_what(&self, text: &mut String, what: &What, now: u64) {
+        match what {
+            What::Plain => {}
+            What::Task(task) => self.push_name(text, *task),
+            What::Tasks(tasks) => self.push_names(text, tasks),
+            What::Deadline(deadline) => push_due(text, *deadline, now),
+            // A source that is not known by a descriptor is recorded as the number -1.
+            What::Descriptor(u64::MAX) => text.push_str("a source"),
+            What::Descriptor(descriptor) => {
+                text.push_str("descriptor ");
+                push_decimal(text, *descriptor);
+            }
+            What::Left(left) => {
+                text.push('(');
+                push_decimal(text, *left);
+                text.push_str(" left)");
+            }
+            What::Number(number) => push_decimal(text, *number),
+            What::Thing(address) => push_hex(text, *address),
+        }
+    }
+
+    fn push_name(&self, text: &mut String, task: u64) {
+        match self.find(task) {
+            Some(at) => push_quoted(text, Name::Recorded(&self.tasks[at].0.name)),
+            None => push_hex(text, task),
+        }
+    }
+
+    /// The names of the first few that have not ended.
+    fn push_names(&self, text: &mut String, tasks: &[u64]) {
+        const SHOWN: usize = 3;
+        let mut alive = tasks.iter().copied().filter(|task| self.places.contains_key(task));
+        for (number, task) in alive.by_ref().take(SHOWN).enumerate() {
+            text.push_str(if number > 0 { ", " } else { "" });
+            self.push_name(text, task);
+        }
+        let more = alive.count();
+        if more > 0 {
+            text.push_str(" and ");
+            push_decimal(text, more as u64);
+            text.push_str(" more");
+        }
+    }
+}
+
+fn push_quoted(text: &mut String, name: Name<'_>) {
+    text.push('\'');
+    name.push_to(text);
+    text.push('\'');
+}
+
+struct Scope<'a> {
+    id: u32,
+    parent: u32,
+    sketch: Sketch<'a>,
 }
 
 /// Moves what stands within a scope to the frames, the innermost first: the scopes in it with what is in them, and then
 /// its own awaits; beginning with the whole task.
-fn unfold(scopes: &mut Vec<ScopeFrame>, waits: &mut Vec<(u32, Frame)>, frames: &mut Vec<Frame>) {
+fn unfold<'a>(mut scopes: Vec<Scope<'a>>, mut waits: Vec<(u32, Sketch<'a>)>, frames: &mut Vec<Sketch<'a>>) {
     // Without recursion: scopes may be deeper in one another than the stack is. Those that are being unfolded, the
     // outermost first; it begins with the task itself.
-    let mut within: Vec<Option<ScopeFrame>> = vec![None];
+    let mut within: Vec<Option<Scope<'a>>> = vec![None];
     while let Some(outer) = within.last() {
         let outer = outer.as_ref().map_or(0, |scope| scope.id);
         // Taken out first, so that this ends whatever the parents may be.
         match scopes.iter().position(|scope| scope.parent == outer) {
             Some(index) => within.push(Some(scopes.remove(index))),
             None => {
-                let (here, elsewhere): (Vec<_>, Vec<_>) =
-                    std::mem::take(waits).into_iter().partition(|(scope, _)| *scope == outer);
-                *waits = elsewhere;
-                frames.extend(here.into_iter().map(|(_, frame)| frame));
-                frames.extend(within.pop().flatten().map(|scope| scope.frame));
+                let here = waits.extract_if(.., |(scope, _)| *scope == outer);
+                frames.extend(here.map(|(_, sketch)| sketch));
+                frames.extend(within.pop().flatten().map(|scope| scope.sketch));
             }
         }
     }
-}
-
-/// Rounded to milliseconds.
-fn due(deadline: u64, now: u64) -> String {
-    match deadline {
-        NEVER => "never due".to_owned(),
-        deadline if deadline <= now => "due now".to_owned(),
-        deadline => {
-            let left = (deadline - now).div_ceil(1_000_000);
-            format!("due in {:?}", Duration::from_millis(left))
-        }
-    }
+    // Of a leaf that was moved out of a scope which is over.
+    frames.extend(waits.into_iter().map(|(_, sketch)| sketch));
 }

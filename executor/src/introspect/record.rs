@@ -8,8 +8,11 @@
 //!                                    └ ScopeRecord  what is around that
 //! ```
 
+use super::few::Few;
 use super::frame::{Place, TaskState};
 use super::shared_str::SharedStr;
+use super::write::push_decimal;
+use std::fmt;
 
 /// One runtime.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,10 +33,10 @@ pub struct TaskRecord {
     /// Its id.
     pub id: u64,
     /// Its name.
-    pub name: String,
+    pub name: TaskName,
     /// What it is doing.
     pub state: TaskState,
-    /// The name of its future's type, as the compiler has it; empty if it is not known.
+    /// The name of its future's type, [as people call it](SharedStr::of_type); empty if it is not known.
     pub type_name: SharedStr,
     /// Where it was spawned.
     pub spawned_at: Option<Place>,
@@ -46,17 +49,59 @@ pub struct TaskRecord {
     /// The scope of the parent's that waits for it from its spawn to its end, if there is one; 0 for the whole task.
     pub group: Option<u32>,
     /// Being polled, it is here.
-    pub running: Option<Running>,
+    pub running: Option<Box<Running>>,
     /// Where it stands.
-    pub waits: Vec<WaitRecord>,
+    pub waits: Few<WaitRecord>,
     /// How many leaves stand beside those, and are only counted.
-    pub more: usize,
+    pub more: u32,
     /// Asked to cancel, and waiting for its turn: what it waited for has made room for that.
     pub is_asked: bool,
     /// The scopes that it is in, in any order.
     pub scopes: Vec<ScopeRecord>,
     /// It has changed each time that it was read: what is said here may not belong together.
     pub changing: bool,
+}
+
+/// What a task is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TaskName {
+    /// As it was told.
+    Given(Box<str>),
+    /// By its running number: `Task-7`.
+    Number(u32),
+}
+
+impl TaskName {
+    pub(super) fn push_to(&self, text: &mut String) {
+        match self {
+            TaskName::Given(name) => text.push_str(name),
+            TaskName::Number(number) => {
+                text.push_str("Task-");
+                push_decimal(text, u64::from(*number));
+            }
+        }
+    }
+}
+
+impl Default for TaskName {
+    fn default() -> Self {
+        TaskName::Given(Box::default())
+    }
+}
+
+impl From<String> for TaskName {
+    fn from(name: String) -> Self {
+        TaskName::Given(name.into())
+    }
+}
+
+impl fmt::Display for TaskName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TaskName::Given(name) => f.pad(name),
+            TaskName::Number(number) => write!(f, "Task-{number}"),
+        }
+    }
 }
 
 /// What is known of a task that is being polled.
@@ -90,7 +135,7 @@ pub enum What {
     /// The end of a task.
     Task(u64),
     /// The end of several, some of which may have ended.
-    Tasks(Vec<u64>),
+    Tasks(Box<[u64]>),
     /// A deadline, by the runtime's clock.
     Deadline(u64),
     /// A descriptor.

@@ -257,8 +257,7 @@ fn stuck_beside_others(core: &Core, rows: &[(&'static Row, Hope)]) -> Vec<u64> {
     // Who awaits a task that has hope, has it as well.
     let mut rest: Vec<u64> = hopeful.iter().copied().collect();
     while let Some(task) = rest.pop() {
-        let awaiters = picture.awaiters(task).iter().map(|edge| edge.awaiter);
-        rest.extend(awaiters.filter(|awaiter| hopeful.insert(*awaiter)).collect::<Vec<_>>());
+        rest.extend(picture.awaiters(task).filter(|awaiter| hopeful.insert(*awaiter)));
     }
     rows.iter().map(|(row, _)| row.id()).filter(|id| !hopeful.contains(id)).collect()
 }

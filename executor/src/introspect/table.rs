@@ -9,9 +9,11 @@
 //! What is made of it are functions of the data alone, so that they work on what was read out of another process, or a core
 //! file, as they do on one's own tasks.
 
+use super::columns;
+use super::drawn::Entries;
 use super::frame::{Frame, Place, TaskState};
+use super::ids::IdMap;
 use super::shared_str::SharedStr;
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -102,7 +104,7 @@ impl TaskTable {
     ///
     /// `asyncio.tools.build_task_table`, which `python -m asyncio ps` prints (CG-12).
     pub fn rows(&self) -> Vec<TableRow> {
-        let names: HashMap<u64, &str> = self.tasks().map(|task| (task.id, task.shown_name())).collect();
+        let names: IdMap<&str> = self.tasks().map(|task| (task.id, task.shown_name())).collect();
         let mut rows = Vec::new();
         for thread in &self.threads {
             for task in &thread.tasks {
@@ -137,9 +139,6 @@ impl TaskEntry {
     }
 }
 
-/// How wide a column may be.
-const WIDEST: usize = 120;
-
 /// `task -> group -> app::main`: names only.
 fn chain(stack: &[Frame]) -> String {
     stack.iter().map(|frame| frame.name.as_str()).collect::<Vec<_>>().join(" -> ")
@@ -147,22 +146,10 @@ fn chain(stack: &[Frame]) -> String {
 
 impl fmt::Display for TaskTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let head = ["thread", "task", "name", "stack", "awaiter stack", "awaiter", "awaiter id"];
-        let mut lines = vec![head.map(str::to_owned)];
-        lines.extend(self.rows().into_iter().map(|row| {
-            let TableRow { thread, task_id, task_name, stack, awaiter_stack, awaiter_name, awaiter_id } = row;
-            [thread.to_string(), task_id, task_name, stack, awaiter_stack, awaiter_name, awaiter_id]
-        }));
-        let width = |column: usize| {
-            let widths = lines.iter().map(|line| line[column].chars().count());
-            // A cell that is wider pushes the rest of its line aside, and no other.
-            widths.max().unwrap_or_default().min(WIDEST)
-        };
-        let widths: Vec<usize> = (0..head.len()).map(width).collect();
-        for line in &lines {
-            let cells = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-            writeln!(f, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
-        }
-        Ok(())
+        let mut done = Ok(());
+        columns::each_line(&Entries::of(self), |line| {
+            done = done.and_then(|()| writeln!(f, "{line}"));
+        });
+        done
     }
 }

@@ -13,11 +13,20 @@
 //!
 //! Awaits of the same kind in the same place are one branch. A task that several others await stands below each of them;
 //! what is below it, only the first time (CG-10).
+//!
+//! A task that awaits no other has but its own frames below it, so only those that do are nodes with children:
+//!
+//! ```text
+//!   awaiter ──► frames that lead to its awaits ──► the tasks that it awaits there     Node, children
+//!   any other ──► its frames, one below the other                                     drawn as they are
+//! ```
 
-use super::cycles::CycleFound;
-use super::frame::Frame;
-use super::table::{TaskEntry, TaskTable};
-use std::collections::{HashMap, HashSet};
+use super::cycles::{self, CycleFound};
+use super::drawn::{Awaiter, Drawn, Entries, Sketch};
+use super::ids::IdMap;
+use super::table::TaskTable;
+use super::write::{push_decimal, push_hex};
+use std::collections::HashMap;
 
 /// What stands before a task's name, and before a frame, in a [tree](TaskTable::tree).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,119 +64,245 @@ impl TaskTable {
     ///
     /// As [`tree`](TaskTable::tree).
     pub fn tree_with(&self, marks: Marks<'_>) -> Result<Vec<Vec<String>>, CycleFound> {
-        self.check_cycles()?;
-        let forest = Forest::of(self);
-        let mut drawn = HashSet::new();
-        Ok(forest.roots().map(|root| forest.draw(root, marks, &mut drawn)).collect())
+        let mut trees: Vec<Vec<String>> = Vec::new();
+        each_line(&Entries::of(self), marks, |root, line| {
+            if trees.len() == root {
+                trees.push(Vec::new());
+            }
+            trees[root].push(line.to_owned());
+        })?;
+        Ok(trees)
     }
 }
 
-/// Tasks and frames, as nodes.
-#[derive(Default)]
-struct Forest {
-    nodes: Vec<Node>,
-    /// The node of a task, by its id.
-    tasks: HashMap<u64, usize>,
-    /// The node of a frame, by the one above it and its text.
-    frames: HashMap<(usize, String), usize>,
+/// Makes the lines, each with the number of the tree that it is of.
+pub(super) fn each_line(
+    tasks: &impl Drawn,
+    marks: Marks<'_>,
+    mut take: impl FnMut(usize, &str),
+) -> Result<(), CycleFound> {
+    cycles::check(tasks)?;
+    let forest = Forest::of(tasks);
+    let drawn = vec![false; tasks.len()];
+    let mut pen = Pen { tasks, marks, forest: &forest, drawn, line: String::new() };
+    for (number, root) in forest.roots(tasks).enumerate() {
+        pen.draw(root, &mut |line| take(number, line));
+    }
+    Ok(())
 }
 
+/// What has a line of its own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Item {
+    /// A task, by its place.
+    Task(u32),
+    /// A frame, or a task that is not there, by its node.
+    Node(u32),
+}
+
+/// What lies below which task.
+struct Forest {
+    /// Of tasks that await others, and of the frames by which they do.
+    nodes: Vec<Node>,
+    /// Where among those a task is; [`NOWHERE`] for one that awaits no other.
+    of_tasks: Vec<u32>,
+}
+
+const NOWHERE: u32 = u32::MAX;
+
 struct Node {
-    label: String,
-    is_task: bool,
-    children: Vec<usize>,
-    is_root: bool,
+    label: Label,
+    children: Vec<Item>,
+    /// The task that was put below it last.
+    newest: u32,
+}
+
+enum Label {
+    /// One that is there.
+    Task,
+    /// One that is not, by its id. It is a root of its own, so that its tasks are not lost from sight.
+    Unknown(u64),
+    Frame(String),
 }
 
 impl Forest {
-    fn of(table: &TaskTable) -> Forest {
-        let mut forest = Forest::default();
-        for task in table.tasks() {
-            forest.task(task.id, || task.shown_name().to_owned());
-        }
-        let mut awaiting = HashSet::new();
-        for task in table.tasks() {
-            let node = forest.tasks[&task.id];
-            for by in &task.awaited_by {
-                awaiting.insert(by.awaiter);
-                // One that is not in the table is a root of its own, so that its tasks are not lost from sight.
-                let awaiter = forest.task(by.awaiter, || format!("Unknown {:#x}", by.awaiter));
-                let branch = forest.branch(awaiter, &by.stack);
-                forest.put_below(branch, node);
-            }
-        }
-        for TaskEntry { id, stack, .. } in table.tasks() {
-            if !awaiting.contains(id) {
-                forest.branch(forest.tasks[id], stack);
+    fn of(tasks: &impl Drawn) -> Forest {
+        let mut forest = Forest { nodes: Vec::new(), of_tasks: vec![NOWHERE; tasks.len()] };
+        let mut growth = Growth::default();
+        // Children of a group follow one another.
+        let mut latest: Option<(Awaiter, u32)> = None;
+        for at in 0..tasks.len() {
+            for number in 0..tasks.await_count(at) {
+                let awaiter = tasks.awaiter(at, number);
+                let branch = match latest {
+                    Some((known, branch)) if known == awaiter => branch,
+                    _ => growth.branch(&mut forest, tasks, at, number),
+                };
+                latest = Some((awaiter, branch));
+                let node = &mut forest.nodes[branch as usize];
+                // It may await the same task twice in the same place.
+                if node.newest != at as u32 {
+                    node.newest = at as u32;
+                    node.children.push(Item::Task(at as u32));
+                }
             }
         }
         forest
     }
 
-    fn task(&mut self, id: u64, label: impl FnOnce() -> String) -> usize {
-        match self.tasks.get(&id) {
-            Some(node) => *node,
+    fn add(&mut self, label: Label) -> u32 {
+        self.nodes.push(Node { label, children: Vec::new(), newest: NOWHERE });
+        (self.nodes.len() - 1) as u32
+    }
+
+    fn add_task(&mut self, at: usize) -> u32 {
+        if self.of_tasks[at] == NOWHERE {
+            self.of_tasks[at] = self.add(Label::Task);
+        }
+        self.of_tasks[at]
+    }
+
+    /// The tasks that nobody awaits, and those that are not there.
+    fn roots(&self, tasks: &impl Drawn) -> impl Iterator<Item = Item> {
+        let of_tasks = (0..tasks.len()).filter(|at| tasks.await_count(*at) == 0);
+        let unknown = self.nodes.iter().zip(0..).filter(|(node, _)| matches!(node.label, Label::Unknown(_)));
+        of_tasks.map(|at| Item::Task(at as u32)).chain(unknown.map(|(_, at)| Item::Node(at)))
+    }
+
+    fn children(&self, item: Item) -> &[Item] {
+        let node = match item {
+            Item::Task(at) => self.of_tasks[at as usize],
+            Item::Node(at) => at,
+        };
+        self.nodes.get(node as usize).map_or(&[], |node| &node.children)
+    }
+}
+
+/// What is known while a forest grows.
+#[derive(Default)]
+struct Growth {
+    /// The node of a task that is not there, by its id.
+    unknown: IdMap<u32>,
+    /// Where a way ends.
+    ends: HashMap<Awaiter, u32>,
+    /// The node of a frame, by the one above it and its text.
+    frames: HashMap<(u32, String), u32>,
+}
+
+impl Growth {
+    /// The end of the way by which a task is awaited.
+    fn branch(&mut self, forest: &mut Forest, tasks: &impl Drawn, at: usize, number: usize) -> u32 {
+        let awaiter = tasks.awaiter(at, number);
+        if let Some(end) = self.ends.get(&awaiter) {
+            return *end;
+        }
+        let task = match tasks.find(awaiter.id) {
+            Some(at) => forest.add_task(at),
             None => {
-                let node = self.add(label(), true);
-                self.tasks.insert(id, node);
-                node
+                let new = || forest.add(Label::Unknown(awaiter.id));
+                *self.unknown.entry(awaiter.id).or_insert_with(new)
             }
+        };
+        let mut path = Vec::new();
+        tasks.path(at, number, &mut path);
+        let end = path.iter().rev().fold(task, |above, frame| self.below(forest, above, frame));
+        self.ends.insert(awaiter, end);
+        end
+    }
+
+    fn below(&mut self, forest: &mut Forest, above: u32, frame: &Sketch<'_>) -> u32 {
+        let mut text = String::new();
+        frame.push_to(&mut text);
+        let key = (above, text);
+        if let Some(known) = self.frames.get(&key) {
+            return *known;
         }
+        let node = forest.add(Label::Frame(key.1.clone()));
+        forest.nodes[above as usize].children.push(Item::Node(node));
+        self.frames.insert(key, node);
+        node
     }
+}
 
-    /// The end of a branch with these frames, the outermost next to `node`.
-    fn branch(&mut self, node: usize, stack: &[Frame]) -> usize {
-        stack.iter().rev().fold(node, |above, frame| {
-            let key = (above, frame.to_string());
-            match self.frames.get(&key) {
-                Some(known) => *known,
-                None => {
-                    let frame = self.add(key.1.clone(), false);
-                    self.frames.insert(key, frame);
-                    self.put_below(above, frame);
-                    frame
-                }
-            }
-        })
-    }
+/// Draws trees.
+struct Pen<'a, D> {
+    tasks: &'a D,
+    marks: Marks<'a>,
+    forest: &'a Forest,
+    /// Which tasks have been: what is below them is drawn once. (What is no task is below one other only.)
+    drawn: Vec<bool>,
+    line: String,
+}
 
-    fn add(&mut self, label: String, is_task: bool) -> usize {
-        self.nodes.push(Node { label, is_task, children: Vec::new(), is_root: true });
-        self.nodes.len() - 1
-    }
-
-    fn put_below(&mut self, above: usize, node: usize) {
-        if !self.nodes[above].children.contains(&node) {
-            self.nodes[above].children.push(node);
-        }
-        self.nodes[node].is_root = false;
-    }
-
-    fn roots(&self) -> impl Iterator<Item = usize> {
-        (0..self.nodes.len()).filter(|node| self.nodes[*node].is_root)
-    }
-
-    fn draw(&self, root: usize, marks: Marks<'_>, drawn: &mut HashSet<usize>) -> Vec<String> {
-        let mut lines = Vec::new();
+impl<'a, D: Drawn> Pen<'a, D> {
+    fn draw(&mut self, root: Item, take: &mut impl FnMut(&str)) {
+        let forest = self.forest;
+        let mut frames: Vec<Sketch<'a>> = Vec::new();
+        let mut depth = Depth::default();
         // Without recursion: a chain of tasks may be longer than the stack is deep.
-        let mut rest = vec![(root, Depth::default(), Branch::Last)];
-        while let Some((index, depth, branch)) = rest.pop() {
-            let node = &self.nodes[index];
-            let mark = if node.is_task { marks.task } else { marks.frame };
-            let again = !drawn.insert(index) && !node.children.is_empty();
-            let see_above = if again { " (see above)" } else { "" };
-            lines.push(format!("{}{}{mark} {}{see_above}", depth.indent(), branch.turn(), node.label));
+        let mut rest = vec![(root, 0, Branch::Last)];
+        while let Some((item, level, branch)) = rest.pop() {
+            depth.rise_to(level);
+            let children = forest.children(item);
+            // One that awaits no other has its own frames below it.
+            frames.clear();
+            let mut again = false;
+            if let Item::Task(at) = item {
+                if children.is_empty() {
+                    self.tasks.stack(at as usize, &mut frames);
+                }
+                let is_leaf = children.is_empty() && frames.is_empty();
+                again = std::mem::replace(&mut self.drawn[at as usize], true) && !is_leaf;
+            }
+            self.write_item(&depth, branch, item);
+            self.line.push_str(if again { " (see above)" } else { "" });
+            take(&self.line);
             if again {
                 continue;
             }
-            let below = depth.below(branch);
-            let children = node.children.iter().enumerate().rev();
-            rest.extend(children.map(|(at, child)| {
-                let branch = if at + 1 == node.children.len() { Branch::Last } else { Branch::Inner };
-                (*child, below.clone(), branch)
+            depth.sink(branch);
+            let level = depth.level();
+            let last = children.len().saturating_sub(1);
+            rest.extend(children.iter().enumerate().rev().map(|(number, child)| {
+                (*child, level, if number == last { Branch::Last } else { Branch::Inner })
             }));
+            for frame in frames.iter().rev() {
+                self.begin(&depth, Branch::Last, self.marks.frame);
+                frame.push_to(&mut self.line);
+                take(&self.line);
+                depth.sink(Branch::Last);
+            }
         }
-        lines
+    }
+
+    fn write_item(&mut self, depth: &Depth, branch: Branch, item: Item) {
+        match item {
+            Item::Task(at) => {
+                self.begin(depth, branch, self.marks.task);
+                self.tasks.task(at as usize).name.push_to(&mut self.line);
+            }
+            Item::Node(at) => match &self.forest.nodes[at as usize].label {
+                Label::Frame(text) => {
+                    self.begin(depth, branch, self.marks.frame);
+                    self.line.push_str(text);
+                }
+                Label::Unknown(id) => {
+                    self.begin(depth, branch, self.marks.task);
+                    self.line.push_str("Unknown ");
+                    push_hex(&mut self.line, *id);
+                }
+                Label::Task => unreachable!("a task is an item by itself"),
+            },
+        }
+    }
+
+    /// Begins a line with all that stands before what is told in it.
+    fn begin(&mut self, depth: &Depth, branch: Branch, mark: &str) {
+        self.line.clear();
+        depth.push_to(&mut self.line);
+        self.line.push_str(branch.turn());
+        self.line.push_str(mark);
+        self.line.push(' ');
     }
 }
 
@@ -187,28 +322,41 @@ impl Branch {
 }
 
 /// What is to the left of a line, and how deep that is.
-#[derive(Clone, Default)]
+#[derive(Default)]
 struct Depth {
     prefix: String,
-    level: usize,
+    /// For each level the length of what is to the left of it.
+    lengths: Vec<usize>,
 }
 
 impl Depth {
     /// From this level on the lines go no further to the right, and the level is written out.
     const DEEPEST: usize = 200;
 
-    fn below(&self, branch: Branch) -> Depth {
-        let mut prefix = self.prefix.clone();
-        if self.level < Depth::DEEPEST {
-            prefix.push_str(if branch == Branch::Last { "    " } else { "│   " });
-        }
-        Depth { prefix, level: self.level + 1 }
+    fn level(&self) -> usize {
+        self.lengths.len()
     }
 
-    fn indent(&self) -> String {
-        match self.level.checked_sub(Depth::DEEPEST + 1) {
-            None => self.prefix.clone(),
-            Some(_) => format!("{}(level {}) ", self.prefix, self.level),
+    /// One level deeper, below such a branch.
+    fn sink(&mut self, branch: Branch) {
+        if self.level() < Depth::DEEPEST {
+            self.prefix.push_str(if branch == Branch::Last { "    " } else { "│   " });
+        }
+        self.lengths.push(self.prefix.len());
+    }
+
+    /// Back to a level that it came from.
+    fn rise_to(&mut self, level: usize) {
+        self.lengths.truncate(level);
+        self.prefix.truncate(self.lengths.last().copied().unwrap_or(0));
+    }
+
+    fn push_to(&self, line: &mut String) {
+        line.push_str(&self.prefix);
+        if self.level() > Depth::DEEPEST {
+            line.push_str("(level ");
+            push_decimal(line, self.level() as u64);
+            line.push_str(") ");
         }
     }
 }

@@ -15,7 +15,8 @@ pub(crate) fn run(program: &str) {
         "stuck" => homing::run(stuck()).unwrap(),
         "threads" => threads(),
         "churn" => homing::run(churn()).unwrap(),
-        "many" => homing::run(many()).unwrap(),
+        "many" => homing::run(many(false)).unwrap(),
+        "many named" => homing::run(many(true)).unwrap(),
         "kept" => {
             homing::run(async { task(sleep(Duration::from_millis(1))).spawn().await }).unwrap();
             say_ready();
@@ -158,10 +159,21 @@ async fn churn() -> Result<()> {
     }
 }
 
-async fn many() -> Result<()> {
-    task_group(async |tg| {
-        for _ in 0..MANY {
-            tg.spawn(sleep(HOUR));
+/// Idle tasks in groups, a thousand in each.
+async fn many(named: bool) -> Result<()> {
+    task_group(async |outer| {
+        for number in 0..MANY / 1000 {
+            outer.spawn(task_group(async move |tg| {
+                for rank in 0..1000 - 1 {
+                    let nap = tg.task(sleep(HOUR));
+                    if named {
+                        nap.name(format!("nap {number}.{rank}")).spawn()
+                    } else {
+                        nap.spawn()
+                    };
+                }
+                sleep(HOUR).await
+            }));
         }
         yield_now().await?;
         yield_now().await?;

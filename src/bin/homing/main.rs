@@ -1,21 +1,25 @@
 //! The command `homing`: which task of that program waits for what, where, and who waits for it?
 //!
 //! ```text
-//!   homing ps | pstree | dot | json   WHAT ──► Reader ──► Reading ──► TaskTable ──► text
+//!   homing ps | pstree                WHAT ──► Reader ──► Reading ──────────────────► lines
+//!   homing dot | json                 WHAT ──► Reader ──► Reading ──► TaskTable ──► text
 //!   homing top                        WHAT ──► Reader ──► Sampler ──► rows ───────► screen, or text
 //! ```
 //!
 //! WHAT is the id of a process, or a core file. See `homing-reader` for how it is read.
 #![forbid(unsafe_code)]
 
+mod output;
 mod sampler;
 mod screen;
 mod top;
 
+use crate::output::Output;
 use clap::{Args, Parser, Subcommand};
+use homing::introspect::{draw_rows, draw_tree};
 use homing_reader::{Error, Reader, Reading, open};
 use std::fmt;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 
 /// What the help says at its end.
@@ -75,10 +79,22 @@ enum Failure {
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Ps(What { what }) => show(&what, |reading| Ok(reading.table().to_string())),
-        Command::Pstree(What { what }) => show(&what, tree),
-        Command::Dot(What { what }) => show(&what, |reading| Ok(reading.table().to_dot())),
-        Command::Json(What { what }) => show(&what, |reading| Ok(reading.table().to_json() + "\n")),
+        Command::Ps(What { what }) => show(&what, |reading, output| {
+            draw_rows(&reading.runtimes, |line| output.line(line));
+            Ok(())
+        }),
+        Command::Pstree(What { what }) => show(&what, |reading, output| {
+            draw_tree(&reading.runtimes, |line| output.line(line))
+                .map_err(|cycle| Failure::Cycle(cycle.to_string()))
+        }),
+        Command::Dot(What { what }) => show(&what, |reading, output| {
+            output.text(&reading.table().to_dot());
+            Ok(())
+        }),
+        Command::Json(What { what }) => show(&what, |reading, output| {
+            output.line(&reading.table().to_json());
+            Ok(())
+        }),
         Command::Top(options) => top::run(&options),
     };
     match done {
@@ -93,21 +109,19 @@ fn main() -> ExitCode {
 }
 
 /// Reads once, and prints what is made of it.
-fn show(what: &str, text: impl FnOnce(&Reading) -> Result<String, Failure>) -> Result<(), Failure> {
+fn show(what: &str, draw: impl FnOnce(&Reading, &mut Output) -> Result<(), Failure>) -> Result<(), Failure> {
     let mut reader = open(what)?;
     let reading = reader.read()?;
-    let text = text(&reading)?;
-    io::stdout().lock().write_all(text.as_bytes())?;
+    let mut output = Output::default();
+    draw(&reading, &mut output)?;
+    output.finish()?;
     for note in notes(what, &reader, &reading) {
         eprintln!("{note}");
     }
+    // The process ends now, and with it all of its memory: to give back a hundred thousand records one by one would take
+    // as long as to draw them.
+    std::mem::forget(reading);
     Ok(())
-}
-
-fn tree(reading: &Reading) -> Result<String, Failure> {
-    let table = reading.table();
-    let trees = table.tree().map_err(|cycle| Failure::Cycle(cycle.to_string()))?;
-    Ok(trees.into_iter().flatten().map(|line| line + "\n").collect())
 }
 
 /// What is to be said beside the picture.
@@ -118,7 +132,10 @@ fn notes(what: &str, reader: &Reader, reading: &Reading) -> Vec<String> {
     }
     for busy in &reading.busy {
         let tasks = reading.runtimes.iter().flat_map(|runtime| &runtime.tasks);
-        let name = tasks.into_iter().find(|task| task.id == busy.task).map_or("?", |task| task.name.as_str());
+        let name = tasks
+            .into_iter()
+            .find(|task| task.id == busy.task)
+            .map_or_else(|| "?".to_owned(), |task| task.name.to_string());
         let thread = busy.thread;
         let hint = if what.parse::<u32>().is_ok() {
             format!("gdb -p {thread} -batch -ex bt")
@@ -127,8 +144,7 @@ fn notes(what: &str, reader: &Reader, reading: &Reading) -> Vec<String> {
         };
         notes.push(format!("task '{name}' is being polled {busy}; where it is: {hint}"));
     }
-    let changing =
-        reading.runtimes.iter().flat_map(|runtime| &runtime.tasks).filter(|task| task.changing).count();
+    let changing = reading.changing;
     if changing > 0 {
         notes.push(format!(
             "{changing} tasks have changed each time that they were read: what is said of those may not belong together"
