@@ -198,6 +198,24 @@ fn several_buffers_are_moved_in_one_call() {
 }
 
 #[test]
+fn several_buffers_arrive_in_their_order_be_they_small_or_large() {
+    in_runtime(async {
+        let (left, right) = connected_pair().await?;
+        // Up to 2,048 bytes in all are copied together.
+        for length in [2, 700, 2_047, 2_048, 2_049, 20_000] {
+            let bytes = pattern(length);
+            let (head, body) = bytes.split_at(length / 3);
+            let buffers = [IoSlice::new(head), IoSlice::new(b""), IoSlice::new(body)];
+            assert_eq!(left.write_vectored(&buffers).await?, length);
+            let mut received = vec![0; length];
+            right.read_exact(&mut received).await?;
+            assert!(received == bytes, "{length} bytes");
+        }
+        Ok(())
+    });
+}
+
+#[test]
 fn what_was_peeked_at_is_still_there() {
     in_runtime(async {
         let (left, right) = connected_pair().await?;

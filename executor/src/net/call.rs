@@ -38,7 +38,25 @@ pub(crate) fn send(io: &impl AsFd, bytes: &[u8]) -> io::Result<usize> {
 }
 
 pub(crate) fn send_vectored(io: &impl AsFd, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-    SockRef::from(io).send_vectored_with_flags(&buffers[..buffers.len().min(BUFFERS)], QUIETLY)
+    match &buffers[..buffers.len().min(BUFFERS)] {
+        [buffer] => send(io, buffer),
+        buffers if length(buffers) <= JOINED => send_joined(io, buffers),
+        buffers => SockRef::from(io).send_vectored_with_flags(buffers, QUIETLY),
+    }
+}
+
+/// Up to so many bytes in all are copied together and sent as one: the call that takes several buffers costs more than
+/// that, as the head and the body of an answer in HTTP have it.
+const JOINED: usize = 2048;
+
+fn send_joined(io: &impl AsFd, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+    let mut room = [0; JOINED];
+    let mut joined = 0;
+    for buffer in buffers {
+        room[joined..joined + buffer.len()].copy_from_slice(buffer);
+        joined += buffer.len();
+    }
+    send(io, &room[..joined])
 }
 
 /// How many bytes one such call moves at most.
