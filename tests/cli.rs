@@ -69,6 +69,9 @@ fn run_all() {
         ("pstree_draws_who_awaits_whom_and_says_which_task_is_busy", pstree),
         ("ps_json_and_dot_list_the_same_tasks", lists),
         ("top_shows_the_busiest_first", top),
+        ("top_ends_when_the_process_that_it_watches_does", top_of_an_ended_process),
+        ("a_core_file_is_shown_and_not_watched", core_file),
+        ("a_fifo_in_place_of_a_core_file_is_refused_at_once", fifo),
         ("a_circle_is_told_and_not_drawn", told_circle),
         ("what_is_in_the_way_has_an_exit_status_of_its_own", in_the_way),
         ("output_that_nobody_reads_to_its_end_is_no_error", closed_pipe),
@@ -180,8 +183,54 @@ fn top() {
     assert_eq!(lines.len(), 4, "{table}");
     let words: Vec<&str> = lines[1].split_whitespace().collect();
     assert_eq!((words[0], words[1], words[2]), (target.pid().as_str(), "busy", "running"), "{table}");
-    assert_eq!(words[5], "100", "{table}");
+    assert_eq!((words[5], words[6]), ("1", "100"), "{table}");
     assert_eq!(lines[3], "and 2 more");
+}
+
+fn top_of_an_ended_process() {
+    let target = Target::start("hung");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_homing"));
+    let command = command.args(["top", "--once", "--interval", "1", &target.pid()]);
+    let watching = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    let pid = target.pid();
+    drop(target);
+    let output = watching.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert_eq!(
+        text(&output.stderr),
+        format!("homing: process {pid} has ended, or runs another program now\n")
+    );
+}
+
+fn core_file() {
+    let target = Target::start("hung");
+    let prefix = std::env::temp_dir().join(format!("homing-cli-{}", std::process::id()));
+    let prefix = prefix.to_str().unwrap();
+    let core = format!("{prefix}.{}", target.pid());
+    match Command::new("gcore").args(["-o", prefix, &target.pid()]).output() {
+        Ok(output) => assert!(output.status.success(), "{}", text(&output.stderr)),
+        Err(_) => return eprintln!("\n!!! NOT TESTED: there is no program gcore here !!!\n"),
+    }
+    drop(target);
+    let tree = homing(&["pstree", &core]);
+    let top = homing(&["top", &core]);
+    std::fs::remove_file(&core).unwrap();
+    assert!(tree.status.success(), "{}", text(&tree.stderr));
+    assert!(text(&tree.stdout).contains("── (T) orders\n"), "{}", text(&tree.stdout));
+    assert!(text(&tree.stderr).contains(&format!("gdb -c {core}")), "{}", text(&tree.stderr));
+    assert_eq!(top.status.code(), Some(2));
+    assert!(text(&top.stderr).contains("does not change any more"), "{}", text(&top.stderr));
+}
+
+fn fifo() {
+    let path = std::env::temp_dir().join(format!("homing-cli-fifo-{}", std::process::id()));
+    let path = path.to_str().unwrap();
+    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+    let output = homing(&["ps", path]);
+    std::fs::remove_file(path).unwrap();
+    assert_eq!(output.status.code(), Some(9));
+    assert!(text(&output.stderr).contains("is no core file that can be read here: it is a pipe"));
 }
 
 fn told_circle() {

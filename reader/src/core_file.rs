@@ -52,8 +52,11 @@ impl CoreFile {
     ///
     /// [`Error::File`], [`Error::NotACore`].
     pub fn open(path: &Path) -> Result<CoreFile, Error> {
-        let file = File::open(path).map_err(|error| Error::File(path.to_owned(), error))?;
+        let file = mapped::open_regular(path).map_err(|error| Error::File(path.to_owned(), error))?;
         let not_a_core = |why: &str| Error::NotACore(path.to_owned(), why.to_owned());
+        let file = file.ok_or_else(|| {
+            not_a_core("it is a pipe, a device or a directory, and a core file is read here and there: save it as a file first")
+        })?;
         let data = ReadCache::new(&file);
         let header = Header::parse(&data).map_err(|_| not_a_core("it is no ELF file of 64 bits"))?;
         let endian = header.endian().map_err(|_| not_a_core("its byte order is another one"))?;

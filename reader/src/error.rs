@@ -9,6 +9,8 @@ use std::path::PathBuf;
 pub enum Error {
     /// There is no such process.
     NoProcess(u32),
+    /// What was read before cannot be read any more: the process has ended.
+    Ended(String),
     /// It may not be looked into.
     Permission(Permission),
     /// There is no homing in it, or its header is not to be found.
@@ -44,7 +46,7 @@ impl Error {
     /// The exit status of a command that ends because of this: a different one for each kind.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Error::NoProcess(_) => 3,
+            Error::NoProcess(_) | Error::Ended(_) => 3,
             Error::Permission(_) => 4,
             Error::NoHoming(_) => 5,
             Error::Version { .. } => 6,
@@ -60,6 +62,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::NoProcess(pid) => write!(f, "there is no process {pid}, or it has just ended"),
+            Error::Ended(what) => write!(f, "{what} has ended, or runs another program now"),
             Error::Permission(permission) => permission.fmt(f),
             Error::NoHoming(what) => write!(
                 f,

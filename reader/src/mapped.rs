@@ -1,4 +1,4 @@
-//! Opening a file that a memory says is mapped from it.
+//! Opening files that somebody else has named: one that a memory says is mapped from it, or a core file.
 //!
 //! ```text
 //!   path ──► a regular file? ──► open, without waiting ──► still a regular file? ──► File
@@ -8,29 +8,35 @@
 //! something else in its place. To open a FIFO waits for a writer, and to open a device does something: neither is done.
 
 use std::fs::{self, File};
+use std::io;
 use std::path::Path;
 
 /// Opens a regular file to be read. `None` if it is something else, or not there.
 pub(crate) fn open(path: &Path) -> Option<File> {
-    if !fs::metadata(path).ok()?.is_file() {
-        return None;
+    open_regular(path).ok().flatten()
+}
+
+/// Opens a regular file to be read. `None` if it is something else.
+pub(crate) fn open_regular(path: &Path) -> io::Result<Option<File>> {
+    if !fs::metadata(path)?.is_file() {
+        return Ok(None);
     }
     let file = open_at_once(path)?;
     // Between the two it may have been replaced.
-    file.metadata().ok()?.is_file().then_some(file)
+    Ok(file.metadata()?.is_file().then_some(file))
 }
 
 #[cfg(unix)]
-fn open_at_once(path: &Path) -> Option<File> {
+fn open_at_once(path: &Path) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
     // (O_CLOEXEC, std sets by itself.)
     let flags = libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC;
-    fs::OpenOptions::new().read(true).custom_flags(flags).open(path).ok()
+    fs::OpenOptions::new().read(true).custom_flags(flags).open(path)
 }
 
 #[cfg(not(unix))]
-fn open_at_once(path: &Path) -> Option<File> {
-    File::open(path).ok()
+fn open_at_once(path: &Path) -> io::Result<File> {
+    File::open(path)
 }
 
 #[cfg(all(test, unix))]
@@ -49,7 +55,7 @@ mod tests {
         fs::remove_file(&path).unwrap();
         assert!(fifo.is_none());
         assert!(
-            at_once.is_some(),
+            at_once.is_ok(),
             "it was opened, without a writer: it must not wait even if it is a FIFO by then"
         );
     }

@@ -117,6 +117,11 @@ impl Reader {
         self.memory.describe()
     }
 
+    /// Whether time goes on there: not in a core file, of which all readings are the same.
+    pub fn is_alive(&self) -> bool {
+        self.memory.now().is_some()
+    }
+
     /// The versions of homing in it, and where their headers are.
     pub fn headers(&self) -> impl Iterator<Item = (&str, u64)> {
         self.parts.iter().map(|(layout, _)| (layout.release.as_str(), layout.address))
@@ -126,7 +131,7 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// [`Error::NoHoming`], if there is nothing to be read any more: the process has ended.
+    /// [`Error::Ended`], if there is nothing to be read any more.
     pub fn read(&mut self) -> Result<Reading, Error> {
         let memory = &*self.memory;
         let mut reading = Reading::default();
@@ -146,7 +151,7 @@ impl Reader {
             reading.left.details |= texts.is_cut_off();
         }
         reading.left.details |= budgets.details.is_used_up();
-        if is_there { Ok(reading) } else { Err(Error::NoHoming(memory.describe())) }
+        if is_there { Ok(reading) } else { Err(Error::Ended(memory.describe())) }
     }
 
     /// Which tasks are being polled at this moment: a few small reads, to be done often.

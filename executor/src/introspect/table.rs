@@ -133,6 +133,34 @@ impl TaskTable {
 }
 
 impl TaskEntry {
+    /// How often it was woken, as far as each wake had a poll of its own; those that found it in line already are not
+    /// counted, nor is the first turn, which it has from its spawn.
+    ///
+    /// Nothing is counted for this: each poll but the first comes of one such wake, and a task that is in line has had one
+    /// more.
+    ///
+    /// ```
+    /// use homing::{introspect, yield_now};
+    ///
+    /// homing::run(async {
+    ///     for _ in 0..3 {
+    ///         yield_now().await?; // It wakes itself.
+    ///     }
+    ///     let table = introspect::capture_tasks()?;
+    ///     assert_eq!(table.tasks().next().unwrap().wakes(), 3);
+    ///     Ok(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    pub fn wakes(&self) -> u32 {
+        match self.state {
+            // Its spawn has put it in line.
+            TaskState::Ready if self.polls == 0 => 0,
+            TaskState::Ready => self.polls,
+            _ => self.polls.saturating_sub(1),
+        }
+    }
+
     /// The name to show.
     pub(super) fn shown_name(&self) -> &str {
         self.name.as_deref().unwrap_or("None")

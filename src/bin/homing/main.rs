@@ -30,7 +30,7 @@ code runs in it, and it need not have prepared anything. It may hang, or be stop
 EXIT STATUS
   0   all went well
   1   nothing can be drawn: tasks await one another in a circle (pstree)
-  2   the command was not understood
+  2   the command was not understood, or is not for WHAT (top, of a core file)
   3   no such process            7   the process's header is damaged
   4   no permission              8   the file cannot be read
   5   no homing in it            9   the file is no core file
@@ -73,6 +73,8 @@ enum Failure {
     Read(Error),
     /// It was read, and cannot be drawn.
     Cycle(String),
+    /// It was to be watched, and does not change: what it is.
+    Still(String),
     /// It could not be written.
     Write(io::Error),
 }
@@ -166,6 +168,7 @@ impl Failure {
         match self {
             Failure::Read(error) => error.exit_code(),
             Failure::Cycle(_) => 1,
+            Failure::Still(_) => 2,
             Failure::Write(_) => 8,
         }
     }
@@ -188,6 +191,11 @@ impl fmt::Display for Failure {
         match self {
             Failure::Read(error) => error.fmt(f),
             Failure::Cycle(told) => f.write_str(told),
+            Failure::Still(what) => write!(
+                f,
+                "{what} does not change any more, so there is nothing to watch: `homing ps` and `homing pstree` show what is \
+                 in it"
+            ),
             Failure::Write(error) => write!(f, "the output cannot be written: {error}"),
         }
     }

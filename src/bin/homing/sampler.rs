@@ -24,6 +24,7 @@ pub(crate) struct Row {
     pub(crate) state: TaskState,
     pub(crate) polls: u32,
     pub(crate) polls_per_second: f64,
+    pub(crate) wakes: u32,
     /// The share of the looks in which it was being polled.
     pub(crate) busy: f64,
     /// The longest that one poll was seen to last.
@@ -119,6 +120,7 @@ impl Sampler {
                     state: task.state,
                     polls: task.polls,
                     polls_per_second: seconds.map_or(0.0, |seconds| f64::from(polls_since) / seconds),
+                    wakes: task.wakes(),
                     busy: f64::from(hits) / f64::from(self.looks.max(1)),
                     longest,
                     unchanged: now - since,
@@ -135,8 +137,10 @@ impl Sampler {
         self.hits.clear();
         self.longest.clear();
         self.looks = 0;
-        let rank = |row: &Row| (row.busy, row.polls_per_second);
-        rows.sort_by(|a, b| rank(b).partial_cmp(&rank(a)).unwrap_or(std::cmp::Ordering::Equal));
+        rows.sort_by(|a, b| {
+            let by_busy = b.busy.total_cmp(&a.busy);
+            by_busy.then(b.polls_per_second.total_cmp(&a.polls_per_second))
+        });
         Ok((reading, rows))
     }
 }

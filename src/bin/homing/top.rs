@@ -24,13 +24,19 @@ pub(crate) struct Options {
 }
 
 /// The heads of the columns, and what is in them.
-pub(crate) const HEADS: [&str; 9] =
-    ["thread", "name", "state", "polls", "polls/s", "busy %", "longest", "unchanged", "stands at"];
+pub(crate) const HEADS: [&str; COLUMNS] =
+    ["thread", "name", "state", "polls", "polls/s", "wakes", "busy %", "longest", "unchanged", "stands at"];
+
+pub(crate) const COLUMNS: usize = 10;
 
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let interval = Duration::try_from_secs_f64(options.interval).unwrap_or(Duration::from_secs(1));
     let interval = interval.clamp(Duration::from_millis(50), Duration::from_secs(3600));
-    let mut sampler = Sampler::new(open(&options.what)?);
+    let reader = open(&options.what)?;
+    if !reader.is_alive() {
+        return Err(Failure::Still(reader.describe()));
+    }
+    let mut sampler = Sampler::new(reader);
     if options.once || !io::stdout().is_terminal() {
         sampler.read()?;
         sampler.look(interval, |pause| {
@@ -45,13 +51,14 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
 }
 
 /// What stands in a row.
-pub(crate) fn cells(row: &Row) -> [String; 9] {
+pub(crate) fn cells(row: &Row) -> [String; COLUMNS] {
     [
         row.thread.to_string(),
         row.name.clone(),
         row.state.to_string(),
         row.polls.to_string(),
         format!("{:.1}", row.polls_per_second),
+        row.wakes.to_string(),
         format!("{:.0}", row.busy * 100.0),
         time(row.longest),
         time(row.unchanged),
