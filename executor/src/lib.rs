@@ -9,12 +9,14 @@
 //!   ├ clock    what time it is     └ cell     where futures live      net, io  sockets, and others
 //!   └ outpost  other threads ◄──── remote, waker: the way back        hook     what nobody else has seen
 //!     introspect  who waits for whom    observe  who is told of it    locals   values that belong to a task
-//!      └ outside  where another process finds that
+//!      ├ outside    where another process finds that
+//!      └ black_box  where it is still found when the process has been killed
 //!     threads     a runtime on each of several
 //!     blocking, fs  threads, files      process, signal  other programs, and what they send
 //! ```
 #![allow(unsafe_code)]
 
+mod black_box;
 mod clock;
 mod context;
 mod hook;

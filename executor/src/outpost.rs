@@ -8,6 +8,8 @@ use crate::remote::{Outpost, Ring};
 use crate::runtime::core::Core;
 use std::mem::offset_of;
 use std::ptr;
+#[cfg(all(target_os = "linux", not(homing_portable)))]
+use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -43,6 +45,27 @@ pub(crate) const FIELDS: [Field; 4] = [
     Field::new("runtime.thread", offset_of!(RuntimeOutpost, bell.entry.thread), 8),
     Field::new("runtime.next", offset_of!(RuntimeOutpost, bell.entry.next), size_of::<usize>()),
 ];
+
+/// What another process is told of an outpost, as a copy, alone in its list.
+#[cfg(all(target_os = "linux", not(homing_portable)))]
+pub(crate) struct Image([AtomicUsize; size_of::<RuntimeOutpost>() / size_of::<usize>()]);
+
+#[cfg(all(target_os = "linux", not(homing_portable)))]
+impl Image {
+    pub(crate) fn tell(&self, outpost: &RuntimeOutpost, core: usize) {
+        let words = [
+            (RuntimeOutpost::HOME, core),
+            (
+                offset_of!(RuntimeOutpost, bell.entry.thread),
+                outpost.bell.entry.thread.load(Ordering::Relaxed) as usize,
+            ),
+            (offset_of!(RuntimeOutpost, bell.entry.next), 0),
+        ];
+        for (offset, word) in words {
+            self.0[offset / size_of::<usize>()].store(word, Ordering::Relaxed);
+        }
+    }
+}
 
 impl Bell {
     pub(crate) fn hang(&self, waker: Option<Arc<mio::Waker>>) {

@@ -16,6 +16,7 @@
 //! what it waits for, and where, with its task, and takes them back when it ends or is dropped.
 
 use super::place;
+use crate::black_box::NearVec;
 use crate::cancel::{request, scope};
 use crate::context;
 use crate::error::Cancelled;
@@ -26,6 +27,7 @@ use crate::waker;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::panic::Location;
+use std::ptr;
 use std::rc::Rc;
 use std::task::Context;
 
@@ -546,7 +548,7 @@ pub struct AwaitedTasks(Rc<List>);
 #[derive(Debug)]
 struct List {
     /// Their number, then their ids: so that who has only the address can read them.
-    numbers: Box<[Cell<u64>]>,
+    numbers: NearVec<Cell<u64>>,
     /// What has gone on to them.
     forwarded: RefCell<Option<Cancelled>>,
 }
@@ -554,8 +556,13 @@ struct List {
 impl AwaitedTasks {
     /// These tasks. Those that have ended count no more.
     pub fn new<'a>(tasks: impl IntoIterator<Item = &'a TaskRef>) -> AwaitedTasks {
-        let ids = tasks.into_iter().map(|task| Cell::new(task.id().as_u64()));
-        let numbers: Box<[Cell<u64>]> = std::iter::once(Cell::new(0)).chain(ids).collect();
+        let mut tasks = tasks.into_iter().peekable();
+        // They are all of one runtime, and of this thread.
+        let first = tasks.peek().and_then(|task| Row::current(task.id().as_u64()));
+        let near = first.map_or(ptr::null(), |row| ptr::from_ref(row).cast());
+        let mut numbers = NearVec::with_capacity(near, 1 + tasks.size_hint().0);
+        numbers.push(near, Cell::new(0));
+        tasks.for_each(|task| numbers.push(near, Cell::new(task.id().as_u64())));
         numbers[0].set(numbers.len() as u64 - 1);
         AwaitedTasks(Rc::new(List { numbers, forwarded: RefCell::default() }))
     }

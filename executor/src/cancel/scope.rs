@@ -15,6 +15,7 @@
 //! others, so `cancelling()` is what asyncio shows. At its end, a scope takes its own request back and asks whether
 //! others remain that were not there at its beginning: then the cancellation is not its own to absorb.
 
+use crate::black_box::Told;
 use crate::cancel::request::{self, WHOLE_TASK};
 use crate::clock::Nanos;
 use crate::context;
@@ -22,7 +23,7 @@ use crate::error::{Cancelled, RuntimeError, ScopeNote};
 use crate::observe;
 use crate::outside::Field;
 use crate::outside::published::Text;
-use crate::task::extras::NodeKind;
+use crate::task::extras::{Extras, NodeKind};
 use crate::task::reference::home;
 use crate::task::row::{Flag, Row};
 use crate::task::state::State;
@@ -34,6 +35,7 @@ use std::marker::PhantomData;
 use std::mem::offset_of;
 use std::panic::Location;
 use std::pin::Pin;
+use std::ptr;
 use std::task::{Context, Poll, Waker};
 
 /// One scope of a task, as the task's extras hold it.
@@ -59,7 +61,7 @@ pub(crate) struct ScopeEntry {
 /// The same for who reads it from outside.
 struct Shown {
     kind: Text,
-    name: Text,
+    name: Told,
     place: Option<&'static Location<'static>>,
     /// 0 for none.
     deadline: Nanos,
@@ -77,10 +79,18 @@ impl ScopeEntry {
         Field::new("scope.deadline", offset_of!(ScopeEntry, shown.deadline), 8),
     ];
 
-    fn new(id: u32, parent: u32, note: Option<ScopeNote>, deadline: Option<Instant>) -> ScopeEntry {
+    /// `near` is where it will be kept.
+    fn new(
+        near: &Extras,
+        id: u32,
+        parent: u32,
+        note: Option<ScopeNote>,
+        deadline: Option<Instant>,
+    ) -> ScopeEntry {
+        let near = ptr::from_ref(near).cast();
         let shown = Shown {
             kind: Text::of(note.as_ref().map(|note| note.kind)),
-            name: Text::of(note.as_ref().and_then(|note| note.name.as_deref())),
+            name: Told::of(near, note.as_ref().and_then(|note| note.name.as_deref())),
             place: note.as_ref().map(|note| note.place),
             deadline: deadline.map_or(0, Instant::nanos),
         };
@@ -195,7 +205,7 @@ impl Scope {
         let id = extras.scopes_made.get() + 1;
         extras.scopes_made.set(id);
         let parent = row.scope.get();
-        extras.scopes.borrow_mut().push(ScopeEntry::new(id, parent, note, deadline));
+        extras.scopes.borrow_mut().push(ScopeEntry::new(extras, id, parent, note, deadline));
         observe::tell_scope_entered(row, extras);
         Ok(Scope {
             task: row.id(),

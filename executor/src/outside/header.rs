@@ -54,10 +54,59 @@ const FIELD_COUNT: usize = count(&FIELDS);
 const LABEL_COUNT: usize = count(&LABELS);
 
 #[repr(C)]
-struct Header {
+pub(crate) struct Header {
     fixed: Fixed,
     fields: [Field; FIELD_COUNT],
     labels: [Label; LABEL_COUNT],
+}
+
+/// What a header leads to, and where it is itself: see [`Fixed`].
+pub(crate) struct Tables {
+    pub(crate) address: Address,
+    pub(crate) pages: Address,
+    pub(crate) page_count: Address,
+    pub(crate) types: Address,
+    pub(crate) runtimes: Address,
+    pub(crate) clock_origin: Address,
+}
+
+impl Header {
+    pub(crate) const fn new(tables: Tables) -> Header {
+        let Tables { address, pages, page_count, types, runtimes, clock_origin } = tables;
+        Header {
+            fixed: Fixed {
+                magic: MAGIC,
+                version: VERSION,
+                fixed_size: size_of::<Fixed>() as u32,
+                field_count: FIELD_COUNT as u32,
+                label_count: LABEL_COUNT as u32,
+                address,
+                release: name(env!("CARGO_PKG_VERSION")),
+                pages,
+                page_count,
+                types,
+                runtimes,
+                page_rows: PAGE_ROWS as u32,
+                pointer_size: size_of::<usize>() as u32,
+                location: LocationLayout {
+                    size: AtomicU32::new(0),
+                    file: AtomicU32::new(0),
+                    length: AtomicU32::new(0),
+                    line: AtomicU32::new(0),
+                    column: AtomicU32::new(0),
+                    reserved: AtomicU32::new(0),
+                },
+                clock_origin,
+            },
+            fields: all(&FIELDS),
+            labels: all(&LABELS),
+        }
+    }
+
+    /// Finds out how places are laid out.
+    pub(crate) fn find_layout(&self) {
+        location::find_layout(&self.fixed.location);
+    }
 }
 
 #[used]
@@ -65,34 +114,14 @@ struct Header {
     any(target_os = "linux", target_os = "android", target_os = "freebsd"),
     unsafe(link_section = ".homing")
 )]
-static HEADER: Header = Header {
-    fixed: Fixed {
-        magic: MAGIC,
-        version: VERSION,
-        fixed_size: size_of::<Fixed>() as u32,
-        field_count: FIELD_COUNT as u32,
-        label_count: LABEL_COUNT as u32,
-        address: Address::of(&raw const HEADER),
-        release: name(env!("CARGO_PKG_VERSION")),
-        pages: Address::of(&raw const pages::PAGES),
-        page_count: Address::of(&raw const pages::PAGE_COUNT),
-        types: Address::of(&raw const types::FIRST),
-        runtimes: Address::of(&raw const outpost::FIRST),
-        page_rows: PAGE_ROWS as u32,
-        pointer_size: size_of::<usize>() as u32,
-        location: LocationLayout {
-            size: AtomicU32::new(0),
-            file: AtomicU32::new(0),
-            length: AtomicU32::new(0),
-            line: AtomicU32::new(0),
-            column: AtomicU32::new(0),
-            reserved: AtomicU32::new(0),
-        },
-        clock_origin: Address::of(&raw const clock::ORIGIN_NANOS),
-    },
-    fields: all(&FIELDS),
-    labels: all(&LABELS),
-};
+static HEADER: Header = Header::new(Tables {
+    address: Address::of(&raw const HEADER),
+    pages: Address::of(&raw const pages::PAGES),
+    page_count: Address::of(&raw const pages::PAGE_COUNT),
+    types: Address::of(&raw const types::FIRST),
+    runtimes: Address::of(&raw const outpost::FIRST),
+    clock_origin: Address::of(&raw const clock::ORIGIN_NANOS),
+});
 
 // A note is a name's length, that of the contents, a type, the name and the contents. The distance is known to the linker,
 // and needs no relocation when the program is loaded.
@@ -113,7 +142,7 @@ std::arch::global_asm!(
 /// The first page of rows is made: from here on there is something to see.
 #[cold]
 pub(crate) fn announce() {
-    location::find_layout(&HEADER.fixed.location);
+    HEADER.find_layout();
 }
 
 pub(super) fn address() -> usize {

@@ -27,7 +27,7 @@ pub(super) fn find_layout(layout: &LocationLayout) {
 }
 
 /// A specimen. Its line, its column and the length of its file's name are different numbers.
-fn here() -> &'static Location<'static> {
+pub(crate) fn here() -> &'static Location<'static> {
     #[rustfmt::skip]
     let here = { #[track_caller] fn caller() -> &'static Location<'static> { Location::caller() } caller() };
     here

@@ -25,6 +25,7 @@
 //!   `row.group`.
 //! * Lists (of scopes, of nodes) publish where they begin and how long they are (`Published`).
 
+pub mod file;
 mod format;
 mod header;
 mod location;
@@ -35,6 +36,10 @@ pub use format::{
     Address, Field, Fixed, Label, LabelKind, LocationLayout, MAGIC, Meaning, NOTE_NAME, SECTION, VERSION,
 };
 pub(crate) use header::announce;
+#[cfg(all(target_os = "linux", not(homing_portable)))]
+pub(crate) use header::{Header, Tables};
+#[cfg(all(target_os = "linux", not(homing_portable)))]
+pub(crate) use location::here as specimen;
 pub(crate) use thread::thread_id;
 
 /// This process's header, for tools that look at their own process.

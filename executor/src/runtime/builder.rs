@@ -2,6 +2,7 @@
 
 use super::Runtime;
 use super::core::{Core, Settings};
+use crate::black_box::BlackBoxError;
 use crate::blocking::BlockingOptions;
 use crate::clock::ClockKind;
 use crate::hook::Unhandled;
@@ -10,6 +11,7 @@ use crate::observe::{Futurelock, Observer, SlowPoll};
 use crate::task::options::Start;
 use crate::time::GRAIN;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,6 +50,7 @@ impl Builder {
                 on_futurelock: None,
                 slow_poll: cfg!(debug_assertions).then_some(SLOW_POLL),
                 on_slow_poll: None,
+                black_box: None,
             },
         }
     }
@@ -252,9 +255,79 @@ impl Builder {
         self
     }
 
+    /// Keeps the table of tasks in a file, where it is still to be read when the process is not there any more: killed
+    /// (`SIGKILL`, the kernel when memory runs out), or dead of something else.
+    ///
+    /// `homing pstree FILE`, and `ps`, `dot` and `json`, then show the tasks as they stood at the last instant: names, types,
+    /// what each awaits and where, parents, who waits for whom. The file says as well whether the runtime has ended in an
+    /// orderly way. While the process lives, it can be read likewise, without the right to look into the process.
+    ///
+    /// The file is made when the runtime is built, for its owner only (mode `0600`); a path that is not absolute begins in the
+    /// directory in which the process is then. Each runtime needs one of its own. A black box that is there already, of a
+    /// runtime that has ended, is replaced; one of a runtime that did not get there is first renamed, to `….previous` (in place
+    /// of an earlier one), so that a program which is started anew does not destroy what tells of its end. Anything else that
+    /// is there is left alone, and is an [error](BlackBoxError).
+    ///
+    /// It takes half a megabyte, as much again as the program has constants, and then 128 bytes for each of the most tasks
+    /// that ever lived at once; more for those with names, or in groups and timeouts. Room is reserved before it is used,
+    /// in steps that double it. Where there is none any more, what comes from then on is not in the file, which says so; the
+    /// program goes on as without one. More than two million tasks are not in it either.
+    ///
+    /// Nothing is written twice: the file is the memory that the tasks are in. So a poll costs what it costs anyway, and
+    /// runtimes without a black box pay nothing.
+    ///
+    /// In a directory in memory (`/dev/shm`, `/run`) it costs no disk access, and survives all but the machine. On a disk
+    /// the kernel writes what has changed every half a minute or so, and a poll may have to wait for that; if the machine loses
+    /// its power, the file is not to be relied on.
+    ///
+    /// Do not write to the file, and do not truncate it while the process lives: it *is* the process's memory. It may be
+    /// copied, renamed and removed. After a `fork` without `exec`, which leaves no runtime usable anyway, the child does
+    /// not have that memory.
+    ///
+    /// For Linux; elsewhere, building fails. A [`Runner`](super::Runner), which builds its runtime when
+    /// it first needs one, then panics as [`build`](Builder::build).
+    ///
+    /// # asyncio
+    ///
+    /// Has none: `python -m asyncio pstree` needs the process.
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("homing-doc-{}.tasks", std::process::id()));
+    /// let runtime = match homing::Builder::new().black_box(&path).try_build() {
+    ///     Ok(runtime) => runtime,
+    ///     // The program is worth more than its black box.
+    ///     Err(error) => {
+    ///         eprintln!("without a black box: {error}");
+    ///         homing::Runtime::new()
+    ///     }
+    /// };
+    /// runtime.run(async { Ok("served") }).unwrap();
+    /// # drop(runtime);
+    /// # let _ = std::fs::remove_file(path);
+    /// ```
+    pub fn black_box(mut self, path: impl Into<PathBuf>) -> Self {
+        self.settings.black_box = Some(path.into());
+        self
+    }
+
     /// Builds the runtime. It asks nothing of the operating system before it has to.
+    ///
+    /// # Panics
+    ///
+    /// If its [black box](Builder::black_box) cannot be made. See [`try_build`](Builder::try_build).
+    #[track_caller]
     pub fn build(self) -> Runtime {
-        Runtime::from_core(Core::new(self.settings))
+        self.try_build().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The same for runtimes with a [black box](Builder::black_box), which may not be to be had.
+    ///
+    /// # Errors
+    ///
+    /// [`BlackBoxError`]. Without a black box, nothing fails.
+    #[track_caller]
+    pub fn try_build(self) -> Result<Runtime, BlackBoxError> {
+        Core::new(self.settings).map(Runtime::from_core)
     }
 }
 

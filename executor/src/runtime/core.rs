@@ -17,6 +17,7 @@ use super::Calls;
 use super::interrupt::Interrupts;
 use super::settle::Settling;
 use super::tenancy::{Guest, Tenancy};
+use crate::black_box::{BlackBox, BlackBoxError, Near};
 use crate::blocking::{BlockingOptions, Pool};
 use crate::clock::{Clock, ClockKind, Nanos};
 use crate::context;
@@ -42,6 +43,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::io;
 use std::num::NonZeroU64;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
@@ -60,7 +62,7 @@ const ADMIT_AT_MOST: u32 = 1024;
 /// The id that no row has: in the inbox it says that there are calls to run.
 pub(crate) const CALLS_WAITING: u64 = 0;
 
-/// All of one runtime. It is boxed, never moves, and belongs to one thread.
+/// All of one runtime. It is boxed (or in a black box), never moves, and belongs to one thread.
 pub(crate) struct Core {
     /// Tells it from every other runtime of the process, also from a later one that uses the same outpost.
     pub(crate) serial: NonZeroU64,
@@ -109,6 +111,8 @@ pub(crate) struct Core {
     /// Ctrl-C cancels the main task.
     interruptible: Cell<bool>,
     pub(crate) tenancy: Tenancy,
+    /// Where this is kept, if it has to outlive the process. Taken out, it ends: last of all.
+    pub(super) black_box: Cell<Option<BlackBox>>,
 }
 
 /// What the runtime is doing.
@@ -141,6 +145,7 @@ pub(crate) struct Settings {
     pub(crate) on_futurelock: Option<FuturelockHook>,
     pub(crate) slow_poll: Option<Duration>,
     pub(crate) on_slow_poll: Option<SlowHook>,
+    pub(crate) black_box: Option<PathBuf>,
 }
 
 impl Settings {
@@ -168,16 +173,22 @@ impl Settings {
 }
 
 impl Core {
-    pub(crate) fn new(mut settings: Settings) -> Box<Core> {
+    #[track_caller]
+    pub(crate) fn new(mut settings: Settings) -> Result<Near<Core>, BlackBoxError> {
         static SERIALS: AtomicU64 = AtomicU64::new(1);
         let clock = Clock::new(settings.clock);
+        let black_box = match settings.black_box.take() {
+            Some(path) => Some(BlackBox::create(&path)?),
+            None => None,
+        };
         let watch = settings.watch();
         let finder = settings.finder();
         let on_futurelock = settings.on_futurelock.take().or_else(|| {
             let print: FuturelockHook = Box::new(observe::print_futurelock);
             settings.debug.then_some(print)
         });
-        let core = Box::new(Core {
+        let near = black_box.as_ref().map_or(std::ptr::null(), BlackBox::place);
+        let core = Core {
             serial: NonZeroU64::new(SERIALS.fetch_add(1, Ordering::Relaxed)).expect("they begin with 1"),
             outpost: outpost::check_out(),
             current: Cell::new(None),
@@ -211,9 +222,15 @@ impl Core {
             interruptible: Cell::new(false),
             hook: settings.hook.unwrap_or_else(|| Box::new(hook::print)),
             tenancy: Tenancy::default(),
-        });
+            black_box: Cell::new(None),
+        };
+        let core = Near::new(near, core);
         core.outpost.set_home(&*core);
-        core
+        if let Some(black_box) = &black_box {
+            black_box.tell_of(core.outpost, &core);
+        }
+        core.black_box.set(black_box);
+        Ok(core)
     }
 
     /// The loop: turns until `done`.

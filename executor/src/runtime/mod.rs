@@ -20,6 +20,7 @@ mod tenancy;
 mod turn;
 
 use self::core::{Core, Phase};
+use crate::black_box::Near;
 use crate::context;
 use crate::error::{Error, Interrupted, Result, RuntimeError};
 use crate::hook::Unhandled;
@@ -32,6 +33,7 @@ use std::mem::ManuallyDrop;
 use std::panic::Location;
 use std::pin::pin;
 
+pub use crate::black_box::BlackBoxError;
 pub use builder::Builder;
 pub use handle::{Handle, RemoteTask};
 pub use resources::Resources;
@@ -75,7 +77,7 @@ impl Runtime {
         Builder::new()
     }
 
-    pub(crate) fn from_core(core: Box<Core>) -> Runtime {
+    pub(crate) fn from_core(core: Near<Core>) -> Runtime {
         Runtime { core: OwnedCore::new(core) }
     }
 

@@ -12,6 +12,7 @@
 //! `block_on`, `turn` and their like borrow the runtime, so it cannot be dropped within those.
 
 use super::core::Core;
+use crate::black_box::Near;
 use std::cell::Cell;
 use std::fmt;
 use std::ops::Deref;
@@ -30,9 +31,22 @@ pub(crate) struct Tenancy {
 }
 
 impl OwnedCore {
-    pub(crate) fn new(core: Box<Core>) -> OwnedCore {
-        OwnedCore(NonNull::from(Box::leak(core)))
+    pub(crate) fn new(core: Near<Core>) -> OwnedCore {
+        OwnedCore(core.into_raw())
     }
+}
+
+/// The end of a core, and of its black box, if it has one.
+///
+/// # Safety
+///
+/// It comes from an [`OwnedCore`], and nobody uses it any more.
+unsafe fn end(core: NonNull<Core>) {
+    // SAFETY: there it came from `into_raw`; each comes here once.
+    let core = unsafe { Near::from_raw(core) };
+    // It ends after everything in it.
+    let _black_box = core.black_box.take();
+    drop(core);
 }
 
 impl Deref for OwnedCore {
@@ -40,7 +54,7 @@ impl Deref for OwnedCore {
 
     #[inline]
     fn deref(&self) -> &Core {
-        // SAFETY: it comes from a box, and is freed by the drop of this, or after it.
+        // SAFETY: it is there until the drop of this, or longer.
         unsafe { self.0.as_ref() }
     }
 }
@@ -48,8 +62,8 @@ impl Deref for OwnedCore {
 impl Drop for OwnedCore {
     fn drop(&mut self) {
         if self.tenancy.guests.get() == 0 {
-            // SAFETY: it comes from a box, and there is no guest that would drop it too.
-            drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+            // SAFETY: it is owned by this, and there is no guest that would end it too.
+            unsafe { end(self.0) };
         } else {
             self.tenancy.forsaken.set(Some(self.0));
         }
@@ -89,11 +103,11 @@ impl Drop for Guest {
         if guests == 0
             && let Some(core) = self.tenancy().forsaken.get()
         {
-            // SAFETY: it comes from the box of an `OwnedCore`, which is gone and has left it to the last guest. References
+            // SAFETY: it comes from an `OwnedCore`, which is gone and has left it to the last guest. References
             // to it further up on the stack are not used any more: whoever calls something inside a runtime from
             // elsewhere does nothing with that runtime afterwards, or asks a row's generation first. (That they still
             // exist is no matter: a reference to something with cells in it need not outlast its last use.)
-            drop(unsafe { Box::from_raw(core.as_ptr()) });
+            unsafe { end(core) };
         }
     }
 }

@@ -7,6 +7,7 @@
 use super::nodes::Nodes;
 use super::reference::TaskRef;
 use super::row::{AwaitKind, Row, Wait};
+use crate::black_box::Told;
 use crate::cancel::leaf::AwaitedTasks;
 use crate::cancel::scope::ScopeEntry;
 use crate::error::Cancelled;
@@ -18,6 +19,7 @@ use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::mem::offset_of;
+use std::ptr;
 use std::task::Waker;
 
 #[derive(Default)]
@@ -60,15 +62,10 @@ impl Extras {
 }
 
 /// A name, and where it is.
+#[derive(Default)]
 pub(crate) struct Name {
-    text: Cell<Text>,
+    text: Told,
     given: RefCell<Option<Cow<'static, str>>>,
-}
-
-impl Default for Name {
-    fn default() -> Self {
-        Name { text: Cell::new(Text::NONE), given: RefCell::default() }
-    }
 }
 
 impl Name {
@@ -77,9 +74,16 @@ impl Name {
     }
 
     pub(crate) fn set(&self, name: Cow<'static, str>) {
-        self.text.set(Text::of(Some(&name)));
+        self.text.tell(ptr::from_ref(self).cast(), &name);
         let before = self.given.replace(Some(name));
         drop(before);
+    }
+
+    /// It has moved, perhaps into a black box.
+    pub(super) fn retell(&self) {
+        if let Some(name) = &*self.given.borrow() {
+            self.text.tell(ptr::from_ref(self).cast(), name);
+        }
     }
 }
 

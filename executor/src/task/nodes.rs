@@ -56,7 +56,7 @@ impl Nodes {
 
     /// All of them, in no particular order, and between them vacant ones.
     pub(crate) fn borrow(&self) -> Ref<'_, [Node]> {
-        Ref::map(self.list.borrow(), Vec::as_slice)
+        self.list.borrow()
     }
 
     pub(crate) fn for_each(&self, f: impl FnMut(&Node)) {

@@ -16,10 +16,12 @@
 //! that ever lived at once; it is the price of wakers without a reference count.
 
 use super::row::Row;
+use crate::black_box::{self, Arena};
 use crate::outpost::RuntimeOutpost;
 use crate::outside;
 use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
 use std::cell::{Cell, RefCell};
+use std::ptr::{self, NonNull};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
@@ -41,6 +43,8 @@ static SPARE: Mutex<Vec<Page>> = Mutex::new(Vec::new());
 #[derive(Debug)]
 pub(crate) struct Page {
     number: usize,
+    /// Whether its memory is pages of the machine with nothing else in them, so that it can be mapped into a black box.
+    is_mapped: bool,
     /// How many of its rows were ever used: a page that is checked out again starts over.
     used: usize,
 }
@@ -58,6 +62,30 @@ impl Page {
 
     #[cold]
     fn allocate() -> Page {
+        let layout = Layout::array::<Row>(PAGE_ROWS).expect("128 KiB");
+        // Zeroed by the kernel, so a page takes no memory before its rows are used. Leaked on purpose: see above.
+        // SAFETY: the layout has a size.
+        let rows = unsafe { alloc_zeroed(layout) }.cast::<Row>();
+        Page::of(NonNull::new(rows).unwrap_or_else(|| handle_alloc_error(layout)), false)
+    }
+
+    /// A page in a black box, as far as there is room: a spare one that was in another, or else a new one.
+    #[cold]
+    fn in_black_box(arena: &Arena) -> Page {
+        let mut spare = SPARE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mapped = spare.iter().rposition(|page| page.is_mapped).map(|at| spare.swap_remove(at));
+        drop(spare);
+        if let Some(page) = mapped {
+            if arena.take_in(page.rows()) {
+                return page;
+            }
+            make_spare(page);
+        }
+        arena.allocate_rows().map_or_else(Page::check_out, |rows| Page::of(rows, true))
+    }
+
+    /// Gives a page a number: memory for so many rows, zeroed, which stays for ever.
+    fn of(rows: NonNull<Row>, is_mapped: bool) -> Page {
         let number = PAGE_COUNT.fetch_add(1, Ordering::Relaxed);
         assert!(
             number < MAX_PAGES,
@@ -65,23 +93,30 @@ impl Page {
             MAX_PAGES * PAGE_ROWS
         );
         outside::announce();
-        let layout = Layout::array::<Row>(PAGE_ROWS).expect("128 KiB");
-        // Zeroed by the kernel, so a page takes no memory before its rows are used. Leaked on purpose: see above.
-        // SAFETY: the layout has a size.
-        let rows = unsafe { alloc_zeroed(layout) }.cast::<Row>();
-        if rows.is_null() {
-            handle_alloc_error(layout);
-        }
-        PAGES[number].store(rows, Ordering::Release);
-        Page { number, used: 0 }
+        PAGES[number].store(rows.as_ptr(), Ordering::Release);
+        Page { number, is_mapped, used: 0 }
+    }
+
+    fn first(&self) -> *const Row {
+        PAGES[self.number].load(Ordering::Acquire)
+    }
+
+    /// Whether its rows are there.
+    #[cfg_attr(any(not(target_os = "linux"), homing_portable), expect(dead_code))]
+    pub(crate) fn is_at(&self, rows: NonNull<Row>) -> bool {
+        ptr::eq(self.first(), rows.as_ptr())
     }
 
     fn rows(&self) -> &'static [Row] {
-        let first = PAGES[self.number].load(Ordering::Acquire);
-        // SAFETY: the pointer was stored by `allocate`, which leaked memory for PAGE_ROWS rows, zeroed; and a row
+        // SAFETY: the pointer was stored by `of`, and is one to memory for PAGE_ROWS rows, zeroed, which stays; and a row
         // that is all zero is a valid one (`Row` says so).
-        unsafe { std::slice::from_raw_parts(first, PAGE_ROWS) }
+        unsafe { std::slice::from_raw_parts(self.first(), PAGE_ROWS) }
     }
+}
+
+/// Gives a page to whoever needs one next.
+pub(crate) fn make_spare(page: Page) {
+    SPARE.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(page);
 }
 
 /// The id of a row's first generation: number 1, so that no id is 0.
@@ -146,7 +181,7 @@ impl RowStore {
     fn take_fresh(&self, owner: &'static RuntimeOutpost) -> &'static Row {
         let mut pages = self.pages.borrow_mut();
         if pages.last().is_none_or(|page| page.used == PAGE_ROWS) {
-            pages.push(Page::check_out());
+            pages.push(self.arena().map_or_else(Page::check_out, Page::in_black_box));
         }
         let page = pages.last_mut().expect("one was just added");
         let row = &page.rows()[page.used];
@@ -174,14 +209,22 @@ impl RowStore {
     /// Gives all pages back. The caller has ended every generation in them.
     pub(crate) fn check_in(&self) {
         self.free.set(None);
-        let mut spare = SPARE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let arena = self.arena();
         for mut page in self.pages.borrow_mut().drain(..) {
             for row in &page.rows()[..page.used] {
                 row.next.set(None);
             }
             page.used = 0;
-            spare.push(page);
+            match arena {
+                Some(arena) if arena.has(page.first().cast()) => arena.retire(page),
+                _ => make_spare(page),
+            }
         }
+    }
+
+    /// The black box that it is in, if it is in one.
+    fn arena(&self) -> Option<&'static Arena> {
+        black_box::arena_of(ptr::from_ref(self).cast())
     }
 }
 

@@ -22,12 +22,14 @@ use super::cell::VTable;
 use super::extras::Extras;
 use super::pages::row_of;
 use super::state::State;
+use crate::black_box::Near;
 use crate::outpost::RuntimeOutpost;
 use crate::outside::{Field, Label, LabelKind, Meaning};
 use crate::remote::RowWord;
 use std::cell::Cell;
 use std::mem::offset_of;
 use std::panic::Location;
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicPtr, Ordering, compiler_fence};
 
 /// See the [module](self). A row that is all zero is a valid, free one.
@@ -495,7 +497,7 @@ impl Row {
     /// The rarely needed parts, if the task has any.
     #[inline(always)]
     pub(crate) fn extras(&self) -> Option<&Extras> {
-        // SAFETY: the pointer is null or comes from a box that `extras_or_new` or `adopt_extras` leaked;
+        // SAFETY: the pointer is null or comes from a `Near` that `extras_or_new` or `adopt_extras` leaked;
         // `take_extras` frees it, on this same thread, when the task's row is recycled, which nobody does while
         // working with the task.
         unsafe { self.extras.get().as_ref() }
@@ -503,7 +505,7 @@ impl Row {
 
     pub(crate) fn extras_or_new(&self) -> &Extras {
         if self.extras.get().is_null() {
-            self.extras.set(Box::into_raw(Box::default()));
+            self.extras.set(Near::new(self.place(), Extras::default()).into_raw().as_ptr());
         }
         self.extras().expect("just made")
     }
@@ -514,15 +516,22 @@ impl Row {
         if !extras.context.is_empty() {
             self.set(Flag::Locals);
         }
-        let before = self.extras.replace(Box::into_raw(extras));
+        let extras = Near::from_box(self.place(), extras);
+        extras.name.retell();
+        let before = self.extras.replace(extras.into_raw().as_ptr());
         debug_assert!(before.is_null(), "a task that was just made has no extras");
     }
 
     /// Takes the extras away, to be dropped by the caller.
-    pub(crate) fn take_extras(&self) -> Option<Box<Extras>> {
-        let extras = self.extras.replace(std::ptr::null_mut());
-        // SAFETY: a pointer that is not null comes from a box that was leaked here, and is gone from the row.
-        (!extras.is_null()).then(|| unsafe { Box::from_raw(extras) })
+    pub(crate) fn take_extras(&self) -> Option<Near<Extras>> {
+        let extras = NonNull::new(self.extras.replace(std::ptr::null_mut()))?;
+        // SAFETY: a pointer that is not null comes from a `Near` that was leaked here, and is gone from the row.
+        Some(unsafe { Near::from_raw(extras) })
+    }
+
+    /// Where it is: in a black box, or not.
+    fn place(&self) -> *const () {
+        std::ptr::from_ref(self).cast()
     }
 
     /// The live row behind an id, if the task still has one.

@@ -14,6 +14,7 @@
 //! comparison. For the others each runtime remembers the tables that it has lately seen.
 
 use super::cell::VTable;
+use crate::black_box;
 use crate::outside::Field;
 use std::cell::{Cell, OnceCell};
 use std::mem::offset_of;
@@ -28,6 +29,27 @@ pub(crate) struct TypeRecord {
     name: *const u8,
     length: usize,
     next: *const TypeRecord,
+}
+
+impl TypeRecord {
+    pub(crate) fn new(
+        vtable: &'static VTable,
+        name: *const u8,
+        length: usize,
+        next: *const TypeRecord,
+    ) -> TypeRecord {
+        TypeRecord { vtable, name, length, next }
+    }
+
+    #[cfg_attr(any(not(target_os = "linux"), homing_portable), expect(dead_code))]
+    pub(crate) fn is_of(&self, vtable: &'static VTable) -> bool {
+        ptr::eq(self.vtable, vtable)
+    }
+
+    #[cfg_attr(any(not(target_os = "linux"), homing_portable), expect(dead_code))]
+    pub(crate) fn next(&self) -> *const TypeRecord {
+        self.next
+    }
 }
 
 pub(crate) static FIRST: AtomicPtr<TypeRecord> = AtomicPtr::new(ptr::null_mut());
@@ -60,6 +82,9 @@ impl KnownTypes {
         if !ptr::eq(known.get(), vtable) {
             known.set(vtable);
             enter(vtable);
+            if let Some(arena) = black_box::arena_of(ptr::from_ref(self).cast()) {
+                arena.enter_type(vtable);
+            }
         }
     }
 }
@@ -73,7 +98,7 @@ fn enter(vtable: &'static VTable) {
     }
     let name = (vtable.type_name)();
     let next = FIRST.load(Ordering::Acquire);
-    let record = TypeRecord { vtable, name: name.as_ptr(), length: name.len(), next };
+    let record = TypeRecord::new(vtable, name.as_ptr(), name.len(), next);
     FIRST.store(Box::leak(Box::new(record)), Ordering::Release);
 }
 

@@ -61,7 +61,7 @@ where
         Pinned::ToACoreEach => affinity::pin(index),
         Pinned::No => None,
     };
-    let runtime = crew.builder(index).build();
+    let runtime = crew.builder(index).try_build()?;
     if let Err(CalledOff) = crew.arrive(index, runtime.handle()) {
         let why = Cause::by(Asker::Foreign).with_reason("not all of the threads could be started");
         return Err(Cancelled::new().because(why).into());
