@@ -16,7 +16,8 @@ const HOUR: Duration = Duration::from_secs(3600);
 fn main() {
     match std::env::var(LOOKED_INTO).as_deref() {
         Ok("circle") => homing::run(circle()).unwrap(),
-        Ok(_) => homing::run(hung()).unwrap(),
+        Ok("hung") => homing::run(hung()).unwrap(),
+        Ok(path) => homing::Builder::new().black_box(path).build().run(hung()).unwrap(),
         Err(_) if cfg!(target_os = "linux") => run_all(),
         Err(_) => eprintln!("NOT TESTED: the memory of other processes can be read on Linux only"),
     }
@@ -72,6 +73,7 @@ fn run_all() {
         ("top_ends_when_the_process_that_it_watches_does", top_of_an_ended_process),
         ("a_core_file_is_shown_and_not_watched", core_file),
         ("a_fifo_in_place_of_a_core_file_is_refused_at_once", fifo),
+        ("a_process_that_was_killed_is_shown_by_its_black_box_as_it_was_before", black_box),
         ("a_circle_is_told_and_not_drawn", told_circle),
         ("what_is_in_the_way_has_an_exit_status_of_its_own", in_the_way),
         ("output_that_nobody_reads_to_its_end_is_no_error", closed_pipe),
@@ -233,6 +235,49 @@ fn fifo() {
     assert!(text(&output.stderr).contains("is no core file that can be read here: it is a pipe"));
 }
 
+fn black_box() {
+    let file = std::env::temp_dir().join(format!("homing-cli-{}.tasks", std::process::id()));
+    let file = file.to_str().unwrap();
+    let mut target = Target::start(file);
+    let commands = ["ps", "pstree", "dot", "json"];
+    let live = commands.map(|command| text(&homing(&[command, &target.pid()]).stdout));
+    target.0.kill().unwrap();
+    target.0.wait().unwrap();
+    for (command, live) in commands.iter().zip(live) {
+        let output = homing(&[command, file]);
+        let notes = text(&output.stderr);
+        assert!(output.status.success(), "{notes}");
+        assert_eq!(without_times(&text(&output.stdout)), without_times(&live));
+        let (process, program) = (target.pid(), std::env::current_exe().unwrap());
+        let story = format!("process {process}, {}, ended without its runtime: killed", program.display());
+        assert!(notes.starts_with(&story), "{notes}");
+        assert!(notes.contains("task 'busy' was being polled on thread"), "{notes}");
+    }
+    std::fs::write(file, &std::fs::read(file).unwrap()[..100_000]).unwrap();
+    let output = homing(&["ps", file]);
+    let notes = text(&output.stderr);
+    assert!(output.status.success() && notes.contains("the file is shorter than it says"), "{notes}");
+    std::fs::write(file, &std::fs::read(file).unwrap()[..100]).unwrap();
+    let output = homing(&["ps", file]);
+    assert_eq!(output.status.code(), Some(9));
+    assert!(text(&output.stderr).contains("is no black box that can be read here"));
+    std::fs::remove_file(file).unwrap();
+}
+
+/// Without what differs in a process that lives, and is busy: how long it is until a deadline, and since it looked at its clock.
+fn without_times(text: &str) -> String {
+    let mut shown = text.to_owned();
+    for words in ["due in ", ", which has not looked at its clock for "] {
+        while let Some(at) = shown.find(words) {
+            let rest = &shown[at + words.len()..];
+            let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit() || ".ms".contains(c));
+            shown = format!("{}{rest}", &shown[..at]);
+        }
+    }
+    // What stands in columns is moved by that.
+    shown.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 fn told_circle() {
     let target = Target::start("circle");
     let output = homing(&["pstree", &target.pid()]);
@@ -250,6 +295,7 @@ fn in_the_way() {
         ("4000000", 3, "there is no process 4000000"),
         ("/no/such/file", 8, "cannot be read"),
         ("/proc/self/exe", 9, "is no core file"),
+        ("/proc/self/exe", 9, "Nor is it a black box"),
     ] {
         let output = homing(&["ps", what]);
         assert_eq!(output.status.code(), Some(code), "{what}");
@@ -259,7 +305,10 @@ fn in_the_way() {
     }
     assert_eq!(homing(&["ps"]).status.code(), Some(2));
     let help = text(&homing(&["--help"]).stdout);
-    assert!(help.contains("EXIT STATUS") && help.contains("ptrace_scope"), "{help}");
+    assert!(
+        help.contains("EXIT STATUS") && help.contains("ptrace_scope") && help.contains("black box"),
+        "{help}"
+    );
 }
 
 fn closed_pipe() {

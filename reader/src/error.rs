@@ -26,8 +26,10 @@ pub enum Error {
     Corrupt(String),
     /// The file cannot be read.
     File(PathBuf, std::io::Error),
-    /// The file is no core file that can be read here.
+    /// The file is no core file that can be read here (and no black box either, which it would begin like).
     NotACore(PathBuf, String),
+    /// The file is no black box that can be read here.
+    NotABlackBox(PathBuf, String),
     /// The memory of other processes cannot be read on this system.
     Unsupported,
 }
@@ -52,7 +54,7 @@ impl Error {
             Error::Version { .. } => 6,
             Error::Corrupt(_) => 7,
             Error::File(..) => 8,
-            Error::NotACore(..) => 9,
+            Error::NotACore(..) | Error::NotABlackBox(..) => 9,
             Error::Unsupported => 10,
         }
     }
@@ -83,7 +85,13 @@ impl fmt::Display for Error {
             Error::NotACore(path, why) => write!(
                 f,
                 "{} is no core file that can be read here: {why}. `gcore PID` makes one, and so does the kernel, if \
-                 `ulimit -c` allows it",
+                 `ulimit -c` allows it. Nor is it a black box of a runtime that was built with `Builder::black_box`",
+                path.display()
+            ),
+            Error::NotABlackBox(path, why) => write!(
+                f,
+                "{} is no black box that can be read here: {why}. A runtime makes one that is built with \
+                 `Builder::black_box`",
                 path.display()
             ),
             Error::Unsupported => f.write_str("the memory of other processes can be read on Linux only"),

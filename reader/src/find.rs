@@ -12,6 +12,7 @@
 use crate::budget::Budget;
 use crate::limits;
 use crate::memory::{Memory, Region};
+use homing_executor::outside::file::FILE_MAGIC;
 use homing_executor::outside::{MAGIC, NOTE_NAME, SECTION};
 use object::elf::{self, FileHeader64};
 use object::read::elf::{FileHeader, NoteIterator, ProgramHeader, SectionHeader};
@@ -165,6 +166,12 @@ fn in_file(memory: &dyn Memory, region: &Region, allowance: &mut Allowance) -> V
     section_addresses(file, allowance).into_iter().map(|address| bias.wrapping_add(address)).collect()
 }
 
+/// Whether it is the beginning of one, with a header of its own for tasks that the process's header tells of.
+fn is_black_box(memory: &dyn Memory, region: &Region) -> bool {
+    let mut magic = [0; FILE_MAGIC.len()];
+    memory.read(region.start, &mut magic).is_ok() && magic == FILE_MAGIC
+}
+
 /// Looks for the magic in all that is mapped from files and may be written to. (A header is aligned to 8 bytes.)
 fn scan(memory: &dyn Memory) -> BTreeSet<u64> {
     const AT_ONCE: usize = 64 << 10;
@@ -174,6 +181,9 @@ fn scan(memory: &dyn Memory) -> BTreeSet<u64> {
     let mut bytes = vec![0; AT_ONCE];
     let mut left = AT_MOST;
     for region in memory.regions().iter().filter(|region| region.writable && region.file.is_some()) {
+        if is_black_box(memory, region) {
+            continue;
+        }
         let mut address = region.start;
         while address < region.end && left > 0 {
             let length = (region.end - address).min(AT_ONCE as u64);

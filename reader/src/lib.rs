@@ -1,13 +1,14 @@
-//! Reads the tasks of homing's runtimes out of another process's memory, or a core file.
+//! Reads the tasks of homing's runtimes out of another process's memory, a core file, or a black box.
 //!
 //! No code runs in that process: it is not stopped, has no port open, and has prepared nothing. It may be stuck in a poll
-//! that does not return, stopped by a signal, or dead and left as a core file.
+//! that does not return, stopped by a signal, or dead, and left as a core file or a [black box](BlackBoxFile).
 //!
 //! ```text
 //!   Memory                 find              layout            rows, details          RuntimeRecord
 //!   Process  (/proc/PID) ─┐  note, section,    fields by name,   each read twice:       of `introspect`: tree,
-//!   CoreFile (a file)   ──┴► magic         ──► labels        ──► what has not settled   table, JSON, DOT come
-//!                                                                is read again          of the same code as in process
+//!   CoreFile (a file)   ──┼► magic         ──► labels        ──► what has not settled   table, JSON, DOT come
+//!   BlackBoxFile        ──┘ (a black box                         is read again          of the same code as in process
+//!                            says where)
 //! ```
 //!
 //! What is read may change meanwhile, or be anything at all, so nothing of it is believed: each length has a limit
@@ -25,6 +26,7 @@
 
 pub mod limits;
 
+mod black_box;
 mod budget;
 mod core_file;
 mod details;
@@ -40,6 +42,7 @@ mod rows;
 mod spans;
 mod texts;
 
+pub use black_box::BlackBoxFile;
 pub use core_file::CoreFile;
 pub use error::{Error, Permission};
 pub use memory::{Memory, Region, Unreadable};
@@ -47,7 +50,7 @@ pub use memory::{Memory, Region, Unreadable};
 pub use process::Process;
 pub use reader::{Busy, Left, Reader, Reading};
 
-/// Opens a process, if `what` is a number, or else a core file.
+/// Opens a process, if `what` is a number, or else a core file or a black box, as the file says.
 ///
 /// # Errors
 ///
@@ -55,6 +58,9 @@ pub use reader::{Busy, Left, Reader, Reading};
 pub fn open(what: &str) -> Result<Reader, Error> {
     match what.parse::<u32>() {
         Ok(pid) => open_process(pid),
+        Err(_) if BlackBoxFile::is_one(what.as_ref()) => {
+            Reader::new(Box::new(BlackBoxFile::open(what.as_ref())?))
+        }
         Err(_) => Reader::new(Box::new(CoreFile::open(what.as_ref())?)),
     }
 }

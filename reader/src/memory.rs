@@ -56,6 +56,16 @@ pub trait Memory {
 
     /// What it is, for people: `process 4711`.
     fn describe(&self) -> String;
+
+    /// Where the header is, if that is known: then it is not searched for.
+    fn header(&self) -> Option<u64> {
+        None
+    }
+
+    /// What else people should know of it: for instance, that the process was killed.
+    fn story(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// Reads a number of 64 bits.

@@ -119,11 +119,7 @@ impl Memory for Process {
     }
 
     fn now(&self) -> Option<u64> {
-        let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-        // SAFETY: it writes to `now`, and to nothing else.
-        let result = unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
-        (result == 0)
-            .then(|| (now.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec as u64))
+        now()
     }
 
     fn thread_name(&self, thread: u64) -> Option<String> {
@@ -168,6 +164,14 @@ fn refusal(pid: u32, error: &io::Error) -> Error {
         owner: Some((about.uid(), own)).filter(|(owner, asker)| owner != asker),
         yama: yama.and_then(|scope| scope.trim().parse().ok()),
     })
+}
+
+/// What `CLOCK_MONOTONIC` says, in nanoseconds.
+pub(crate) fn now() -> Option<u64> {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: it writes to `now`, and to nothing else.
+    let result = unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
+    (result == 0).then(|| (now.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec as u64))
 }
 
 #[cfg(test)]

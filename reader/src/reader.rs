@@ -93,7 +93,8 @@ impl Reader {
     pub fn new(memory: Box<dyn Memory>) -> Result<Reader, Error> {
         let mut layouts = Vec::new();
         let mut failed = None;
-        for address in find::candidates(&*memory) {
+        let known = memory.header().map(|header| vec![header]);
+        for address in known.unwrap_or_else(|| find::candidates(&*memory)) {
             match Layout::read(&*memory, address) {
                 Ok(Some(layout)) => layouts.push(layout),
                 Ok(None) => {}
@@ -120,6 +121,11 @@ impl Reader {
     /// Whether time goes on there: not in a core file, of which all readings are the same.
     pub fn is_alive(&self) -> bool {
         self.memory.now().is_some()
+    }
+
+    /// What else there is to be said of it: whether the process of a black box was killed.
+    pub fn story(&self) -> Vec<String> {
+        self.memory.story()
     }
 
     /// The versions of homing in it, and where their headers are.

@@ -6,10 +6,12 @@ mod commands;
 mod programs;
 mod target;
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(target_os = "linux")]
+mod boxes;
+#[cfg(target_os = "linux")]
 mod tests;
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(target_os = "linux")]
 fn main() {
     if let Ok(program) = std::env::var(target::VARIABLE) {
         return programs::run(&program);
@@ -17,7 +19,7 @@ fn main() {
     tests::run_all();
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(not(target_os = "linux"))]
 fn main() {
     eprintln!("NOT TESTED: the memory of other processes can be read on Linux only");
 }

@@ -9,14 +9,42 @@ pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 /// Tasks in the program `many`.
 pub(crate) const MANY: usize = 100_000;
 
+/// Names the file of its black box, if it is to have one.
+pub(crate) const BOX: &str = "HOMING_LOOKED_INTO_BOX";
+/// Tasks in the program `no room`.
+pub(crate) const NO_ROOM_FOR: usize = 20_000;
+
 pub(crate) fn run(program: &str) {
     match program {
-        "healthy" => homing::run(async { everything(async || say_ready()).await }).unwrap(),
-        "stuck" => homing::run(stuck()).unwrap(),
+        "healthy" => runtime().run(async { everything(async || say_ready()).await }).unwrap(),
+        "stuck" => runtime().run(stuck()).unwrap(),
         "threads" => threads(),
-        "churn" => homing::run(churn()).unwrap(),
-        "many" => homing::run(many(false)).unwrap(),
-        "many named" => homing::run(many(true)).unwrap(),
+        "churn" => runtime().run(churn()).unwrap(),
+        "many" => runtime().run(many(MANY, false)).unwrap(),
+        "many named" => runtime().run(many(MANY, true)).unwrap(),
+        #[cfg(target_os = "linux")]
+        "no room" => {
+            limit_files(4 << 20);
+            runtime().run(many(NO_ROOM_FOR, false)).unwrap();
+        }
+        #[cfg(target_os = "linux")]
+        "no room at all" => {
+            limit_files(1 << 20);
+            say_ready();
+            let error = builder().try_build().unwrap_err();
+            assert!(error.to_string().contains("could not be made"), "{error}");
+            println!("no room");
+            std::thread::sleep(HOUR);
+        }
+        "in use" => {
+            say_ready();
+            let error = builder().try_build().unwrap_err();
+            println!(
+                "{}",
+                if error.to_string().contains("another runtime") { "in use" } else { "something else" }
+            );
+            std::thread::sleep(HOUR);
+        }
         "kept" => {
             homing::run(async { task(sleep(Duration::from_millis(1))).spawn().await }).unwrap();
             say_ready();
@@ -24,6 +52,25 @@ pub(crate) fn run(program: &str) {
         }
         other => panic!("no program {other}"),
     }
+}
+
+fn builder() -> homing::Builder {
+    match std::env::var_os(BOX) {
+        Some(path) => homing::Builder::new().black_box(path),
+        None => homing::Builder::new(),
+    }
+}
+
+fn runtime() -> homing::Runtime {
+    builder().build()
+}
+
+/// Files of this process shall not become larger.
+#[cfg(target_os = "linux")]
+fn limit_files(bytes: u64) {
+    let limit = libc::rlimit { rlim_cur: bytes, rlim_max: bytes };
+    // SAFETY: it reads the limit, which is there.
+    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &limit) }, 0);
 }
 
 fn say_ready() {
@@ -160,9 +207,9 @@ async fn churn() -> Result<()> {
 }
 
 /// Idle tasks in groups, a thousand in each.
-async fn many(named: bool) -> Result<()> {
+async fn many(count: usize, named: bool) -> Result<()> {
     task_group(async |outer| {
-        for number in 0..MANY / 1000 {
+        for number in 0..count / 1000 {
             outer.spawn(task_group(async move |tg| {
                 for rank in 0..1000 - 1 {
                     let nap = tg.task(sleep(HOUR));
@@ -178,6 +225,7 @@ async fn many(named: bool) -> Result<()> {
         yield_now().await?;
         yield_now().await?;
         say_ready();
+        println!("still here");
         sleep(HOUR).await
     })
     .await

@@ -22,8 +22,19 @@ impl Target {
     /// The same from another file.
     pub(crate) fn start_as(file: &Path, program: &str) -> Target {
         let mut command = Command::new(file);
-        command.env(VARIABLE, program).stdout(Stdio::piped()).stdin(Stdio::piped());
+        command.env(VARIABLE, program);
+        Target::piped(command)
+    }
+
+    pub(crate) fn piped(mut command: Command) -> Target {
+        command.stdout(Stdio::piped()).stdin(Stdio::piped());
         Target::begin(command)
+    }
+
+    /// Ends it with SIGKILL, at once.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     pub(crate) fn begin(mut command: Command) -> Target {

@@ -1,5 +1,6 @@
 //! What is to be seen in them.
 
+use crate::boxes;
 use crate::commands;
 use crate::programs::{MANY, everything};
 use crate::target::{Scratch, Target};
@@ -49,6 +50,19 @@ pub(crate) fn run_all() {
         ("a_process_whose_runtime_is_over_has_no_tasks_and_is_no_error", over),
         ("what_is_in_the_way_is_told", in_the_way),
         ("another_user_may_not_look_and_is_told_what_to_do", permission),
+        ("the_black_box_of_a_process_that_was_killed_shows_what_the_process_did", boxes::killed),
+        ("a_stripped_program_that_is_gone_is_told_of_by_its_black_box", boxes::killed_stripped),
+        ("a_black_box_says_which_task_was_being_polled_when_its_process_was_killed", boxes::killed_in_a_poll),
+        ("tasks_that_do_not_change_are_right_in_a_black_box_among_many_that_do", boxes::killed_in_churn),
+        ("a_hundred_thousand_tasks_are_in_a_black_box", boxes::many),
+        ("a_black_box_grows_while_it_is_read", boxes::grows_while_it_is_read),
+        ("a_runtime_that_has_ended_leaves_a_black_box_that_says_so_and_needs_it_no_more", boxes::ended),
+        ("two_runtimes_cannot_have_the_same_black_box", boxes::in_use),
+        ("a_program_that_is_started_anew_keeps_what_tells_of_its_end", boxes::started_anew),
+        ("a_file_that_is_no_black_box_is_left_alone", boxes::something_else_there),
+        ("where_there_is_no_room_the_program_goes_on_and_the_black_box_says_so", boxes::no_room),
+        ("runtimes_with_black_boxes_leave_nothing_of_those_behind", boxes::one_after_the_other),
+        ("what_outlives_a_runtime_with_a_black_box_can_still_be_dropped", boxes::kept_by_the_program),
     ];
     let filter = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
     let mut failed = 0;
@@ -60,15 +74,15 @@ pub(crate) fn run_all() {
     assert_eq!(failed, 0, "tests have failed");
 }
 
-fn read(what: &str) -> Reading {
+pub(crate) fn read(what: &str) -> Reading {
     open(what).unwrap().read().unwrap()
 }
 
-fn names(table: &TaskTable) -> BTreeSet<String> {
+pub(crate) fn names(table: &TaskTable) -> BTreeSet<String> {
     table.tasks().map(|task| task.name.clone().unwrap()).collect()
 }
 
-fn find<'a>(table: &'a TaskTable, name: &str) -> &'a TaskEntry {
+pub(crate) fn find<'a>(table: &'a TaskTable, name: &str) -> &'a TaskEntry {
     let found = table.tasks().find(|task| task.name.as_deref() == Some(name));
     found.unwrap_or_else(|| panic!("no {name} in {table}"))
 }
@@ -78,7 +92,7 @@ fn stack(table: &TaskTable, name: &str) -> Vec<String> {
 }
 
 /// `everything`, as it shows from outside.
-fn assert_everything(table: &TaskTable) {
+pub(crate) fn assert_everything(table: &TaskTable) {
     let names = names(table);
     for name in NAMES {
         assert!(names.contains(name), "no {name} in {names:?}");

@@ -6,7 +6,7 @@
 //!   homing top                        WHAT ──► Reader ──► Sampler ──► rows ───────► screen, or text
 //! ```
 //!
-//! WHAT is the id of a process, or a core file. See `homing-reader` for how it is read.
+//! WHAT is the id of a process, a core file, or a black box. See `homing-reader` for how it is read.
 #![forbid(unsafe_code)]
 
 mod output;
@@ -27,13 +27,16 @@ const AFTER_HELP: &str = "\
 WHAT is the id of a process, or a core file (of gcore, or of the kernel). The process is only read: it is not stopped, no
 code runs in it, and it need not have prepared anything. It may hang, or be stopped.
 
+Or it is the black box of a runtime: a file that `Builder::black_box(path)` makes, and that shows the tasks as they stood at
+the last instant when the process has been killed.
+
 EXIT STATUS
   0   all went well
   1   nothing can be drawn: tasks await one another in a circle (pstree)
   2   the command was not understood, or is not for WHAT (top, of a core file)
   3   no such process            7   the process's header is damaged
   4   no permission              8   the file cannot be read
-  5   no homing in it            9   the file is no core file
+  5   no homing in it            9   the file is no core file, and no black box
   6   another version            10  not possible on this system
 
 To look into a process takes the right to attach a debugger to it. Where kernel.yama.ptrace_scope is 1, as on Ubuntu, that
@@ -63,7 +66,7 @@ enum Command {
 
 #[derive(Args)]
 struct What {
-    /// The id of a process, or a core file.
+    /// The id of a process, a core file, or a black box.
     what: String,
 }
 
@@ -128,7 +131,9 @@ fn show(what: &str, draw: impl FnOnce(&Reading, &mut Output) -> Result<(), Failu
 
 /// What is to be said beside the picture.
 fn notes(what: &str, reader: &Reader, reading: &Reading) -> Vec<String> {
-    let mut notes = Vec::new();
+    // Of a black box, there is always something.
+    let mut notes = reader.story();
+    let is_black_box = !notes.is_empty();
     if reading.task_count() == 0 {
         notes.push(format!("{} has no tasks at the moment", reader.describe()));
     }
@@ -139,12 +144,13 @@ fn notes(what: &str, reader: &Reader, reading: &Reading) -> Vec<String> {
             .find(|task| task.id == busy.task)
             .map_or_else(|| "?".to_owned(), |task| task.name.to_string());
         let thread = busy.thread;
-        let hint = if what.parse::<u32>().is_ok() {
-            format!("gdb -p {thread} -batch -ex bt")
+        notes.push(if what.parse::<u32>().is_ok() {
+            format!("task '{name}' is being polled {busy}; where it is: gdb -p {thread} -batch -ex bt")
+        } else if is_black_box {
+            format!("task '{name}' was being polled {busy}; where in it, only a core file would tell")
         } else {
-            format!("gdb -c {what}, then `info threads`")
-        };
-        notes.push(format!("task '{name}' is being polled {busy}; where it is: {hint}"));
+            format!("task '{name}' is being polled {busy}; where it is: gdb -c {what}, then `info threads`")
+        });
     }
     let changing = reading.changing;
     if changing > 0 {
