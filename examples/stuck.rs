@@ -3,9 +3,9 @@
 //! ```text
 //! cargo run --example stuck
 //!
-//! main: awaiting children at examples/stuck.rs:31
-//! to bob: awaiting mutex at examples/stuck.rs:23
-//! to alice: awaiting mutex at examples/stuck.rs:23
+//! to bob → to alice → to bob
+//! to bob waits in line 23 for what to alice took in line 19
+//! to alice waits in line 23 for what to bob took in line 19
 //! ```
 
 use homing::sync::Mutex;
@@ -42,11 +42,16 @@ pub(crate) fn main() -> Result<()> {
         .build();
     let error = runtime.run(both_ways()).expect_err("it can never end");
     if let Some(RuntimeError::Deadlock(stuck)) = error.downcast_ref() {
-        for task in &stuck.tasks {
-            let stands = &task.stack[0];
-            let place = stands.place.as_ref().map(|place| format!("{}:{}", place.file, place.line));
-            let name = task.name.as_deref().unwrap_or_default();
-            println!("{name}: awaiting {} at {}", stands.name, place.unwrap_or_default());
+        for circle in &stuck.circles {
+            println!("{circle}");
+            for step in &circle.steps {
+                let stands = step.awaits.as_ref().expect("each awaits the next one");
+                let held_by = &stands.held_by[0];
+                let [waits, took] =
+                    [&stands.place, &held_by.place].map(|it| it.as_ref().map_or(0, |it| it.line));
+                let (who, holder) = (&step.name, &held_by.name);
+                println!("{who} waits in line {waits} for what {holder} took in line {took}");
+            }
         }
     }
     Ok(())

@@ -55,6 +55,7 @@
 //! | find tasks that do not give way | [`Builder::slow_poll`], [`Builder::on_slow_poll`] |
 //! | be told of spawns, polls, wakes, cancels; count them | [`observe`], [`Builder::observe`], [`Runtime::metrics`] |
 //! | write a future that can be cancelled | [`cancel`] |
+//! | write a lock that says who holds it | [`holders`] |
 //!
 //! All of its features are off by default:
 //!
@@ -87,7 +88,8 @@ pub use homing_executor::task::{
 };
 pub use homing_executor::time::{Instant, sleep, sleep_until, yield_now};
 pub use homing_executor::{
-    Unhandled, blocking, cancel, error, fs, introspect, locals, observe, runtime, task, threads, time,
+    Unhandled, blocking, cancel, error, fs, holders, introspect, locals, observe, runtime, task, threads,
+    time,
 };
 #[cfg(unix)]
 pub use homing_executor::{io, net, process, signal};

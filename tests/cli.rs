@@ -287,6 +287,9 @@ fn told_circle() {
         told.contains("cycle: first → second → first") || told.contains("cycle: second → first → second"),
         "{told}"
     );
+    // Where each of them stands is told, too.
+    let places = told.lines().filter(|line| line.contains("tests/cli.rs', line "));
+    assert_eq!(places.count(), 2, "{told}");
     assert!(homing(&["ps", &target.pid()]).status.success());
 }
 

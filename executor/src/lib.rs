@@ -9,6 +9,7 @@
 //!   ├ clock    what time it is     └ cell     where futures live      net, io  sockets, and others
 //!   └ outpost  other threads ◄──── remote, waker: the way back        hook     what nobody else has seen
 //!     introspect  who waits for whom    observe  who is told of it    locals   values that belong to a task
+//!      ├ holders    who has what others wait for
 //!      ├ outside    where another process finds that
 //!      └ black_box  where it is still found when the process has been killed
 //!     threads     a runtime on each of several
@@ -33,6 +34,7 @@ pub mod blocking;
 pub mod cancel;
 pub mod error;
 pub mod fs;
+pub mod holders;
 #[cfg(all(unix, feature = "hyper"))]
 pub mod hyper;
 pub mod introspect;

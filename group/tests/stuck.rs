@@ -1,7 +1,7 @@
 //! Tasks that nobody can wake any more: what is found, and what is not taken for stuck.
 
 use homing::introspect::{Doubt, Stuck};
-use homing::sync::{Event, Mutex, Queue, channel, oneshot};
+use homing::sync::{Event, Mutex, Queue, Semaphore, channel, oneshot};
 use homing::{
     Builder, Result, Runtime, RuntimeError, Task, gather, sleep, spawn, task, task_group, yield_now,
 };
@@ -304,4 +304,128 @@ fn a_runtime_that_does_not_look_says_nothing() {
             Ok(())
         })
         .unwrap();
+}
+
+/// Both tasks hold what the other one wants: the report says who holds what, since where, and who waits where.
+#[test]
+fn a_deadlock_through_locks_names_the_circle_with_both_places_of_each() {
+    let lines = Rc::new(RefCell::new((0, 0)));
+    let noted = lines.clone();
+    let ended = runtime().block_on(async move {
+        let (a, b) = (Rc::new(Mutex::new(())), Rc::new(Mutex::new(())));
+        let both = |first: &Rc<Mutex<()>>, second: &Rc<Mutex<()>>| {
+            let (first, second) = (first.clone(), second.clone());
+            let noted = noted.clone();
+            async move {
+                let _first = first.lock().await?;
+                let took_at = line!() - 1;
+                yield_now().await?;
+                noted.replace((took_at, line!() + 1));
+                let _second = second.lock().await?;
+                Ok(())
+            }
+        };
+        let one = task(both(&a, &b)).name("one").spawn();
+        let two = task(both(&b, &a)).name("two").spawn();
+        gather((one, two)).await.map(drop)
+    });
+    let error = ended.unwrap_err();
+    let Some(RuntimeError::Deadlock(stuck)) = error.downcast_ref() else { panic!("{error:?}") };
+    let [circle] = &stuck.circles[..] else { panic!("{stuck}") };
+    let (took_at, waits_at) = *lines.borrow();
+    for (step, other) in circle.steps.iter().zip(circle.steps.iter().cycle().skip(1)) {
+        let awaits = step.awaits.as_ref().unwrap();
+        assert_eq!((&*awaits.name, awaits.place.as_ref().unwrap().line), ("mutex", waits_at));
+        let [held] = &awaits.held_by[..] else { panic!("{stuck}") };
+        assert_eq!((held.task, held.place.as_ref().unwrap().line), (other.task, took_at));
+    }
+    let report = stuck.to_string();
+    assert!(
+        report.contains("in a circle: one → two → one") || report.contains("in a circle: two → one → two"),
+        "{report}"
+    );
+    assert!(
+        report.contains(&format!("held by task 'two' since group/tests/stuck.rs:{took_at}:")),
+        "{report}"
+    );
+}
+
+#[test]
+fn a_task_that_locks_the_same_mutex_twice_is_a_circle_of_one() {
+    let ended = runtime().block_on(async {
+        let mutex = Mutex::new(());
+        let _once = mutex.lock().await?;
+        mutex.lock().await.map(drop)
+    });
+    let report = deadlocked(ended, &["main"]);
+    assert!(report.contains("in a circle: main → main"), "{report}");
+    assert!(report.contains("held by itself since group/tests/stuck.rs:"), "{report}");
+}
+
+#[test]
+fn a_circle_may_go_through_a_lock_a_join_a_gather_and_a_group() {
+    let ended = runtime().block_on(async {
+        let mutex = Rc::new(Mutex::new(()));
+        let held = mutex.lock().await?;
+        let wants = mutex.clone();
+        let wants = task(async move { wants.lock().await.map(drop) }).name("wants").spawn();
+        let joins = task(wants).name("joins").spawn();
+        let gathers = task(async move { gather((joins,)).await.map(drop) }).name("gathers").spawn();
+        task_group(async |tg| {
+            tg.task(gathers).name("child").spawn();
+            Ok(())
+        })
+        .await?;
+        drop(held);
+        Ok(())
+    });
+    let report = deadlocked(ended, &["child", "gathers", "joins", "main", "wants"]);
+    let steps = ["main", "child", "gathers", "joins", "wants"];
+    let circles = (0..steps.len()).map(|first| {
+        let around: Vec<&str> = steps.iter().cycle().skip(first).take(steps.len() + 1).copied().collect();
+        format!("in a circle: {}", around.join(" → "))
+    });
+    assert!(circles.into_iter().any(|circle| report.contains(&circle)), "{report}");
+}
+
+#[test]
+fn two_tasks_with_a_permit_each_that_want_a_second_one_are_a_circle() {
+    let ended = runtime().block_on(async {
+        let semaphore = Rc::new(Semaphore::new(2));
+        let twice = || {
+            let semaphore = semaphore.clone();
+            async move {
+                let _first = semaphore.acquire().await?;
+                yield_now().await?;
+                semaphore.acquire().await.map(drop)
+            }
+        };
+        let one = task(twice()).name("one").spawn();
+        let two = task(twice()).name("two").spawn();
+        gather((one, two)).await.map(drop)
+    });
+    let report = deadlocked(ended, &["main", "one", "two"]);
+    assert!(report.contains("in a circle: "), "{report}");
+    for words in ["held by task 'one' (1 permit) since ", "held by task 'two' (1 permit) since "] {
+        assert!(report.contains(words), "'{words}' is missing in: {report}");
+    }
+}
+
+#[test]
+fn a_lock_whose_guard_was_forgotten_is_no_circle_and_says_who_took_it() {
+    let ended = runtime().block_on(async {
+        let mutex = Rc::new(Mutex::new(()));
+        let theirs = mutex.clone();
+        let forgets = task(async move {
+            std::mem::forget(theirs.lock_owned().await?);
+            Ok(())
+        });
+        let forgets = forgets.name("forgets").spawn();
+        yield_now().await?;
+        drop(mutex.lock().await?);
+        forgets.await
+    });
+    let report = deadlocked(ended, &["main"]);
+    assert!(report.contains("held by task 'forgets' (done), which took it at "), "{report}");
+    assert!(!report.contains("in a circle"), "{report}");
 }

@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::limits;
 use crate::memory::Memory;
 use crate::texts::shown;
+use homing_executor::holders::Hold;
 use homing_executor::introspect::{SharedStr, TaskState};
 use homing_executor::outside::{Field, Fixed, Label, LabelKind, MAGIC, Meaning, VERSION};
 use std::collections::HashMap;
@@ -42,12 +43,28 @@ pub(crate) struct Layout {
     pub(crate) kind: TypeLayout,
     pub(crate) runtime: RuntimeLayout,
     pub(crate) core: CoreLayout,
+    /// Releases that have none do not say who holds a lock.
+    pub(crate) boards: Option<BoardsLayout>,
     /// By their numbers, as far as these are small: all that there are, are bytes.
     states: Vec<Option<TaskState>>,
     awaits: Vec<Option<(SharedStr, Meaning)>>,
+    holds: Vec<Option<Hold>>,
     pub(crate) callback: u64,
     pub(crate) main: u64,
     pub(crate) virtual_clock: u64,
+}
+
+/// The boards of locks, and the entries on them.
+#[derive(Debug)]
+pub(crate) struct BoardsLayout {
+    pub(crate) board: BoardLayout,
+    pub(crate) holder: HolderLayout,
+}
+
+impl BoardsLayout {
+    fn of(fields: &Fields) -> Option<BoardsLayout> {
+        Some(BoardsLayout { board: BoardLayout::of(fields).ok()?, holder: HolderLayout::of(fields).ok()? })
+    }
 }
 
 /// Makes a structure of places, and how to find them.
@@ -124,8 +141,26 @@ layout!(CoreLayout, "core", {
     now: "core.clock.now",
     clock: "core.clock.kind",
 });
+layout!(BoardLayout, "board", {
+    address: "board.address",
+    sequence: "board.sequence",
+    count: "board.count",
+    more: "board.more",
+    first: "board.first",
+});
+layout!(HolderLayout, "holder", {
+    task: "holder.task",
+    place: "holder.place",
+    permits: "holder.permits",
+    hold: "holder.hold",
+});
 
 impl At {
+    /// Where it begins.
+    pub(crate) fn offset(self) -> usize {
+        self.offset
+    }
+
     /// The number that is there.
     #[inline]
     pub(crate) fn number(self, structure: &[u8]) -> u64 {
@@ -206,8 +241,10 @@ impl Layout {
             kind: TypeLayout::of(&fields)?,
             runtime: RuntimeLayout::of(&fields)?,
             core: CoreLayout::of(&fields)?,
+            boards: BoardsLayout::of(&fields),
             states: labels.states(),
             awaits: labels.awaits(),
+            holds: labels.holds(),
             callback: labels.value(LabelKind::Flag, "callback"),
             main: labels.value(LabelKind::Flag, "main"),
             virtual_clock: labels.value(LabelKind::Clock, "virtual"),
@@ -223,6 +260,11 @@ impl Layout {
     pub(crate) fn awaited(&self, kind: u64) -> (SharedStr, Meaning) {
         let unknown = || (format!("kind {kind}").into(), Meaning::Thing);
         self.awaits.get(kind as usize).cloned().flatten().unwrap_or_else(unknown)
+    }
+
+    /// What this number means of how a lock is held.
+    pub(crate) fn hold(&self, number: u64) -> Hold {
+        self.holds.get(number as usize).copied().flatten().unwrap_or_default()
     }
 
     /// What the operand of an await of this kind is.
@@ -341,6 +383,10 @@ impl Labels {
             _ => None,
         };
         by_number(self.of_kind(LabelKind::State).map(|(value, name, _)| (value, state(name))))
+    }
+
+    fn holds(&self) -> Vec<Option<Hold>> {
+        by_number(self.of_kind(LabelKind::Hold).map(|(value, name, _)| (value, Hold::from_name(name))))
     }
 
     fn awaits(&self) -> Vec<Option<(SharedStr, Meaning)>> {

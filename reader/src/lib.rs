@@ -33,6 +33,7 @@ mod details;
 mod error;
 mod find;
 mod layout;
+mod locks;
 mod mapped;
 mod memory;
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::find;
 use crate::layout::Layout;
 use crate::limits;
+use crate::locks::Locks;
 use crate::memory::{Memory, read_u64};
 use crate::rows::{self, Extent, Rows};
 use crate::texts::{Texts, shown, text};
@@ -252,6 +253,7 @@ struct Part<'a> {
     records: Vec<RuntimeRecord>,
     busy: Vec<Busy>,
     changing: usize,
+    locks: Locks,
 }
 
 impl<'a> Part<'a> {
@@ -271,7 +273,8 @@ impl<'a> Part<'a> {
         };
         let records = runtimes.iter().map(record).chain([RuntimeRecord::default()]).collect();
         let by_outpost = runtimes.iter().enumerate().map(|(at, runtime)| (runtime.outpost, at)).collect();
-        Part { memory, layout, texts, runtimes, by_outpost, records, busy: Vec::new(), changing: 0 }
+        let (busy, changing, locks) = (Vec::new(), 0, Locks::default());
+        Part { memory, layout, texts, runtimes, by_outpost, records, busy, changing, locks }
     }
 
     /// Makes records of rows. `names`: the bytes of names of scopes, which are read last, that may be had.
@@ -328,7 +331,7 @@ impl<'a> Part<'a> {
         if meaning != Meaning::Tasks {
             let scope = layout.await_scope.number(bytes) as u32;
             let (operand, place) = (layout.await_operand.number(bytes), layout.await_place.number(bytes));
-            waits.extend(self.wait(kind, operand, scope, place, &details));
+            waits.extend(self.wait(kind, operand, scope, place, &details, names));
         }
         let recorded = [kind, layout.await_operand.number(bytes), layout.await_place.number(bytes)];
         let mut seen = 0;
@@ -343,7 +346,7 @@ impl<'a> Part<'a> {
             }
             if is_of_last_poll || fields.linked.number(node) != 0 {
                 let scope = fields.scope.number(node) as u32;
-                waits.extend(self.wait(kind, operand, scope, place, &details));
+                waits.extend(self.wait(kind, operand, scope, place, &details, names));
             }
         }
         TaskRecord {
@@ -381,6 +384,7 @@ impl<'a> Part<'a> {
         scope: u32,
         place: u64,
         details: &Details,
+        names: &mut Budget,
     ) -> Option<WaitRecord> {
         let what = match self.layout.meaning(kind) {
             Meaning::Nothing | Meaning::Request => return None,
@@ -392,6 +396,10 @@ impl<'a> Part<'a> {
             Meaning::Left => What::Left(operand),
             Meaning::Number => What::Number(operand),
             Meaning::Thing => What::Thing(operand),
+            Meaning::Lock => {
+                let lock = self.locks.lock(self.memory, self.layout, self.texts, operand, names);
+                lock.map_or(What::Thing(operand), What::Lock)
+            }
         };
         let name = self.layout.awaited(kind).0;
         Some(WaitRecord { name, what, scope, place: self.texts.place(self.memory, place) })

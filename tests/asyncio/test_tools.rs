@@ -21,6 +21,7 @@ fn entry(&(id, name, awaited_by): &Entry<'_>) -> TaskEntry {
     let by = |&(stack, awaiter): &By<'_>| AwaitedBy {
         awaiter,
         stack: stack.iter().map(|text| frame(text)).collect(),
+        one_of_several: false,
     };
     let awaited_by = awaited_by.iter().map(by).collect();
     TaskEntry { id, name: Some(name.into()), awaited_by, ..TaskEntry::default() }

@@ -2,6 +2,7 @@
 
 use crate::arrivals::Arrivals;
 use crate::slot::Slot;
+use homing::sync::{Mutex, Semaphore};
 use homing::{Result, Runtime, Task, sleep, spawn, task, task_group, yield_now};
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -38,6 +39,9 @@ pub const OPERATIONS: &[Operation] = &[
     },
     Operation { name: "group-10", about: "a group of ten children that give way once", run: groups },
     Operation { name: "cancel", about: "a task is spawned, sleeps, is cancelled and joined", run: cancels },
+    Operation { name: "lock", about: "a free mutex is locked and unlocked", run: locks },
+    Operation { name: "permit", about: "a free permit is acquired and released", run: permits },
+    Operation { name: "lock-handed-on", about: "a mutex goes from a task to one that waits", run: handed_on },
 ];
 
 impl Operation {
@@ -177,6 +181,43 @@ fn cancels(times: u32) {
             }
         }
         Ok(())
+    });
+}
+
+fn locks(times: u32) {
+    in_a_task(async move {
+        let mutex = Mutex::new(0);
+        for number in 0..times {
+            *mutex.lock().await? = number;
+        }
+        Ok(())
+    });
+}
+
+fn permits(times: u32) {
+    in_a_task(async move {
+        let semaphore = Semaphore::new(2);
+        for _ in 0..times {
+            drop(semaphore.acquire().await?);
+        }
+        Ok(())
+    });
+}
+
+fn handed_on(times: u32) {
+    in_a_task(async move {
+        async fn take_turns(mutex: Rc<Mutex<u32>>, times: u32) -> Result<()> {
+            for _ in 0..times / 2 {
+                let mut held = mutex.lock().await?;
+                *held += 1;
+                yield_now().await?;
+            }
+            Ok(())
+        }
+        let mutex = Rc::new(Mutex::new(0));
+        let other = spawn(take_turns(mutex.clone(), times));
+        take_turns(mutex, times).await?;
+        other.await
     });
 }
 

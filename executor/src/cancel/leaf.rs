@@ -126,9 +126,9 @@ pub enum Awaiting {
     Turn,
     /// A future of another library.
     Foreign,
-    /// A lock.
+    /// A lock. With the number of its [board](crate::holders::Board), people see who holds it.
     Mutex(u64),
-    /// Permits of a semaphore.
+    /// Permits of a semaphore. The same.
     Semaphore(u64),
     /// An event.
     Event(u64),

@@ -6,9 +6,13 @@ use super::few::Few;
 use super::frame::{Place, TaskState};
 use super::graph::{CallGraph, Subject};
 use super::picture::Picture;
-use super::record::{Running, RuntimeRecord, ScopeRecord, TaskRecord, WaitRecord, What};
+use super::record::{
+    Elsewhere, HolderRecord, LockRecord, Running, RuntimeRecord, ScopeRecord, TaskRecord, WaitRecord, What,
+};
 use super::shared_str::SharedStr;
 use crate::cancel::AwaitedTasks;
+use crate::context;
+use crate::holders::{self, Hold, Posted};
 use crate::outside::{Meaning, thread_id};
 use crate::runtime::core::Core;
 use crate::task::row::{AWAITED, AwaitKind, Flag, Row, Wait};
@@ -16,6 +20,7 @@ use crate::task::state::State;
 use crate::task::{SharedTask, Task, TaskId, TaskRef, life, waits};
 use std::collections::HashMap;
 use std::panic::Location;
+use std::sync::Arc;
 
 /// Something that tasks wait for: a task, a lock, a queue.
 pub trait Awaitable {
@@ -73,11 +78,12 @@ impl Snapshot {
     /// `here`: from where the current task looks.
     pub(super) fn of(core: &Core, here: Option<&'static Location<'static>>) -> Snapshot {
         let current = core.current.get().map(Row::id);
+        let mut locks = Locks::default();
         let rows = core.rows.all();
         let tasks = rows.filter(|row| row.state.get().is_alive() && !row.is(Flag::Callback)).map(|row| {
             let place = here.filter(|_| current == Some(row.id())).map(Place::from);
             let running = place.map(|place| Box::new(Running { detail: String::new(), place: Some(place) }));
-            TaskRecord { running, ..record(row) }
+            TaskRecord { running, ..record(row, &mut locks) }
         });
         let tasks = tasks.collect();
         let thread_name = std::thread::current().name().unwrap_or_default().to_owned();
@@ -133,9 +139,9 @@ impl Snapshot {
 }
 
 /// What a row says, but for whether it is being polled.
-fn record(row: &Row) -> TaskRecord {
+fn record(row: &Row, locks: &mut Locks) -> TaskRecord {
     let mut waits = Few::default();
-    waits::for_each(row, |wait, tasks| waits.extend(wait_record(wait, tasks)));
+    waits::for_each(row, |wait, tasks| waits.extend(wait_record(wait, tasks, locks)));
     let waiter = life::waiter(row);
     let spawner = row.parent.get() & !AWAITED;
     TaskRecord {
@@ -157,7 +163,7 @@ fn record(row: &Row) -> TaskRecord {
     }
 }
 
-fn wait_record(wait: Wait, tasks: Option<&AwaitedTasks>) -> Option<WaitRecord> {
+fn wait_record(wait: Wait, tasks: Option<&AwaitedTasks>, locks: &mut Locks) -> Option<WaitRecord> {
     let (name, meaning) = wait.kind.told();
     let what = match meaning {
         Meaning::Nothing | Meaning::Request => return None,
@@ -169,8 +175,39 @@ fn wait_record(wait: Wait, tasks: Option<&AwaitedTasks>) -> Option<WaitRecord> {
         Meaning::Left => What::Left(wait.operand),
         Meaning::Thing => What::Thing(wait.operand),
         Meaning::Number => What::Number(wait.operand),
+        Meaning::Lock => locks.lock(wait.operand).map_or(What::Thing(wait.operand), What::Lock),
     };
     Some(WaitRecord { name: name.into(), what, scope: wait.scope, place: wait.place.map(Place::from) })
+}
+
+/// What the boards say, each read once, however many wait there.
+#[derive(Default)]
+struct Locks(HashMap<u64, Option<Arc<LockRecord>>>);
+
+impl Locks {
+    fn lock(&mut self, number: u64) -> Option<Arc<LockRecord>> {
+        let read = || {
+            let (posted, more) = holders::read(number)?;
+            let holders = posted.into_iter().map(holder_record).collect();
+            Some(Arc::new(LockRecord { number, holders, more }))
+        };
+        self.0.entry(number).or_insert_with(read).clone()
+    }
+}
+
+fn holder_record(posted: Posted) -> HolderRecord {
+    let Posted { holder, permits, kept } = posted;
+    let task = holder.task().map_or(0, TaskId::as_u64);
+    let elsewhere = match Row::current(task) {
+        None => Elsewhere::Ended,
+        // Its row is kept by somebody who has its handle. (If it has not ended, there is a record.)
+        Some(row) if context::core_that_owns(row).is_some() => {
+            Elsewhere::EndedAs(life::name(row).into_owned())
+        }
+        Some(_) => Elsewhere::OtherRuntime,
+    };
+    let hold = if kept { Hold::Kept } else { holder.hold() };
+    HolderRecord { task, elsewhere, place: Some(Place::from(holder.place())), permits, hold }
 }
 
 fn scopes(row: &Row) -> Vec<ScopeRecord> {
@@ -191,7 +228,7 @@ fn scopes(row: &Row) -> Vec<ScopeRecord> {
 }
 
 fn waits_for(task: &TaskRecord, numbers: &[u64]) -> bool {
-    task.waits.iter().any(|wait| matches!(wait.what, What::Thing(number) if numbers.contains(&number)))
+    task.waits.iter().any(|wait| wait.what.thing().is_some_and(|number| numbers.contains(&number)))
 }
 
 /// What a row says of its task's state.

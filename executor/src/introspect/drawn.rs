@@ -10,6 +10,7 @@
 //! a table first takes several times as long as all the drawing.
 
 use super::frame::{Frame, FrameKind, Place};
+use super::held_by::HeldBy;
 use super::ids::IdMap;
 use super::picture::Detail;
 use super::record::TaskName;
@@ -82,6 +83,8 @@ pub(super) struct Awaiter {
     pub(super) id: u64,
     /// The same for two awaits of one awaiter only if the same frames lead there.
     pub(super) way: u64,
+    /// Others can end the await as well as the awaited task.
+    pub(super) one_of_several: bool,
 }
 
 /// A [`Frame`] that nobody has made yet.
@@ -112,14 +115,15 @@ impl Sketch<'_> {
     pub(super) fn to_frame(self) -> Frame {
         let mut detail = String::new();
         self.detail.push_to(&mut detail);
-        Frame { kind: self.kind, name: self.name.clone(), detail, place: self.place.cloned() }
+        let held_by: Vec<HeldBy> = self.detail.held_by();
+        Frame { kind: self.kind, name: self.name.clone(), detail, place: self.place.cloned(), held_by }
     }
 }
 
 impl<'a> From<&'a Frame> for Sketch<'a> {
     fn from(frame: &'a Frame) -> Sketch<'a> {
-        let Frame { kind, name, detail, place } = frame;
-        Sketch { kind: *kind, name, detail: Detail::Text(detail), place: place.as_ref() }
+        let Frame { kind, name, place, .. } = frame;
+        Sketch { kind: *kind, name, detail: Detail::Made(frame), place: place.as_ref() }
     }
 }
 
@@ -163,7 +167,8 @@ impl Drawn for Entries<'_> {
 
     fn awaiter(&self, at: usize, number: usize) -> Awaiter {
         let by = self.by(at, number);
-        Awaiter { id: by.awaiter, way: Arc::as_ptr(&by.stack).addr() as u64 }
+        let (id, one_of_several) = (by.awaiter, by.one_of_several);
+        Awaiter { id, way: Arc::as_ptr(&by.stack).addr() as u64, one_of_several }
     }
 
     fn path<'a>(&'a self, at: usize, number: usize, frames: &mut Vec<Sketch<'a>>) {

@@ -9,6 +9,7 @@
 //!
 //! All is plain data, so that it can be filled in from a row as well as from what was read out of another process.
 
+use super::held_by::HeldBy;
 use super::shared_str::SharedStr;
 use std::fmt;
 use std::panic::Location;
@@ -24,6 +25,8 @@ pub struct Frame {
     pub detail: String,
     /// Where, if that is known.
     pub place: Option<Place>,
+    /// At a lock, who holds it, as far as that is known. (The detail says so, too.)
+    pub held_by: Vec<HeldBy>,
 }
 
 /// What a [`Frame`] is.
@@ -75,7 +78,8 @@ pub enum TaskState {
 impl Frame {
     /// A function's frame, for data from elsewhere; without a place.
     pub fn function(name: impl Into<SharedStr>) -> Frame {
-        Frame { kind: FrameKind::Function, name: name.into(), detail: String::new(), place: None }
+        let name = name.into();
+        Frame { kind: FrameKind::Function, name, detail: String::new(), place: None, held_by: Vec::new() }
     }
 
     /// The same, in this place.

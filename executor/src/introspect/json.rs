@@ -6,6 +6,7 @@
 //! Ids are strings, in hexadecimal as elsewhere: they use all of 64 bits, and many readers of JSON have 53.
 
 use super::frame::{Frame, FrameKind, Place};
+use super::held_by::HeldBy;
 use super::table::{AwaitedBy, TaskEntry, TaskTable, ThreadTasks};
 use std::fmt::{self, Display, Write};
 
@@ -18,6 +19,12 @@ impl TaskTable {
     ///       "line": 8, "column": 5 }, "polls": 2, "cancelling": 0, "changing": false, "parent": null,
     ///       "stack": [ { "kind": "await", "name": "timer", "detail": "due in 2s", "place": … }, … ],
     ///       "awaited_by": [ { "awaiter": "0x100000004", "stack": … }, … ] }, … ] }, … ] }
+    /// ```
+    ///
+    /// A frame that is an await of a lock has the member `held_by` as well, if that is known:
+    ///
+    /// ```text
+    /// [ { "task": "0x100000004", "name": "orders", "taker": "alive", "hold": "held", "permits": 0, "place": … }, … ]
     /// ```
     ///
     /// What is not known is `null`.
@@ -64,6 +71,22 @@ fn frame(frame: &Frame, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     };
     let Frame { name, detail, place: at, .. } = frame;
     write!(f, "{{\"kind\":\"{kind}\",\"name\":{},\"detail\":{},", Text(name), Text(detail))?;
+    write!(f, "\"place\":{}", OrNull(at.as_ref(), place))?;
+    if !frame.held_by.is_empty() {
+        write!(f, ",\"held_by\":{}", List(&frame.held_by, held_by))?;
+    }
+    f.write_char('}')
+}
+
+fn held_by(held: &HeldBy, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let HeldBy { task, name, taker, hold, permits, place: at } = held;
+    match task {
+        0 => f.write_str("{\"task\":null,")?,
+        task => write!(f, "{{\"task\":\"{task:#x}\",")?,
+    }
+    let name = Some(name.as_str()).filter(|name| !name.is_empty());
+    write!(f, "\"name\":{},\"taker\":\"{}\",", OrNull(name, text), taker.as_str())?;
+    write!(f, "\"hold\":\"{}\",\"permits\":{permits},", hold.as_str())?;
     write!(f, "\"place\":{}}}", OrNull(at.as_ref(), place))
 }
 

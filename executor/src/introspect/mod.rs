@@ -50,6 +50,7 @@ mod drawn;
 mod few;
 mod frame;
 mod graph;
+mod held_by;
 mod ids;
 mod json;
 mod picture;
@@ -62,12 +63,16 @@ mod tree;
 mod write;
 
 pub use capture::{Awaitable, Target};
-pub use cycles::CycleFound;
+pub use cycles::{Circle, CircleStep, CycleFound};
 pub use drawing::{draw_rows, draw_tree};
 pub use few::Few;
 pub use frame::{Frame, FrameKind, Place, TaskState};
 pub use graph::{CallGraph, FutureCallGraph, Subject};
-pub use record::{Running, RuntimeRecord, ScopeRecord, TaskName, TaskRecord, WaitRecord, What};
+pub use held_by::{HeldBy, Taker};
+pub use record::{
+    Elsewhere, HolderRecord, LockRecord, Running, RuntimeRecord, ScopeRecord, TaskName, TaskRecord,
+    WaitRecord, What,
+};
 pub use shared_str::SharedStr;
 pub use table::{AwaitedBy, TableRow, TaskEntry, TaskTable, ThreadTasks};
 pub use tree::Marks;

@@ -14,12 +14,17 @@
 
 use super::drawn::{Awaiter, Drawn, Name, Shown, Sketch};
 use super::frame::{Frame, FrameKind, TaskState};
+use super::held_by::{HeldBy, Taker};
 use super::ids::IdMap;
-use super::record::{RuntimeRecord, ScopeRecord, TaskRecord, WaitRecord, What};
+use super::record::{
+    Elsewhere, HolderRecord, LockRecord, RuntimeRecord, ScopeRecord, TaskRecord, WaitRecord, What,
+};
 use super::shared_str::SharedStr;
 use super::table::{AwaitedBy, TaskEntry, TaskTable, ThreadTasks};
 use super::write::{push_decimal, push_due, push_hex};
+use crate::holders::Hold;
 use std::collections::{HashMap, HashSet};
+use std::fmt::Write;
 use std::sync::Arc;
 
 /// All records, with what can be asked of them.
@@ -109,8 +114,8 @@ impl<'a> Picture<'a> {
         self.tasks[edge.awaiter as usize]
     }
 
-    fn await_sketch<'s>(&'s self, wait: &'s WaitRecord, now: u64) -> Sketch<'s> {
-        let detail = Detail::Wait { what: &wait.what, now, picture: self };
+    fn await_sketch<'s>(&'s self, wait: &'s WaitRecord, awaiter: u64, now: u64) -> Sketch<'s> {
+        let detail = Detail::Wait { what: &wait.what, awaiter, now, picture: self };
         Sketch { kind: FrameKind::Await, name: &wait.name, detail, place: wait.place.as_ref() }
     }
 
@@ -147,14 +152,13 @@ fn edges(tasks: &[(&TaskRecord, &RuntimeRecord)], places: &IdMap<u32>) -> Vec<(u
         }
         let mut known = HashSet::new();
         for (number, wait) in task.waits.iter().enumerate() {
-            let awaited = wait.what.tasks();
-            if awaited.is_empty() {
+            let mut awaited = wait.what.tasks(task.id).peekable();
+            if awaited.peek().is_none() {
                 continue;
             }
             let first = task.waits.iter().position(|other| other == wait).unwrap_or(number);
             let edge = Edge { awaiter: at, from: From::Leaf(first as u32) };
-            let new =
-                awaited.iter().filter_map(|id| places.get(id)).filter(|place| known.insert((**place, first)));
+            let new = awaited.filter_map(|id| places.get(&id)).filter(|place| known.insert((**place, first)));
             of_leaves.extend(new.map(|place| (*place, edge)));
         }
     }
@@ -201,7 +205,12 @@ impl Drawn for Picture<'_> {
 
     fn awaiter(&self, at: usize, number: usize) -> Awaiter {
         let edge = self.edges_of(at)[number];
-        Awaiter { id: self.awaiting(edge).0.id, way: edge.from.way() }
+        let awaiter = self.awaiting(edge).0;
+        let one_of_several = match edge.from {
+            From::Leaf(at) => awaiter.waits[at as usize].what.is_of_several(),
+            From::Scope(_) => false,
+        };
+        Awaiter { id: awaiter.id, way: edge.from.way(), one_of_several }
     }
 
     fn path<'s>(&'s self, at: usize, number: usize, frames: &mut Vec<Sketch<'s>>) {
@@ -211,7 +220,7 @@ impl Drawn for Picture<'_> {
             From::Scope(scope) => scope,
             From::Leaf(at) => {
                 let wait = &task.waits[at as usize];
-                frames.push(self.await_sketch(wait, runtime.now));
+                frames.push(self.await_sketch(wait, task.id, runtime.now));
                 wait.scope
             }
         };
@@ -231,7 +240,7 @@ impl Drawn for Picture<'_> {
             let (name, detail) = (&self.words.running, Detail::Text(&running.detail));
             frames.push(Sketch { kind: FrameKind::Running, name, detail, place: running.place.as_ref() });
         }
-        let waits = task.waits.iter().map(|wait| (wait.scope, self.await_sketch(wait, runtime.now)));
+        let waits = task.waits.iter().map(|wait| (wait.scope, self.await_sketch(wait, task.id, runtime.now)));
         let unrecorded = self.unrecorded(task).map(|sketch| (0, sketch));
         let waits = waits.chain(unrecorded);
         if task.scopes.is_empty() {
@@ -262,7 +271,8 @@ impl TaskTable {
                     picture.path(at, number, &mut sketches);
                     sketches.into_iter().map(Sketch::to_frame).collect()
                 });
-                AwaitedBy { awaiter: awaiter.id, stack: stack.clone() }
+                let Awaiter { id, one_of_several, .. } = awaiter;
+                AwaitedBy { awaiter: id, stack: stack.clone(), one_of_several }
             });
             awaits.collect()
         };
@@ -302,11 +312,31 @@ impl TaskRecord {
 }
 
 impl What {
-    fn tasks(&self) -> &[u64] {
+    /// The tasks that can end the wait of this one, or hold what it awaits. (What is kept for it, it has only to take.)
+    fn tasks(&self, awaiter: u64) -> impl Iterator<Item = u64> {
+        let (tasks, holders): (&[u64], &[HolderRecord]) = match self {
+            What::Task(task) => (std::slice::from_ref(task), &[]),
+            What::Tasks(tasks) => (tasks, &[]),
+            What::Lock(lock) => (&[], &lock.holders),
+            _ => (&[], &[]),
+        };
+        let others = holders.iter().filter(move |holder| holder.hold != Hold::Kept || holder.task != awaiter);
+        tasks.iter().copied().chain(others.map(|holder| holder.task))
+    }
+
+    /// Whether any of several may end the wait.
+    fn is_of_several(&self) -> bool {
+        let What::Lock(lock) = self else { return false };
+        let first = lock.holders.first().map(|holder| holder.task);
+        lock.more > 0 || lock.holders.iter().any(|holder| Some(holder.task) != first)
+    }
+
+    /// What tells the thing that is awaited from others of its kind.
+    pub(super) fn thing(&self) -> Option<u64> {
         match self {
-            What::Task(task) => std::slice::from_ref(task),
-            What::Tasks(tasks) => tasks,
-            _ => &[],
+            What::Thing(number) => Some(*number),
+            What::Lock(lock) => Some(lock.number),
+            _ => None,
         }
     }
 }
@@ -315,10 +345,13 @@ impl What {
 #[derive(Clone, Copy)]
 pub(super) enum Detail<'a> {
     Text(&'a str),
+    /// That of a frame that was made before.
+    Made(&'a Frame),
     /// So many leaves that are not recorded.
     Count(u32),
     Wait {
         what: &'a What,
+        awaiter: u64,
         now: u64,
         picture: &'a Picture<'a>,
     },
@@ -333,12 +366,13 @@ impl Detail<'_> {
     pub(super) fn push_to(&self, text: &mut String) {
         match *self {
             Detail::Text(told) => text.push_str(told),
+            Detail::Made(frame) => text.push_str(&frame.detail),
             Detail::Count(count) => {
                 text.push('(');
                 push_decimal(text, count.into());
                 text.push(')');
             }
-            Detail::Wait { what, now, picture } => picture.push_what(text, what, now),
+            Detail::Wait { what, awaiter, now, picture } => picture.push_what(text, what, awaiter, now),
             Detail::Scope { name, deadline, now } => {
                 if let Some(name) = name {
                     push_quoted(text, Name::Text(name));
@@ -352,8 +386,51 @@ impl Detail<'_> {
     }
 }
 
+impl Detail<'_> {
+    /// Who holds what is awaited there.
+    pub(super) fn held_by(&self) -> Vec<HeldBy> {
+        match *self {
+            Detail::Made(frame) => frame.held_by.clone(),
+            Detail::Wait { what: What::Lock(lock), awaiter, picture, .. } => {
+                lock.holders.iter().map(|holder| picture.held_by(holder, awaiter)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
 impl Picture<'_> {
-    fn push_what(&self, text: &mut String, what: &What, now: u64) {
+    fn held_by(&self, holder: &HolderRecord, awaiter: u64) -> HeldBy {
+        let HolderRecord { task, ref elsewhere, ref place, permits, hold } = *holder;
+        let (name, taker) = match (self.find(task), elsewhere) {
+            _ if task == 0 => (String::new(), Taker::Outside),
+            (Some(at), _) => {
+                let taker = if task == awaiter { Taker::Itself } else { Taker::Alive };
+                (self.tasks[at].0.name.to_string(), taker)
+            }
+            (None, Elsewhere::Ended) => (String::new(), Taker::Done),
+            (None, Elsewhere::EndedAs(name)) => (name.clone(), Taker::Done),
+            (None, Elsewhere::OtherRuntime) => (String::new(), Taker::Foreign),
+        };
+        HeldBy { task, name, taker, hold, permits, place: place.clone() }
+    }
+
+    /// `0x7f3c5a20, held by task 'orders' since src/page.rs:31:20; and 2 permits more`.
+    fn push_lock(&self, text: &mut String, lock: &LockRecord, awaiter: u64) {
+        push_hex(text, lock.number);
+        let mut separator = ", ";
+        for holder in &lock.holders {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{separator}{}", self.held_by(holder, awaiter));
+            separator = "; ";
+        }
+        if lock.more > 0 {
+            let _ = write!(text, "{separator}and {} permit", lock.more);
+            text.push_str(if lock.more == 1 { " more" } else { "s more" });
+        }
+    }
+
+    fn push_what(&self, text: &mut String, what: &What, awaiter: u64, now: u64) {
         match what {
             What::Plain => {}
             What::Task(task) => self.push_name(text, *task),
@@ -372,6 +449,7 @@ impl Picture<'_> {
             }
             What::Number(number) => push_decimal(text, *number),
             What::Thing(address) => push_hex(text, *address),
+            What::Lock(lock) => self.push_lock(text, lock, awaiter),
         }
     }
 

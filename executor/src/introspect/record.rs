@@ -5,6 +5,7 @@
 //!                           ├──► RuntimeRecord ──► TaskTable: frames, and who awaits whom
 //!   another one: a reader ──┘     └ TaskRecord
 //!                                    ├ WaitRecord   what it awaits, and in which scope
+//!                                    │  └ LockRecord   who holds it, if it is a lock
 //!                                    └ ScopeRecord  what is around that
 //! ```
 
@@ -12,7 +13,9 @@ use super::few::Few;
 use super::frame::{Place, TaskState};
 use super::shared_str::SharedStr;
 use super::write::push_decimal;
+use crate::holders::Hold;
 use std::fmt;
+use std::sync::Arc;
 
 /// One runtime.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -146,6 +149,47 @@ pub enum What {
     Number(u64),
     /// A thing, by its address.
     Thing(u64),
+    /// A lock, or permits of a semaphore, of which it is known who holds them.
+    Lock(Arc<LockRecord>),
+}
+
+/// A lock, with who holds it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LockRecord {
+    /// What tells it from others of its kind.
+    pub number: u64,
+    /// Some of those who hold it, or for whom it is kept.
+    pub holders: Vec<HolderRecord>,
+    /// How many permits there are that others hold.
+    pub more: u64,
+}
+
+/// One of those who hold a lock.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HolderRecord {
+    /// The task that took it; 0, if it was taken outside of tasks.
+    pub task: u64,
+    /// What is known of a task of which there is no record.
+    pub elsewhere: Elsewhere,
+    /// Where it was taken; if it is kept, where it is awaited.
+    pub place: Option<Place>,
+    /// How many permits; 0 where there are none to be counted.
+    pub permits: u32,
+    /// How it is held.
+    pub hold: Hold,
+}
+
+/// A task of which there is no record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Elsewhere {
+    /// It has ended.
+    #[default]
+    Ended,
+    /// It has ended, but its name is still known.
+    EndedAs(String),
+    /// It is another runtime's.
+    OtherRuntime,
 }
 
 /// A scope: a group, a timeout.

@@ -18,6 +18,7 @@
 //! sleeping for ever. If somebody perhaps can, that is a [`Doubt`].
 
 use super::capture::Snapshot;
+use super::cycles::Circle;
 use super::picture::Picture;
 use super::table::{TaskEntry, TaskTable};
 use super::text;
@@ -39,8 +40,8 @@ use std::sync::atomic::{Ordering, fence};
 pub struct Stuck {
     /// The tasks, with where each of them stands.
     pub tasks: Vec<TaskEntry>,
-    /// Those that wait for one another in a circle: the names, the last being the first again.
-    pub circles: Vec<Vec<String>>,
+    /// Those that wait for one another in a circle, be it for an end, or for a lock that the next one holds.
+    pub circles: Vec<Circle>,
     /// Nothing else can run either: the runtime sleeps until the end of time, unless one of the doubts is right.
     pub forever: bool,
     /// Why it is not certain; empty if it is.
@@ -81,7 +82,7 @@ impl fmt::Display for Stuck {
             }
         }
         for circle in &self.circles {
-            write!(f, "\n  in a circle: {}", circle.join(" → "))?;
+            write!(f, "\n  in a circle: {circle:#}")?;
         }
         for doubt in &self.doubts {
             write!(f, "\n  not certain, because {doubt}")?;
@@ -337,16 +338,8 @@ fn waits_for_event(row: &Row) -> bool {
 fn report(core: &Core, stuck: &[u64], forever: bool, doubts: Vec<Doubt>) -> Stuck {
     let mut table = TaskTable::of_records(Snapshot::of(core, None).runtime());
     table.threads.iter_mut().for_each(|thread| thread.tasks.retain(|task| stuck.contains(&task.id)));
-    let name = |id: &u64| {
-        let entry = table.tasks().find(|task| task.id == *id);
-        entry.map_or_else(|| format!("{id:#x}"), |task| task.shown_name().to_owned())
-    };
-    let circles = match table.check_cycles() {
-        Ok(()) => Vec::new(),
-        Err(found) => {
-            found.cycles().iter().map(|circle| circle.iter().map(name).collect()).collect::<Vec<_>>()
-        }
-    };
+    // None of these goes on, so of several that hold permits none gives them back either.
+    let circles = table.circles();
     let tasks = table.threads.into_iter().flat_map(|thread| thread.tasks).collect();
     Stuck { tasks, circles, forever, doubts }
 }

@@ -71,6 +71,9 @@ pub struct AwaitedBy {
     pub awaiter: u64,
     /// The part of its stack that leads to the await, the innermost first. Children of one group have the same.
     pub stack: Arc<[Frame]>,
+    /// It does not take this task: what is awaited is in the hands of several, and any of them may give it back. So with
+    /// permits of a semaphore.
+    pub one_of_several: bool,
 }
 
 /// A line of the table: a task and one of those who await it.

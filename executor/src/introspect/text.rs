@@ -86,7 +86,7 @@ pub(super) struct Line<'a>(pub(super) &'a Frame);
 
 impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Frame { kind, name, detail, place } = self.0;
+        let Frame { kind, name, detail, place, .. } = self.0;
         if let Some(place) = place {
             write!(f, "File '{}', line {}, ", place.file, place.line)?;
         }

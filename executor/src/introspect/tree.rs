@@ -21,7 +21,7 @@
 //!   any other ──► its frames, one below the other                                     drawn as they are
 //! ```
 
-use super::cycles::{self, CycleFound};
+use super::cycles::{self, CycleFound, Which};
 use super::drawn::{Awaiter, Drawn, Entries, Sketch};
 use super::ids::IdMap;
 use super::table::TaskTable;
@@ -81,11 +81,11 @@ pub(super) fn each_line(
     marks: Marks<'_>,
     mut take: impl FnMut(usize, &str),
 ) -> Result<(), CycleFound> {
-    cycles::check(tasks)?;
-    let forest = Forest::of(tasks);
+    let which = cycles::to_follow(tasks)?;
+    let forest = Forest::of(tasks, which);
     let drawn = vec![false; tasks.len()];
     let mut pen = Pen { tasks, marks, forest: &forest, drawn, line: String::new() };
-    for (number, root) in forest.roots(tasks).enumerate() {
+    for (number, root) in forest.roots(tasks, which).enumerate() {
         pen.draw(root, &mut |line| take(number, line));
     }
     Ok(())
@@ -126,7 +126,7 @@ enum Label {
 }
 
 impl Forest {
-    fn of(tasks: &impl Drawn) -> Forest {
+    fn of(tasks: &impl Drawn, which: Which) -> Forest {
         let mut forest = Forest { nodes: Vec::new(), of_tasks: vec![NOWHERE; tasks.len()] };
         let mut growth = Growth::default();
         // Children of a group follow one another.
@@ -134,6 +134,9 @@ impl Forest {
         for at in 0..tasks.len() {
             for number in 0..tasks.await_count(at) {
                 let awaiter = tasks.awaiter(at, number);
+                if !which.follows(awaiter) {
+                    continue;
+                }
                 let branch = match latest {
                     Some((known, branch)) if known == awaiter => branch,
                     _ => growth.branch(&mut forest, tasks, at, number),
@@ -163,8 +166,10 @@ impl Forest {
     }
 
     /// The tasks that nobody awaits, and those that are not there.
-    fn roots(&self, tasks: &impl Drawn) -> impl Iterator<Item = Item> {
-        let of_tasks = (0..tasks.len()).filter(|at| tasks.await_count(*at) == 0);
+    fn roots(&self, tasks: &impl Drawn, which: Which) -> impl Iterator<Item = Item> {
+        let is_awaited =
+            move |at| (0..tasks.await_count(at)).any(|number| which.follows(tasks.awaiter(at, number)));
+        let of_tasks = (0..tasks.len()).filter(move |at| !is_awaited(*at));
         let unknown = self.nodes.iter().zip(0..).filter(|(node, _)| matches!(node.label, Label::Unknown(_)));
         of_tasks.map(|at| Item::Task(at as u32)).chain(unknown.map(|(_, at)| Item::Node(at)))
     }

@@ -133,6 +133,8 @@ pub enum LabelKind {
     Await = 3,
     /// Of `core.clock.kind`.
     Clock = 4,
+    /// Of `holder.hold`.
+    Hold = 5,
 }
 
 /// What the operand of an await is.
@@ -159,6 +161,9 @@ pub enum Meaning {
     Request = 8,
     /// A number.
     Number = 9,
+    /// The address of a lock's board, which says who holds it (fields `board.…` and `holder.…`); or of something else, if
+    /// the board that would be there does not give it as its own.
+    Lock = 10,
 }
 
 impl Meaning {
@@ -175,6 +180,7 @@ impl Meaning {
             Meaning::Thing,
             Meaning::Request,
             Meaning::Number,
+            Meaning::Lock,
         ];
         known.get(usize::from(number)).copied().unwrap_or(Meaning::Thing)
     }

@@ -9,6 +9,7 @@ use super::format::{Address, Field, Fixed, Label, LabelKind, LocationLayout, MAG
 use super::location;
 use crate::cancel::scope::ScopeEntry;
 use crate::clock::{self, Clock, ClockKind};
+use crate::holders::{self, Hold};
 use crate::outpost;
 use crate::runtime::core::Core;
 use crate::task::extras::{Extras, Node};
@@ -20,13 +21,14 @@ use std::mem::offset_of;
 use std::sync::atomic::AtomicU32;
 
 /// All fields, structure by structure.
-const FIELDS: [&[Field]; 7] = [
+const FIELDS: [&[Field]; 8] = [
     &Row::FIELDS,
     &Extras::FIELDS,
     &Node::FIELDS,
     &ScopeEntry::FIELDS,
     &types::FIELDS,
     &outpost::FIELDS,
+    &holders::FIELDS,
     &[
         Field::new("core.serial", offset_of!(Core, serial), 8),
         Field::new("core.current", offset_of!(Core, current), size_of::<usize>()),
@@ -36,9 +38,10 @@ const FIELDS: [&[Field]; 7] = [
     ],
 ];
 
-const LABELS: [&[Label]; 4] = [
+const LABELS: [&[Label]; 5] = [
     &State::LABELS,
     &AwaitKind::LABELS,
+    &Hold::LABELS,
     &[
         Label::new(LabelKind::Flag, Flag::Callback as u32, "callback", Meaning::Plain),
         Label::new(LabelKind::Flag, Flag::Main as u32, "main", Meaning::Plain),

@@ -179,9 +179,10 @@ pub(crate) enum AwaitKind {
     Turn = 10,
     /// A future of another library.
     Foreign = 11,
-    /// The address of such a thing, or of the line in which one waits for it.
+    /// The address of the lock's [board](crate::holders::Board), or another number of its author's choice.
     Mutex = 12,
     Semaphore = 13,
+    /// The address of such a thing, or of the line in which one waits for it.
     Event = 14,
     Condition = 15,
     Barrier = 16,
@@ -250,8 +251,8 @@ impl AwaitKind {
             AwaitKind::Writable => ("writable", Meaning::Descriptor),
             AwaitKind::Turn => ("turn", Meaning::Plain),
             AwaitKind::Foreign => ("foreign", Meaning::Plain),
-            AwaitKind::Mutex => ("mutex", Meaning::Thing),
-            AwaitKind::Semaphore => ("semaphore", Meaning::Thing),
+            AwaitKind::Mutex => ("mutex", Meaning::Lock),
+            AwaitKind::Semaphore => ("semaphore", Meaning::Lock),
             AwaitKind::Event => ("event", Meaning::Thing),
             AwaitKind::Condition => ("condition", Meaning::Thing),
             AwaitKind::Barrier => ("barrier", Meaning::Thing),

@@ -19,7 +19,7 @@
 //! Places in a round are dealt when it is full, in the order of arrival: so they are unique, and all are dealt, whoever
 //! left in between (KQ-2).
 
-use super::turn::{Claim, Turn, number_of};
+use super::turn::{At, Claim, Turn, number_of};
 use super::wait_list::{Left, WaitList};
 use homing_executor::cancel::Awaiting;
 use homing_executor::error::Result;
@@ -202,7 +202,7 @@ impl Claim<Barrier> for Arrival {
         0
     }
 
-    fn take_at_once(&mut self, barrier: &Barrier) -> Option<Self::Gain> {
+    fn take_at_once(&mut self, barrier: &Barrier, _: At) -> Option<Self::Gain> {
         let others = barrier.parties - 1;
         match barrier.phase() {
             Phase::Broken => Some(Err(BrokenBarrier)),
@@ -214,7 +214,7 @@ impl Claim<Barrier> for Arrival {
         }
     }
 
-    fn collect(&mut self, barrier: &Barrier, place: usize) -> Self::Gain {
+    fn collect(&mut self, barrier: &Barrier, place: usize, _: At) -> Self::Gain {
         let spoiled = barrier.spoiled.get();
         barrier.leave();
         if spoiled { Err(BrokenBarrier) } else { Ok(place) }

@@ -91,6 +91,7 @@ impl BoundedSemaphore {
     }
 
     /// A permit, if one is free and nobody waits.
+    #[track_caller]
     pub fn try_acquire(&self) -> Option<Permit<'_>> {
         self.inner.try_acquire()
     }

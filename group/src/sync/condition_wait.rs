@@ -13,7 +13,7 @@
 use super::condition::Condition;
 use super::mutex::Lock;
 use super::mutex_guard::{Guard, HOLLOW};
-use super::turn::{Claim, Turn};
+use super::turn::{At, Claim, Turn};
 use super::wait_list::{Left, WaitList};
 use homing_executor::cancel::Awaiting;
 use homing_executor::error::{Cancelled, Result};
@@ -45,7 +45,7 @@ impl<'a, G: Guard> Wait<'a, G> {
     #[track_caller]
     pub(super) fn new(condition: &'a Condition, guard: &'a mut G) -> Wait<'a, G> {
         let asleep = Turn::new(condition, Notification, |_, ()| Ok(()));
-        let relock = Turn::new(guard.mutex(), Lock, |_, ()| Ok(()));
+        let relock = Turn::new(guard.mutex(), Lock(G::GUARDED), |_, ()| Ok(()));
         Wait { condition, guard, stage: Stage::Arriving, asleep, relock, cancelled: None, notified: false }
     }
 
@@ -140,11 +140,11 @@ impl Claim<Condition> for Notification {
 
     fn note(&self) {}
 
-    fn take_at_once(&mut self, _: &Condition) -> Option<()> {
+    fn take_at_once(&mut self, _: &Condition, _: At) -> Option<()> {
         None
     }
 
-    fn collect(&mut self, _: &Condition, (): ()) {}
+    fn collect(&mut self, _: &Condition, (): (), _: At) {}
 
     fn left(&mut self, condition: &Condition, left: Left<()>) {
         match left {

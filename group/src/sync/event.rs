@@ -5,7 +5,7 @@
 //!   wait: stands in line  wait: goes on at once
 //! ```
 
-use super::turn::{Claim, Turn, number_of};
+use super::turn::{At, Claim, Turn, number_of};
 use super::wait_list::{Left, WaitList};
 use homing_executor::cancel::Awaiting;
 use homing_executor::error::Result;
@@ -110,11 +110,11 @@ impl Claim<Event> for Set {
 
     fn note(&self) {}
 
-    fn take_at_once(&mut self, event: &Event) -> Option<()> {
+    fn take_at_once(&mut self, event: &Event, _: At) -> Option<()> {
         event.is_set().then_some(())
     }
 
-    fn collect(&mut self, _: &Event, (): ()) {}
+    fn collect(&mut self, _: &Event, (): (), _: At) {}
 
     fn left(&mut self, _: &Event, _: Left<()>) {}
 }

@@ -38,6 +38,8 @@ pub mod channel;
 mod condition;
 mod condition_wait;
 mod event;
+mod guarded;
+mod holdings;
 mod mutex;
 mod mutex_guard;
 pub mod oneshot;

@@ -11,14 +11,17 @@
 //! Invariant (one-owner): the value is borrowed, or moved out into an owned guard, only while `held` is true, and
 //! `held` belongs to one guard, or to a wait that is about to make one.
 
+use super::guarded::Guarded;
 use super::mutex_guard::{MutexGuard, OwnedMutexGuard};
-use super::turn::{Claim, Turn, number_of};
-use super::wait_list::{Left, WaitList};
+use super::turn::{At, Claim, Turn};
+use super::wait_list::{Left, WaitList, Who};
 use homing_executor::cancel::Awaiting;
 use homing_executor::error::Result;
+use homing_executor::holders::{Board, Holder, Posted};
 use homing_executor::introspect::{Awaitable, Target};
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::panic::Location;
 use std::rc::Rc;
 
 /// A value that one task at a time may use, also across awaits.
@@ -61,6 +64,9 @@ use std::rc::Rc;
 pub struct Mutex<T> {
     held: Cell<bool>,
     line: WaitList<()>,
+    /// Who took it last; `None` if nobody ever has.
+    holder: Cell<Option<Holder>>,
+    board: Board,
     /// `None` while an owned guard has it.
     pub(super) value: RefCell<Option<T>>,
 }
@@ -68,7 +74,13 @@ pub struct Mutex<T> {
 impl<T> Mutex<T> {
     /// A mutex that is free. It may be made anywhere, also outside of a runtime.
     pub const fn new(value: T) -> Mutex<T> {
-        Mutex { held: Cell::new(false), line: WaitList::new(), value: RefCell::new(Some(value)) }
+        Mutex {
+            held: Cell::new(false),
+            line: WaitList::new(),
+            holder: Cell::new(None),
+            board: Board::new(),
+            value: RefCell::new(Some(value)),
+        }
     }
 
     /// Waits until it is free and everybody who came before has had it, and locks it.
@@ -88,7 +100,7 @@ impl<T> Mutex<T> {
     /// `async with lock`, `await lock.acquire()` (LK-1 to LK-5).
     #[track_caller]
     pub fn lock(&self) -> impl Future<Output = Result<MutexGuard<'_, T>>> + Unpin {
-        Turn::new(self, Lock, |mutex, ()| Ok(MutexGuard::adopt(mutex)))
+        Turn::new(self, Lock(Guarded::Borrowed), |mutex, ()| Ok(MutexGuard::adopt(mutex)))
     }
 
     /// As [`lock`](Mutex::lock), with a guard that has no lifetime and keeps the mutex alive.
@@ -104,17 +116,19 @@ impl<T> Mutex<T> {
     /// As [`lock`](Mutex::lock).
     #[track_caller]
     pub fn lock_owned(self: &Rc<Self>) -> impl Future<Output = Result<OwnedMutexGuard<T>>> + Unpin + use<T> {
-        Turn::new(self.clone(), Lock, |mutex, ()| Ok(OwnedMutexGuard::adopt(mutex.clone())))
+        Turn::new(self.clone(), Lock(Guarded::Owned), |mutex, ()| Ok(OwnedMutexGuard::adopt(mutex.clone())))
     }
 
     /// Locks it if it is free and nobody waits for it.
+    #[track_caller]
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-        self.take().then(|| MutexGuard::adopt(self))
+        self.take_now(Guarded::Borrowed).then(|| MutexGuard::adopt(self))
     }
 
     /// As [`try_lock`](Mutex::try_lock), with a guard that has no lifetime.
+    #[track_caller]
     pub fn try_lock_owned(self: &Rc<Self>) -> Option<OwnedMutexGuard<T>> {
-        self.take().then(|| OwnedMutexGuard::adopt(self.clone()))
+        self.take_now(Guarded::Owned).then(|| OwnedMutexGuard::adopt(self.clone()))
     }
 
     /// Whether somebody has it. Between one guard's end and the moment when the next in line runs, nobody has.
@@ -136,6 +150,37 @@ impl<T> Mutex<T> {
         self.value.into_inner().expect("one-owner: a guard would hold a reference")
     }
 
+    #[track_caller]
+    fn take_now(&self, guarded: Guarded) -> bool {
+        let taken = self.take();
+        if taken {
+            self.note_holder(guarded.holder(Location::caller()));
+        }
+        taken
+    }
+
+    /// Who has it from now on.
+    #[inline]
+    fn note_holder(&self, holder: Holder) {
+        self.holder.set(Some(holder));
+        if self.board.is_up() {
+            self.post();
+        }
+    }
+
+    /// Says who has it, if anybody wants to know.
+    #[cold]
+    fn post(&self) {
+        let kept = |who: Who| Posted { kept: true, ..Holder::of(who.task, who.place).into() };
+        match self.line.len() {
+            0 => {}
+            _ if self.held.get() => self.board.post_one(self.holder.get().map(Posted::from)),
+            // It is kept for the only one who has waited.
+            1 => self.board.post_one(None),
+            _ => self.board.post_one(self.line.first_kept().map(kept)),
+        }
+    }
+
     fn take(&self) -> bool {
         let free = !self.held.get() && self.line.is_empty();
         if free {
@@ -146,19 +191,22 @@ impl<T> Mutex<T> {
 
     pub(super) fn unlock(&self) {
         self.held.set(false);
-        self.serve();
+        if !self.line.is_empty() {
+            self.serve();
+        }
     }
 
     /// Keeps it for the first in line, if it is free and kept for nobody.
     fn serve(&self) {
         if !self.held.get() && self.line.granted() == 0 && self.line.grant(()) {
+            self.post();
             self.line.ring();
         }
     }
 }
 
 /// The claim on a mutex. It ends with `held` being true, and the caller owning that.
-pub(super) struct Lock;
+pub(super) struct Lock(pub(super) Guarded);
 
 impl<T> Claim<Mutex<T>> for Lock {
     type Note = ();
@@ -168,19 +216,24 @@ impl<T> Claim<Mutex<T>> for Lock {
         &mutex.line
     }
 
-    fn awaited(_: &Mutex<T>, line: u64) -> Awaiting {
-        Awaiting::Mutex(line)
+    fn awaited(mutex: &Mutex<T>, _: u64) -> Awaiting {
+        Awaiting::Mutex(mutex.board.number())
     }
 
     fn note(&self) {}
 
-    fn take_at_once(&mut self, mutex: &Mutex<T>) -> Option<()> {
-        mutex.take().then_some(())
+    fn take_at_once(&mut self, mutex: &Mutex<T>, at: At) -> Option<()> {
+        mutex.take().then(|| mutex.note_holder(self.0.holder(at)))
     }
 
-    fn collect(&mut self, mutex: &Mutex<T>, (): ()) {
+    fn collect(&mut self, mutex: &Mutex<T>, (): (), at: At) {
         debug_assert!(!mutex.held.get(), "one-owner: it was kept for this waiter");
         mutex.held.set(true);
+        mutex.note_holder(self.0.holder(at));
+    }
+
+    fn awaited_for(&self, mutex: &Mutex<T>) {
+        mutex.post();
     }
 
     fn instead(&self, _: &Mutex<T>, (): ()) -> Option<()> {
@@ -194,7 +247,7 @@ impl<T> Claim<Mutex<T>> for Lock {
 
 impl<T> Awaitable for Mutex<T> {
     fn target(&self) -> Target {
-        Target::thing("Mutex", [number_of(&self.line)])
+        Target::thing("Mutex", [self.board.number()])
     }
 }
 

@@ -6,6 +6,7 @@
 //! A guard can be *hollow*: a [`Condition`](super::Condition) gives the mutex up while it waits, and takes it back before
 //! it returns. Only if that wait is dropped midway does anybody see the guard in this state (CO-10).
 
+use super::guarded::Guarded;
 use super::mutex::{Lock, Mutex};
 use super::turn::Turn;
 use homing_executor::error::Result;
@@ -45,7 +46,7 @@ pub trait Guard: DerefMut<Target = <Self as sealed::Hollow>::Value> + sealed::Ho
     fn relock(guard: &mut Self) -> impl Future<Output = Result<()>> {
         async {
             if guard.is_hollow() {
-                Turn::new(guard.mutex(), Lock, |_, ()| Ok(())).await?;
+                Turn::new(guard.mutex(), Lock(Self::GUARDED), |_, ()| Ok(())).await?;
                 guard.fill();
             }
             Ok(())
@@ -55,12 +56,14 @@ pub trait Guard: DerefMut<Target = <Self as sealed::Hollow>::Value> + sealed::Ho
 
 /// How a condition gives up the mutex, and takes it back. Sealed by being out of reach.
 pub(super) mod sealed {
-    use super::Mutex;
+    use super::{Guarded, Mutex};
     use std::ops::Deref;
 
     pub trait Hollow: Sized {
         type Value;
         type Mutex: Deref<Target = Mutex<Self::Value>>;
+
+        const GUARDED: Guarded;
 
         fn mutex(&self) -> Self::Mutex;
 
@@ -86,6 +89,8 @@ impl<'a, T> MutexGuard<'a, T> {
 impl<'a, T> sealed::Hollow for MutexGuard<'a, T> {
     type Value = T;
     type Mutex = &'a Mutex<T>;
+
+    const GUARDED: Guarded = Guarded::Borrowed;
 
     fn mutex(&self) -> &'a Mutex<T> {
         self.mutex
@@ -119,6 +124,8 @@ impl<T> OwnedMutexGuard<T> {
 impl<T> sealed::Hollow for OwnedMutexGuard<T> {
     type Value = T;
     type Mutex = Rc<Mutex<T>>;
+
+    const GUARDED: Guarded = Guarded::Owned;
 
     fn mutex(&self) -> Rc<Mutex<T>> {
         self.mutex.clone()

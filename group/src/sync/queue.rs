@@ -10,7 +10,7 @@
 use super::order::{Fifo, Lifo, Order, Smallest};
 use super::queue_error::{GetRefused, PutRefused, QueueShutDown, TaskDoneTooOften};
 use super::store::{ASlot, AnItem, NotNow, Shut, Store};
-use super::turn::{Claim, Turn, number_of};
+use super::turn::{At, Claim, Turn, number_of};
 use super::wait_list::{Left, WaitList};
 use homing_executor::cancel::Awaiting;
 use homing_executor::error::Result;
@@ -334,12 +334,12 @@ impl<O: Order> Claim<QueueIn<O>> for Put<O::Item> {
         Claim::<Store<O>>::note(&ASlot)
     }
 
-    fn take_at_once(&mut self, queue: &QueueIn<O>) -> Option<Self::Gain> {
-        ASlot.take_at_once(&queue.store).map(|slot| self.fill(queue, slot))
+    fn take_at_once(&mut self, queue: &QueueIn<O>, at: At) -> Option<Self::Gain> {
+        ASlot.take_at_once(&queue.store, at).map(|slot| self.fill(queue, slot))
     }
 
-    fn collect(&mut self, queue: &QueueIn<O>, kept: Self::Note) -> Self::Gain {
-        let slot = ASlot.collect(&queue.store, kept);
+    fn collect(&mut self, queue: &QueueIn<O>, kept: Self::Note, at: At) -> Self::Gain {
+        let slot = ASlot.collect(&queue.store, kept, at);
         self.fill(queue, slot)
     }
 
@@ -365,11 +365,11 @@ impl<O: Order> Claim<QueueIn<O>> for AllDone {
 
     fn note(&self) {}
 
-    fn take_at_once(&mut self, queue: &QueueIn<O>) -> Option<()> {
+    fn take_at_once(&mut self, queue: &QueueIn<O>, _: At) -> Option<()> {
         (queue.unfinished.get() == 0).then_some(())
     }
 
-    fn collect(&mut self, _: &QueueIn<O>, (): ()) {}
+    fn collect(&mut self, _: &QueueIn<O>, (): (), _: At) {}
 
     fn left(&mut self, _: &QueueIn<O>, _: Left<()>) {}
 }

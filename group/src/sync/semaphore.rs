@@ -12,14 +12,18 @@
 //! Invariant (somebody-is-woken): if as many permits are free as the first in line wants, somebody ahead of it has been
 //! granted his and has not run yet; when he runs, or leaves, the line is served (SE-5).
 
+use super::guarded::Guarded;
+use super::holdings::{Holdings, Place};
 use super::permit::{OwnedPermit, Permit};
-use super::turn::{Claim, Turn, number_of};
-use super::wait_list::{Left, WaitList};
+use super::turn::{At, Claim, Turn};
+use super::wait_list::{Left, WaitList, Who};
 use homing_executor::cancel::Awaiting;
 use homing_executor::error::Result;
+use homing_executor::holders::{Board, Holder, Posted};
 use homing_executor::introspect::{Awaitable, Target};
 use std::cell::Cell;
 use std::fmt;
+use std::panic::Location;
 use std::rc::Rc;
 
 /// So many permits, to be acquired and released.
@@ -61,17 +65,37 @@ pub struct Semaphore {
     pub(super) bound: usize,
     /// With each stands how many permits it wants.
     line: WaitList<usize>,
+    /// Who has permits.
+    holdings: Holdings,
+    board: Board,
+}
+
+/// Permits that were taken, and under which place in the holdings.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Taken {
+    pub(super) permits: usize,
+    pub(super) place: Place,
 }
 
 impl Semaphore {
     /// A semaphore with so many free permits. With none it is legal, and locked (SE-1).
     pub const fn new(permits: usize) -> Semaphore {
-        Semaphore { value: Cell::new(permits), bound: usize::MAX, line: WaitList::new() }
+        Semaphore::with_bound(permits, usize::MAX)
     }
 
     /// One that never has more of them.
     pub(super) const fn bounded(permits: usize) -> Semaphore {
-        Semaphore { value: Cell::new(permits), bound: permits, line: WaitList::new() }
+        Semaphore::with_bound(permits, permits)
+    }
+
+    const fn with_bound(permits: usize, bound: usize) -> Semaphore {
+        Semaphore {
+            value: Cell::new(permits),
+            bound,
+            line: WaitList::new(),
+            holdings: Holdings::new(),
+            board: Board::new(),
+        }
     }
 
     /// Waits for a permit, until everybody who came before has been served.
@@ -106,7 +130,8 @@ impl Semaphore {
     /// As [`acquire`](Semaphore::acquire).
     #[track_caller]
     pub fn acquire_many(&self, permits: usize) -> impl Future<Output = Result<Permit<'_>>> + Unpin {
-        Turn::new(self, Permits(permits), |semaphore, permits| Ok(Permit::adopt(semaphore, permits)))
+        let claim = Permits { wanted: permits, guarded: Guarded::Borrowed };
+        Turn::new(self, claim, |semaphore, taken| Ok(Permit::adopt(semaphore, taken)))
     }
 
     /// As [`acquire_many`](Semaphore::acquire_many), with a permit that has no lifetime and keeps the semaphore alive.
@@ -123,24 +148,26 @@ impl Semaphore {
         self: &Rc<Self>,
         permits: usize,
     ) -> impl Future<Output = Result<OwnedPermit>> + Unpin + use<> {
-        Turn::new(self.clone(), Permits(permits), |semaphore, permits| {
-            Ok(OwnedPermit::adopt(semaphore.clone(), permits))
-        })
+        let claim = Permits { wanted: permits, guarded: Guarded::Owned };
+        Turn::new(self.clone(), claim, |semaphore, taken| Ok(OwnedPermit::adopt(semaphore.clone(), taken)))
     }
 
     /// A permit, if one is free and nobody waits.
+    #[track_caller]
     pub fn try_acquire(&self) -> Option<Permit<'_>> {
         self.try_acquire_many(1)
     }
 
     /// So many permits, if they are free and nobody waits.
+    #[track_caller]
     pub fn try_acquire_many(&self, permits: usize) -> Option<Permit<'_>> {
-        self.take(permits).then(|| Permit::adopt(self, permits))
+        self.take_now(permits, Guarded::Borrowed).map(|taken| Permit::adopt(self, taken))
     }
 
     /// As [`try_acquire_many`](Semaphore::try_acquire_many), with a permit that has no lifetime.
+    #[track_caller]
     pub fn try_acquire_owned(self: &Rc<Self>, permits: usize) -> Option<OwnedPermit> {
-        self.take(permits).then(|| OwnedPermit::adopt(self.clone(), permits))
+        self.take_now(permits, Guarded::Owned).map(|taken| OwnedPermit::adopt(self.clone(), taken))
     }
 
     /// Adds a permit: one that was [forgotten](Permit::forget) comes back, or there is one more from now on.
@@ -179,6 +206,38 @@ impl Semaphore {
         self.value.get() == 0 || !self.line.is_empty()
     }
 
+    #[track_caller]
+    fn take_now(&self, permits: usize, guarded: Guarded) -> Option<Taken> {
+        let here = Location::caller();
+        self.take(permits).then(|| self.note_holder(guarded.holder(here), permits))
+    }
+
+    /// Who has these permits from now on.
+    #[inline]
+    fn note_holder(&self, holder: Holder, permits: usize) -> Taken {
+        let place = self.holdings.enter(holder, permits);
+        if self.board.is_up() {
+            self.post();
+        }
+        Taken { permits, place }
+    }
+
+    /// Says who has permits, if anybody wants to know.
+    #[cold]
+    fn post(&self) {
+        if self.line.is_empty() {
+            return;
+        }
+        let kept = |(who, permits): (Who, usize)| Posted {
+            holder: Holder::of(who.task, who.place),
+            permits: u32::try_from(permits).unwrap_or(u32::MAX),
+            kept: true,
+        };
+        self.line.with_kept(|those| {
+            self.board.post(self.holdings.known().chain(those.map(kept)), self.holdings.beside());
+        });
+    }
+
     fn take(&self, permits: usize) -> bool {
         let free = self.line.is_empty() && self.value.get() >= permits;
         if free {
@@ -187,61 +246,87 @@ impl Semaphore {
         free
     }
 
-    /// Takes back the permits of a dropped guard. Those beyond the bound, which somebody has released already, are void.
-    pub(super) fn take_back(&self, permits: usize) {
+    /// Takes back the permits of a dropped guard.
+    pub(super) fn take_back(&self, taken: Taken) {
+        self.holdings.leave(taken.place, taken.permits);
+        self.give_back(taken.permits);
+    }
+
+    /// The permits of a guard are kept for good.
+    pub(super) fn forget(&self, taken: Taken) {
+        self.holdings.leave(taken.place, taken.permits);
+        if self.board.is_up() {
+            self.post();
+        }
+    }
+
+    /// Those beyond the bound, which somebody has released already, are void.
+    fn give_back(&self, permits: usize) {
         self.value.set(self.value.get().saturating_add(permits).min(self.bound));
         self.serve();
     }
 
     /// Grants those in line what they want, for as long as it is there.
     fn serve(&self) {
+        if self.line.is_empty() {
+            return;
+        }
         while let Some(wanted) = self.line.first().filter(|wanted| *wanted <= self.value.get()) {
             self.value.set(self.value.get() - wanted);
             self.line.grant(wanted);
         }
+        self.post();
         self.line.ring();
     }
 }
 
 /// The claim on so many permits.
-struct Permits(usize);
+struct Permits {
+    wanted: usize,
+    guarded: Guarded,
+}
 
 impl Claim<Semaphore> for Permits {
     type Note = usize;
-    type Gain = usize;
+    type Gain = Taken;
 
     fn line(semaphore: &Semaphore) -> &WaitList<usize> {
         &semaphore.line
     }
 
-    fn awaited(_: &Semaphore, line: u64) -> Awaiting {
-        Awaiting::Semaphore(line)
+    fn awaited(semaphore: &Semaphore, _: u64) -> Awaiting {
+        Awaiting::Semaphore(semaphore.board.number())
     }
 
     fn note(&self) -> usize {
-        self.0
+        self.wanted
     }
 
-    fn take_at_once(&mut self, semaphore: &Semaphore) -> Option<usize> {
-        semaphore.take(self.0).then_some(self.0)
+    fn take_at_once(&mut self, semaphore: &Semaphore, at: At) -> Option<Taken> {
+        let wanted = self.wanted;
+        semaphore.take(wanted).then(|| semaphore.note_holder(self.guarded.holder(at), wanted))
     }
 
-    fn collect(&mut self, semaphore: &Semaphore, kept: usize) -> usize {
+    fn collect(&mut self, semaphore: &Semaphore, kept: usize, at: At) -> Taken {
         // somebody-is-woken: this was he, perhaps.
         semaphore.serve();
-        kept
+        semaphore.note_holder(self.guarded.holder(at), kept)
+    }
+
+    fn awaited_for(&self, semaphore: &Semaphore) {
+        semaphore.post();
     }
 
     /// Not if it wants more: then what is missing has to be waited for.
     fn instead(&self, semaphore: &Semaphore, kept: usize) -> Option<usize> {
-        let rest = kept.checked_sub(self.0)?;
+        let rest = kept.checked_sub(self.wanted)?;
         semaphore.value.set(semaphore.value.get() + rest);
-        Some(self.0)
+        Some(self.wanted)
     }
 
     fn left(&mut self, semaphore: &Semaphore, left: Left<usize>) {
         match left {
-            Left::Granted(kept) => semaphore.take_back(kept),
+            Left::Granted(kept) => semaphore.give_back(kept),
             // It may have wanted more than is free, and those behind it less.
             Left::Waiting => semaphore.serve(),
         }
@@ -250,7 +335,7 @@ impl Claim<Semaphore> for Permits {
 
 impl Awaitable for Semaphore {
     fn target(&self) -> Target {
-        Target::thing("Semaphore", [number_of(&self.line)])
+        Target::thing("Semaphore", [self.board.number()])
     }
 }
 

@@ -19,7 +19,7 @@
 //! | Shut  | refused, also if a slot was kept | in its turn, until the store is empty: refused  |                     |
 
 use super::order::Order;
-use super::turn::Claim;
+use super::turn::{At, Claim};
 use super::wait_list::{Left, WaitList};
 use homing_executor::cancel::Awaiting;
 use std::cell::{Cell, RefCell};
@@ -196,7 +196,7 @@ impl<O: Order> Claim<Store<O>> for AnItem {
         Kept::Nothing
     }
 
-    fn take_at_once(&mut self, store: &Store<O>) -> Option<Result<O::Item, Shut>> {
+    fn take_at_once(&mut self, store: &Store<O>, _: At) -> Option<Result<O::Item, Shut>> {
         match store.try_get() {
             Ok(item) => Some(Ok(item)),
             Err(NotNow::Shut) => Some(Err(Shut)),
@@ -204,7 +204,7 @@ impl<O: Order> Claim<Store<O>> for AnItem {
         }
     }
 
-    fn collect(&mut self, store: &Store<O>, kept: Kept) -> Result<O::Item, Shut> {
+    fn collect(&mut self, store: &Store<O>, kept: Kept, _: At) -> Result<O::Item, Shut> {
         match kept {
             Kept::One => {
                 store.unclaim();
@@ -241,7 +241,7 @@ impl<O: Order> Claim<Store<O>> for ASlot {
         Kept::Nothing
     }
 
-    fn take_at_once(&mut self, store: &Store<O>) -> Option<Result<(), Shut>> {
+    fn take_at_once(&mut self, store: &Store<O>, _: At) -> Option<Result<(), Shut>> {
         match store.try_reserve() {
             Ok(()) => Some(Ok(())),
             Err(NotNow::Shut) => Some(Err(Shut)),
@@ -249,7 +249,7 @@ impl<O: Order> Claim<Store<O>> for ASlot {
         }
     }
 
-    fn collect(&mut self, store: &Store<O>, kept: Kept) -> Result<(), Shut> {
+    fn collect(&mut self, store: &Store<O>, kept: Kept, _: At) -> Result<(), Shut> {
         match kept {
             Kept::One if !store.is_shut() => Ok(()),
             // A slot that was kept is void when the store is shut in the meantime (QU-12).

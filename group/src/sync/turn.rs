@@ -23,6 +23,9 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+/// A place in the source: where something was asked for.
+pub(crate) type At = &'static Location<'static>;
+
 /// What somebody wants of `S`, and waits for in its line.
 pub(crate) trait Claim<S: ?Sized> {
     /// What stands with the waiter in the line.
@@ -40,16 +43,22 @@ pub(crate) trait Claim<S: ?Sized> {
     fn note(&self) -> Self::Note;
 
     /// A newcomer: takes it, if it is there and nobody has to be served before.
-    fn take_at_once(&mut self, source: &S) -> Option<Self::Gain>;
+    /// It is asked for at this place.
+    fn take_at_once(&mut self, source: &S, at: At) -> Option<Self::Gain>;
 
     /// A waiter for whom something was kept takes it. Its place in the line is gone already.
-    fn collect(&mut self, source: &S, kept: Self::Note) -> Self::Gain;
+    fn collect(&mut self, source: &S, kept: Self::Note, at: At) -> Self::Gain;
 
     /// Something was kept for another future of the same task, which does not come for it. What this one may have instead; if
     /// there is less left of it than was kept, the rest has been given back.
     fn instead(&self, source: &S, kept: Self::Note) -> Option<Self::Note> {
         let _ = (source, kept);
         None
+    }
+
+    /// Somebody has come to stand in line: from now on others want to know who is in his way.
+    fn awaited_for(&self, source: &S) {
+        let _ = source;
     }
 
     /// A waiter has left the line empty-handed: hands on what was kept, or what it stood in the way of.
@@ -149,7 +158,7 @@ impl<R: Deref, C: Claim<R::Target>, T> Turn<R, C, T> {
             let _nothing_was_kept_here = line.leave(key);
         }
         self.leaf.unpark();
-        let gain = self.claim.collect(&self.source, instead);
+        let gain = self.claim.collect(&self.source, instead, self.leaf.place());
         self.report(own.who, here, true);
         gain
     }
@@ -182,7 +191,7 @@ impl<R: Deref, C: Claim<R::Target>, T> Turn<R, C, T> {
 
     fn look(&mut self) -> Look<C::Gain> {
         let gain = match self.stage {
-            Stage::Fresh => self.claim.take_at_once(&self.source),
+            Stage::Fresh => self.claim.take_at_once(&self.source, self.leaf.place()),
             Stage::Standing(key) => {
                 if let Err(cancelled) = self.leaf.resume() {
                     return Look::Cancelled(cancelled);
@@ -193,7 +202,7 @@ impl<R: Deref, C: Claim<R::Target>, T> Turn<R, C, T> {
                 C::line(&self.source).collect(key).map(|kept| {
                     // Before anything else is done: what was kept is ours now, and not to be handed on by a drop.
                     self.stage = Stage::Over;
-                    self.claim.collect(&self.source, kept)
+                    self.claim.collect(&self.source, kept, self.leaf.place())
                 })
             }
             Stage::Over => panic!("a wait was polled again after it had ended"),
@@ -221,7 +230,10 @@ impl<R: Deref, C: Claim<R::Target>, T> Turn<R, C, T> {
         let who = ScopeId::current().map(|scope| Who { task: scope.task(), place });
         match self.stage {
             Stage::Standing(key) => line.renew(key, cx.waker(), who),
-            _ => self.stage = Stage::Standing(line.join(self.claim.note(), keep_waker(cx.waker()), who)),
+            _ => {
+                self.stage = Stage::Standing(line.join(self.claim.note(), keep_waker(cx.waker()), who));
+                self.claim.awaited_for(&self.source);
+            }
         }
     }
 

@@ -42,13 +42,16 @@ use homing_executor::cancel::keep_waker;
 use homing_executor::observe::polls_of;
 use homing_executor::task::TaskId;
 use slab::Slab;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::panic::Location;
 use std::task::Waker;
 
 /// A line of waiters. With each stands a note, which says what it wants, and when it was granted, what it got.
 pub(crate) struct WaitList<N> {
+    /// How many stand here, but for those who were passed over. Beside the lines, because all that an uncontended lock wants to
+    /// know is whether there is anybody.
+    standing: Cell<usize>,
     lines: RefCell<Lines<N>>,
 }
 
@@ -59,8 +62,6 @@ struct Lines<N> {
     called: Chain,
     /// Woken, and not come yet.
     woken: Chain,
-    /// How many were passed over.
-    asleep: usize,
     /// How many are granted and have not collected: called or woken.
     granted: usize,
 }
@@ -130,8 +131,8 @@ impl<N: Copy> WaitList<N> {
     /// An empty line. Allocates nothing before somebody waits.
     pub(crate) const fn new() -> WaitList<N> {
         let (waiting, called, woken) = (Chain::EMPTY, Chain::EMPTY, Chain::EMPTY);
-        let lines = Lines { places: Slab::new(), waiting, called, woken, asleep: 0, granted: 0 };
-        WaitList { lines: RefCell::new(lines) }
+        let lines = Lines { places: Slab::new(), waiting, called, woken, granted: 0 };
+        WaitList { standing: Cell::new(0), lines: RefCell::new(lines) }
     }
 
     /// Goes to the end of the line. The key is valid until the waiter collects or leaves.
@@ -150,19 +151,16 @@ impl<N: Copy> WaitList<N> {
         let key = lines.places.insert(place);
         let Lines { places, waiting, .. } = &mut *lines;
         waiting.push(places, key);
+        self.standing.set(self.standing.get() + 1);
         key
     }
 
     /// The waiter is polled again: takes what was kept for it, and leaves the line with it. `None`: it has to wait on.
     pub(crate) fn collect(&self, key: usize) -> Option<N> {
-        let place = {
-            let mut lines = self.lines.borrow_mut();
-            if matches!(lines.places[key].state, State::Waiting | State::Asleep) {
-                return None;
-            }
-            lines.remove(key)
-        };
-        Some(place.note)
+        if matches!(self.lines.borrow().places[key].state, State::Waiting | State::Asleep) {
+            return None;
+        }
+        Some(self.remove(key).note)
     }
 
     /// The waiter waits on, and was polled with this waker.
@@ -180,7 +178,7 @@ impl<N: Copy> WaitList<N> {
 
     /// The waiter goes without having collected.
     pub(crate) fn leave(&self, key: usize) -> Left<N> {
-        let place = self.lines.borrow_mut().remove(key);
+        let place = self.remove(key);
         match place.state {
             State::Waiting | State::Asleep => Left::Waiting,
             State::Called | State::Woken => Left::Granted(place.note),
@@ -254,17 +252,31 @@ impl<N: Copy> WaitList<N> {
     /// One who was woken and has not come gets nothing; what was kept for him is the caller's.
     pub(crate) fn pass_over(&self, key: usize) {
         let mut lines = self.lines.borrow_mut();
-        let Lines { places, woken, asleep, granted, .. } = &mut *lines;
+        let Lines { places, woken, granted, .. } = &mut *lines;
         debug_assert_eq!(places[key].state, State::Woken);
         woken.unlink(places, key);
         *granted -= 1;
-        *asleep += 1;
         places[key].state = State::Asleep;
+        self.standing.set(self.standing.get() - 1);
     }
 
     /// Whether the waiter was passed over.
     pub(crate) fn is_asleep(&self, key: usize) -> bool {
         self.lines.borrow().places[key].state == State::Asleep
+    }
+
+    /// The first for whom something is kept, if he is a task.
+    pub(crate) fn first_kept(&self) -> Option<Who> {
+        let lines = &*self.lines.borrow();
+        let first = lines.places.get(lines.woken.first).or_else(|| lines.places.get(lines.called.first))?;
+        first.who
+    }
+
+    /// Shows `f` those for whom something is kept, as far as they are tasks: who, and what the note says.
+    pub(crate) fn with_kept<R>(&self, f: impl FnOnce(&mut dyn Iterator<Item = (Who, N)>) -> R) -> R {
+        let lines = &*self.lines.borrow();
+        let kept = lines.in_chain(&lines.woken).chain(lines.in_chain(&lines.called));
+        f(&mut kept.filter_map(|place| Some((place.who?, place.note))))
     }
 
     /// What the first who waits wants.
@@ -273,15 +285,24 @@ impl<N: Copy> WaitList<N> {
         lines.places.get(lines.waiting.first).map(|place| place.note)
     }
 
+    fn remove(&self, key: usize) -> Place<N> {
+        let place = self.lines.borrow_mut().remove(key);
+        if place.state != State::Asleep {
+            self.standing.set(self.standing.get() - 1);
+        }
+        place
+    }
+
     /// Nobody waits, and nobody has something kept.
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// How many stand here, with something kept for them or without.
+    #[inline]
     pub(crate) fn len(&self) -> usize {
-        let lines = self.lines.borrow();
-        lines.places.len() - lines.asleep
+        self.standing.get()
     }
 
     /// `, waiters: 2`, or nothing if there are none: for the debug forms.
@@ -304,13 +325,18 @@ impl<N: Copy> WaitList<N> {
 }
 
 impl<N> Lines<N> {
+    fn in_chain(&self, chain: &Chain) -> impl Iterator<Item = &Place<N>> {
+        let first = self.places.get(chain.first);
+        std::iter::successors(first, |place| self.places.get(place.behind))
+    }
+
     fn remove(&mut self, key: usize) -> Place<N> {
         let state = self.places[key].state;
         match state {
             State::Waiting => self.waiting.unlink(&mut self.places, key),
             State::Called => self.called.unlink(&mut self.places, key),
             State::Woken => self.woken.unlink(&mut self.places, key),
-            State::Asleep => self.asleep -= 1,
+            State::Asleep => {}
         }
         if matches!(state, State::Called | State::Woken) {
             self.granted -= 1;

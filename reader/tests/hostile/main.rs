@@ -2,6 +2,7 @@
 
 mod made_up;
 
+use homing::sync::Mutex;
 use homing::{sleep, task, task_group, timeout, yield_now};
 use homing_executor::outside::{self, Field, Fixed, Label};
 use homing_reader::{CoreFile, Error, Memory, Reader, Region, Unreadable, limits};
@@ -464,6 +465,77 @@ fn memory_that_changes_with_each_read_is_read_to_an_end() {
             Ok(())
         })
         .await
+    })
+    .unwrap();
+}
+
+/// A process as it would be if its homing did not know of some fields.
+struct Without<M> {
+    memory: M,
+    /// Where its header is.
+    header: u64,
+    /// What the fields begin with.
+    prefixes: [&'static str; 2],
+}
+
+impl<M: Memory> Memory for Without<M> {
+    fn read(&self, address: u64, buffer: &mut [u8]) -> Result<(), Unreadable> {
+        self.memory.read(address, buffer)?;
+        if address == self.header + size_of::<Fixed>() as u64 {
+            for field in buffer.chunks_exact_mut(size_of::<Field>()) {
+                if self.prefixes.iter().any(|prefix| field.starts_with(prefix.as_bytes())) {
+                    field[..24].fill(0);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn regions(&self) -> &[Region] {
+        self.memory.regions()
+    }
+
+    fn open_file(&self, region: &Region) -> Option<File> {
+        self.memory.open_file(region)
+    }
+
+    fn now(&self) -> Option<u64> {
+        self.memory.now()
+    }
+
+    fn thread_name(&self, thread: u64) -> Option<String> {
+        self.memory.thread_name(thread)
+    }
+
+    fn describe(&self) -> String {
+        self.memory.describe()
+    }
+}
+
+#[test]
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn a_program_that_does_not_say_who_holds_its_locks_is_read_all_the_same() {
+    homing::run(async {
+        let mutex = std::rc::Rc::new(Mutex::new(()));
+        let held = mutex.lock().await?;
+        let theirs = mutex.clone();
+        let waits = task(async move { theirs.lock().await.map(drop) }).name("waits").spawn();
+        yield_now().await?;
+        let frame = |prefixes| {
+            let memory = homing_reader::Process::open(std::process::id()).unwrap();
+            let header = outside::header_address() as u64;
+            let mut reader = Reader::new(Box::new(Without { memory, header, prefixes })).unwrap();
+            let table = reader.read().unwrap().table();
+            let waits = table.tasks().find(|task| task.name.as_deref() == Some("waits")).unwrap();
+            waits.stack[0].clone()
+        };
+        let (now, before) = (frame(["nothing", "nothing"]), frame(["board", "holder"]));
+        assert_eq!(now.held_by.len(), 1);
+        assert_eq!((&*before.name, before.held_by.len()), ("mutex", 0));
+        // What is left is the number.
+        assert!(now.detail.starts_with(&format!("{}, held by task 'main' since ", before.detail)), "{now}");
+        drop(held);
+        waits.await
     })
     .unwrap();
 }

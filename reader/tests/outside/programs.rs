@@ -1,6 +1,6 @@
 //! The programs that are looked into.
 
-use homing::sync::{Mutex, Queue};
+use homing::sync::{Mutex, Queue, Semaphore};
 use homing::{Result, gather, sleep, spawn, task, task_group, timeout, yield_now};
 use std::rc::Rc;
 use std::time::Duration;
@@ -102,6 +102,24 @@ pub(crate) async fn everything(look: impl AsyncFnOnce()) -> Result<()> {
             .spawn();
             let wants = cache.clone();
             tg.task(async move { wants.lock().await.map(drop) }).name("wants the lock").spawn();
+            let semaphore = Rc::new(Semaphore::new(7));
+            let mut permits = Vec::new();
+            for number in [1, 2, 1, 3] {
+                permits.push(semaphore.acquire_owned(number).await?);
+            }
+            tg.task(async move { semaphore.acquire().await.map(drop) }).name("wants permits").spawn();
+            let lost = Rc::new(Mutex::new(()));
+            let theirs = lost.clone();
+            tg.spawn(async move {
+                std::mem::forget(theirs.lock().await?);
+                Ok(())
+            });
+            tg.task(async move {
+                yield_now().await?;
+                lost.lock().await.map(drop)
+            })
+            .name("wants what was forgotten")
+            .spawn();
             let empty = queue.clone();
             tg.task(async move { empty.get().await.map(drop) }).name("größer 'als' \"sonst\"\n").spawn();
             let (one, two) = (user.clone(), user.clone());
@@ -137,7 +155,9 @@ pub(crate) async fn everything(look: impl AsyncFnOnce()) -> Result<()> {
             asked.cancel();
             yield_now().await?;
             look().await;
-            sleep(HOUR).await
+            sleep(HOUR).await?;
+            drop(permits);
+            Ok(())
         })
         .await
 }

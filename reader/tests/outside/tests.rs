@@ -4,7 +4,9 @@ use crate::boxes;
 use crate::commands;
 use crate::programs::{MANY, everything};
 use crate::target::{Scratch, Target};
-use homing::introspect::{FrameKind, TaskEntry, TaskState, TaskTable, capture_tasks, draw_rows, draw_tree};
+use homing::introspect::{
+    FrameKind, Taker, TaskEntry, TaskState, TaskTable, capture_tasks, draw_rows, draw_tree,
+};
 use homing_reader::{Error, Reader, Reading, open};
 use std::collections::BTreeSet;
 use std::panic::catch_unwind;
@@ -22,12 +24,14 @@ fn assert_drawn_alike(reading: &Reading) {
 }
 
 /// All that `programs::everything` has, with names.
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 13] = [
     "main",
     "user",
     "orders",
     "holds the lock",
     "wants the lock",
+    "wants permits",
+    "wants what was forgotten",
     "größer 'als' \"sonst\"\u{FFFD}",
     "gathers",
     "several",
@@ -91,7 +95,30 @@ fn stack(table: &TaskTable, name: &str) -> Vec<String> {
     find(table, name).stack.iter().map(|frame| frame.name.to_string()).collect()
 }
 
-/// `everything`, as it shows from outside.
+/// `everything`, as it shows from outside, with who holds its locks.
+fn assert_everything_and_holders(table: &TaskTable) {
+    assert_everything(table);
+    let wants = &find(table, "wants the lock").stack[0];
+    let [held] = &wants.held_by[..] else { panic!("{wants}") };
+    assert_eq!((&*wants.name, &*held.name, held.taker), ("mutex", "holds the lock", Taker::Alive));
+    assert_eq!(held.task, find(table, "holds the lock").id);
+    let took_at = held.place.as_ref().unwrap();
+    assert!(took_at.file.ends_with("programs.rs") && took_at.line > 0, "{took_at}");
+    assert!(wants.detail.contains(", held by task 'holds the lock' since "), "{wants}");
+    let awaiters = find(table, "holds the lock").awaited_by.iter();
+    let by: BTreeSet<&str> = awaiters
+        .map(|by| table.tasks().find(|task| task.id == by.awaiter).unwrap().name.as_deref().unwrap())
+        .collect();
+    assert_eq!(by, BTreeSet::from(["main", "wants the lock"]));
+    let wants = &find(table, "wants permits").stack[0];
+    let permits: Vec<(&str, u32)> = wants.held_by.iter().map(|held| (&*held.name, held.permits)).collect();
+    assert_eq!(permits, [("main", 1), ("main", 2), ("main", 1)]);
+    assert!(wants.detail.ends_with("; and 3 permits more"), "{wants}");
+    let forgotten = &find(table, "wants what was forgotten").stack[0];
+    assert!(forgotten.detail.contains(" (done), which took it at "), "{forgotten}");
+}
+
+/// `everything`, but for who holds its locks.
 pub(crate) fn assert_everything(table: &TaskTable) {
     let names = names(table);
     for name in NAMES {
@@ -139,7 +166,7 @@ fn says_the_same() {
             let look = async || {
                 let inside = capture_tasks();
                 let outside = read(&own).table();
-                assert_everything(&outside);
+                assert_everything_and_holders(&outside);
                 assert_eq!(inside.threads[0].thread, outside.threads[0].thread);
                 let (mut inside, mut outside) = (inside, outside);
                 for table in [&mut inside, &mut outside] {
@@ -171,7 +198,7 @@ async fn timeout_of_nothing(body: impl Future<Output = homing::Result<()>>) -> h
 fn healthy() {
     let target = Target::start("healthy");
     let reading = read(&target.name());
-    assert_everything(&reading.table());
+    assert_everything_and_holders(&reading.table());
     assert_drawn_alike(&reading);
     assert_eq!(reading.busy, []);
     assert!(reading.table().tasks().all(|task| !task.changing));
@@ -182,7 +209,7 @@ fn stuck() {
     std::thread::sleep(Duration::from_millis(200));
     let reading = read(&target.name());
     let table = reading.table();
-    assert_everything(&table);
+    assert_everything_and_holders(&table);
     assert_drawn_alike(&reading);
     let busy = find(&table, "busy");
     assert_eq!(busy.state, TaskState::Running);
@@ -195,7 +222,7 @@ fn stuck() {
 fn stopped() {
     let target = Target::start("healthy");
     target.signal(libc::SIGSTOP);
-    assert_everything(&read(&target.name()).table());
+    assert_everything_and_holders(&read(&target.name()).table());
     target.signal(libc::SIGCONT);
 }
 
@@ -203,13 +230,13 @@ fn stripped() {
     let file = Scratch::new("stripped");
     std::fs::copy(std::env::current_exe().unwrap(), &file.0).unwrap();
     if commands::run("strip", &["-s", file.0.to_str().unwrap()]) == Some(true) {
-        assert_everything(&read(&Target::start_as(&file.0, "healthy").name()).table());
+        assert_everything_and_holders(&read(&Target::start_as(&file.0, "healthy").name()).table());
     }
     zero_section_headers(&file.0);
     let target = Target::start_as(&file.0, "healthy");
     // Nor does the file have to be there.
     std::fs::remove_file(&file.0).unwrap();
-    assert_everything(&read(&target.name()).table());
+    assert_everything_and_holders(&read(&target.name()).table());
 }
 
 /// The table of sections, and where it is said to be.
@@ -315,7 +342,7 @@ fn core_file() {
     let core = Scratch(format!("{prefix}.{}", target.pid()).into());
     drop(target);
     let reading = read(core.0.to_str().unwrap());
-    assert_everything(&reading.table());
+    assert_everything_and_holders(&reading.table());
     assert_eq!(find(&reading.table(), "busy").state, TaskState::Running);
     // The program need not be there any more: what was written to memory is all in the file.
     let mut bytes = std::fs::read(&core.0).unwrap();

@@ -16,7 +16,7 @@ mod room;
 
 use crate::sync::order::Fifo;
 use crate::sync::store::{AnItem, NotNow, Store};
-use crate::sync::turn::{Claim, Turn, number_of};
+use crate::sync::turn::{At, Claim, Turn, number_of};
 use crate::sync::wait_list::{Left, WaitList};
 use homing_executor::cancel::Awaiting;
 use homing_executor::error::Result;
@@ -261,11 +261,11 @@ impl<T> Claim<Channel<T>> for NobodyReceives {
 
     fn note(&self) {}
 
-    fn take_at_once(&mut self, channel: &Channel<T>) -> Option<()> {
+    fn take_at_once(&mut self, channel: &Channel<T>, _: At) -> Option<()> {
         channel.is_closed().then_some(())
     }
 
-    fn collect(&mut self, _: &Channel<T>, (): ()) {}
+    fn collect(&mut self, _: &Channel<T>, (): (), _: At) {}
 
     fn left(&mut self, _: &Channel<T>, _: Left<()>) {}
 }

@@ -9,7 +9,7 @@
 use super::{Channel, ChannelClosed};
 use crate::sync::order::Fifo;
 use crate::sync::store::{ASlot, Store};
-use crate::sync::turn::Claim;
+use crate::sync::turn::{At, Claim};
 use crate::sync::wait_list::{Left, WaitList};
 use homing_executor::cancel::Awaiting;
 use homing_executor::error::Result;
@@ -64,12 +64,12 @@ impl<T> Claim<Channel<T>> for Room {
         Claim::<Store<Fifo<T>>>::note(&ASlot)
     }
 
-    fn take_at_once(&mut self, channel: &Channel<T>) -> Option<Self::Gain> {
-        ASlot.take_at_once(&channel.store).map(|room| room.map_err(|_| ChannelClosed))
+    fn take_at_once(&mut self, channel: &Channel<T>, at: At) -> Option<Self::Gain> {
+        ASlot.take_at_once(&channel.store, at).map(|room| room.map_err(|_| ChannelClosed))
     }
 
-    fn collect(&mut self, channel: &Channel<T>, kept: Self::Note) -> Self::Gain {
-        ASlot.collect(&channel.store, kept).map_err(|_| ChannelClosed)
+    fn collect(&mut self, channel: &Channel<T>, kept: Self::Note, at: At) -> Self::Gain {
+        ASlot.collect(&channel.store, kept, at).map_err(|_| ChannelClosed)
     }
 
     fn left(&mut self, channel: &Channel<T>, left: Left<Self::Note>) {
@@ -104,12 +104,12 @@ impl<T> Claim<Channel<T>> for Send<T> {
         Claim::<Channel<T>>::note(&Room)
     }
 
-    fn take_at_once(&mut self, channel: &Channel<T>) -> Option<Self::Gain> {
-        Room.take_at_once(channel).map(|room| self.fill(channel, room))
+    fn take_at_once(&mut self, channel: &Channel<T>, at: At) -> Option<Self::Gain> {
+        Room.take_at_once(channel, at).map(|room| self.fill(channel, room))
     }
 
-    fn collect(&mut self, channel: &Channel<T>, kept: Self::Note) -> Self::Gain {
-        let room = Room.collect(channel, kept);
+    fn collect(&mut self, channel: &Channel<T>, kept: Self::Note, at: At) -> Self::Gain {
+        let room = Room.collect(channel, kept, at);
         self.fill(channel, room)
     }
 
