@@ -250,3 +250,54 @@ impl Drop for Told {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::rc::Rc;
+
+    #[test]
+    fn what_is_in_a_list_is_dropped_once_whether_it_was_taken_out_or_not() {
+        let item = Rc::new(());
+        let mut list = NearVec::default();
+        for _ in 0..10 {
+            list.push(ptr::null(), item.clone());
+        }
+        drop(list.remove(9));
+        drop(list.remove(0));
+        assert_eq!((list.len(), Rc::strong_count(&item)), (8, 9));
+        drop(list);
+        assert_eq!(Rc::strong_count(&item), 1);
+    }
+
+    #[test]
+    fn those_behind_what_is_taken_out_of_a_list_move_up() {
+        let mut list = NearVec::with_capacity(ptr::null(), 3);
+        (0..7).for_each(|number| list.push(ptr::null(), number));
+        assert_eq!((list.remove(2), list.remove(0)), (2, 0));
+        list[0] += 10;
+        assert_eq!(*list, [11, 3, 4, 5, 6]);
+    }
+
+    #[test]
+    fn a_box_stays_where_it_is_if_nothing_is_near() {
+        let item = Rc::new(());
+        let boxed = Box::new((item.clone(), 1));
+        let address = ptr::from_ref(&*boxed).addr();
+        let near = Near::from_box(ptr::null(), boxed);
+        assert_eq!(ptr::from_ref(&*near).addr(), address);
+        // SAFETY: it comes from there, and comes back once.
+        drop(unsafe { Near::from_raw(near.into_raw()) });
+        assert_eq!(Rc::strong_count(&item), 1);
+    }
+
+    #[test]
+    fn a_text_that_nobody_copies_is_told_where_it_is() {
+        let text = String::from("somewhere");
+        let told = Told::of(ptr::null(), Some(&text));
+        let (memory, layout) = told.0.get().memory().unwrap();
+        assert_eq!((memory.as_ptr().cast_const(), layout.size()), (text.as_ptr(), 9));
+        told.tell(ptr::null(), "");
+        assert!(told.0.get().memory().is_none());
+    }
+}

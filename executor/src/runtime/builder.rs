@@ -278,7 +278,8 @@ impl Builder {
     ///
     /// In a directory in memory (`/dev/shm`, `/run`) it costs no disk access, and survives all but the machine. On a disk
     /// the kernel writes what has changed every half a minute or so, and a poll may have to wait for that; if the machine loses
-    /// its power, the file is not to be relied on.
+    /// its power, the file is not to be relied on. File systems that never write to the same place twice (Btrfs, ZFS) cannot
+    /// reserve room, and are no place for it: if they are full, the process may end by `SIGBUS`.
     ///
     /// Do not write to the file, and do not truncate it while the process lives: it *is* the process's memory. It may be
     /// copied, renamed and removed. After a `fork` without `exec`, which leaves no runtime usable anyway, the child does

@@ -1,6 +1,6 @@
 //! Black boxes: of processes that were killed, that live, that have ended.
 
-use crate::programs::{self, BOX, MANY};
+use crate::programs::{self, BOX, CROWD, MANY};
 use crate::target::{Scratch, Target, VARIABLE};
 use crate::tests::{assert_everything, find, names, read};
 use homing::introspect::{TaskState, TaskTable};
@@ -147,6 +147,31 @@ fn assert_churn(table: &TaskTable) {
         let name = task.name.as_deref().unwrap();
         let known = ["quick ", "steady ", "Task-"].iter().any(|known| name.starts_with(known));
         assert!(known || name == "main", "{name:?}");
+    }
+}
+
+pub(crate) fn killed_in_a_crowd() {
+    let file = Scratch::new("crowd.tasks");
+    let mut target = start("crowd", &file.0);
+    target.kill();
+    let table = read_box(&file.0).table();
+    let names = names(&table);
+    for number in 0..CROWD {
+        assert!(names.contains(&format!("member {number}")), "no member {number}");
+    }
+    assert_eq!(find(&table, "listens").stack[0].name, "readable");
+    // Where it was killed, one task was being changed, and perhaps its child.
+    let changing = table.tasks().filter(|task| task.changing).count();
+    assert!(changing <= 2, "{changing}");
+    for task in table.tasks().filter(|task| !task.changing) {
+        let name = task.name.as_deref().unwrap();
+        assert!(["main", "child", "listens"].contains(&name) || name.starts_with("member "), "{name:?}");
+        let awaits: Vec<&str> = task.stack.iter().map(|frame| frame.name.as_str()).collect();
+        let known = ["timer", "turn", "task", "timeout", "group", "children", "running", "readable"];
+        let (spawned, rest) = awaits.split_last().unwrap();
+        assert!(rest.iter().all(|name| known.contains(name)), "{awaits:?} of {name}");
+        assert!(spawned.contains("crowd") || spawned.contains("Timeout"), "{spawned} of {name}");
+        assert!(task.spawned_at.as_ref().is_some_and(|place| place.file.ends_with(".rs")), "{name}");
     }
 }
 

@@ -11,8 +11,10 @@ pub(crate) const MANY: usize = 100_000;
 
 /// Names the file of its black box, if it is to have one.
 pub(crate) const BOX: &str = "HOMING_LOOKED_INTO_BOX";
+/// Tasks in the program `crowd` that never end; each has others one after the other.
+pub(crate) const CROWD: usize = 10_000;
 /// Tasks in the program `no room`.
-pub(crate) const NO_ROOM_FOR: usize = 20_000;
+pub(crate) const NO_ROOM_FOR: usize = 60_000;
 
 pub(crate) fn run(program: &str) {
     match program {
@@ -20,6 +22,7 @@ pub(crate) fn run(program: &str) {
         "stuck" => runtime().run(stuck()).unwrap(),
         "threads" => threads(),
         "churn" => runtime().run(churn()).unwrap(),
+        "crowd" => runtime().run(crowd()).unwrap(),
         "many" => runtime().run(many(MANY, false)).unwrap(),
         "many named" => runtime().run(many(MANY, true)).unwrap(),
         #[cfg(target_os = "linux")]
@@ -29,7 +32,8 @@ pub(crate) fn run(program: &str) {
         }
         #[cfg(target_os = "linux")]
         "no room at all" => {
-            limit_files(1 << 20);
+            // Enough to begin with, and not for any constants.
+            limit_files((512 << 10) + 4096);
             say_ready();
             let error = builder().try_build().unwrap_err();
             assert!(error.to_string().contains("could not be made"), "{error}");
@@ -224,6 +228,34 @@ async fn churn() -> Result<()> {
         })
         .await?;
     }
+}
+
+async fn crowd() -> Result<()> {
+    task_group(async |tg| {
+        for number in 0..CROWD {
+            let member = tg.task(async {
+                loop {
+                    let child = task(timeout(HOUR, yield_now())).name("child").spawn();
+                    child.await?;
+                    sleep(Duration::from_millis(1)).await?;
+                }
+                #[expect(unreachable_code, reason = "it says of which type this is")]
+                Ok(())
+            });
+            member.name(format!("member {number}")).spawn();
+        }
+        tg.task(async {
+            let listener = homing::net::TcpListener::bind("127.0.0.1:0")?;
+            listener.accept().await?;
+            Ok(())
+        })
+        .name("listens")
+        .spawn();
+        sleep(Duration::from_millis(100)).await?;
+        say_ready();
+        sleep(HOUR).await
+    })
+    .await
 }
 
 /// Idle tasks in groups, a thousand in each.

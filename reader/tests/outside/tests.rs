@@ -58,6 +58,10 @@ pub(crate) fn run_all() {
         ("a_stripped_program_that_is_gone_is_told_of_by_its_black_box", boxes::killed_stripped),
         ("a_black_box_says_which_task_was_being_polled_when_its_process_was_killed", boxes::killed_in_a_poll),
         ("tasks_that_do_not_change_are_right_in_a_black_box_among_many_that_do", boxes::killed_in_churn),
+        (
+            "a_process_that_was_killed_in_a_crowd_of_changes_has_all_its_tasks_in_its_black_box",
+            boxes::killed_in_a_crowd,
+        ),
         ("a_hundred_thousand_tasks_are_in_a_black_box", boxes::many),
         ("a_black_box_grows_while_it_is_read", boxes::grows_while_it_is_read),
         ("a_runtime_that_has_ended_leaves_a_black_box_that_says_so_and_needs_it_no_more", boxes::ended),
