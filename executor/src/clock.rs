@@ -9,8 +9,9 @@
 use std::cell::Cell;
 use std::mem::offset_of;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time;
+use std::sync::atomic::AtomicU64;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use std::sync::atomic::Ordering;
 
 /// Nanoseconds since the process first asked.
 pub(crate) type Nanos = u64;
@@ -70,28 +71,36 @@ impl Clock {
 }
 
 /// The operating system's monotonic clock, in nanoseconds since its first call in this process.
+///
+/// It is read twice for each time that the thread sleeps, so not through the standard library's `Instant`, which is the same
+/// clock: that takes its time apart, and puts it together again.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[inline]
 pub(crate) fn monotonic() -> Nanos {
-    static ORIGIN: OnceLock<time::Instant> = OnceLock::new();
+    static ORIGIN: OnceLock<Nanos> = OnceLock::new();
     let origin = *ORIGIN.get_or_init(|| {
-        ORIGIN_NANOS.store(system_nanos(), Ordering::Relaxed);
-        time::Instant::now()
+        let now = system_nanos();
+        ORIGIN_NANOS.store(now, Ordering::Relaxed);
+        now
     });
+    system_nanos().saturating_sub(origin)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn monotonic() -> Nanos {
+    static ORIGIN: OnceLock<std::time::Instant> = OnceLock::new();
     // 584 years.
-    origin.elapsed().as_nanos() as Nanos
+    ORIGIN.get_or_init(std::time::Instant::now).elapsed().as_nanos() as Nanos
 }
 
 /// When that was, as other processes count: by `CLOCK_MONOTONIC`. 0 where it is not known.
 pub(crate) static ORIGIN_NANOS: AtomicU64 = AtomicU64::new(0);
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
+#[inline]
 fn system_nanos() -> u64 {
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: it writes to `now`, and to nothing else.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
     (now.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec as u64)
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn system_nanos() -> u64 {
-    0
 }

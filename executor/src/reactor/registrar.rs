@@ -24,6 +24,8 @@ pub(crate) struct Registrar {
     outpost: &'static RuntimeOutpost,
     open: AtomicBool,
     departed: Mutex<Vec<usize>>,
+    /// There are some. Changed with the list locked, and asked without that: each look at the events asks.
+    has_departed: AtomicBool,
 }
 
 /// Whether a source can be waited for here and now.
@@ -42,7 +44,8 @@ pub(crate) enum Standing {
 impl Registrar {
     pub(super) fn new(registry: &Registry, outpost: &'static RuntimeOutpost) -> io::Result<Registrar> {
         let registry = registry.try_clone()?;
-        Ok(Registrar { registry, outpost, open: AtomicBool::new(true), departed: Mutex::default() })
+        let (open, has_departed) = (AtomicBool::new(true), AtomicBool::new(false));
+        Ok(Registrar { registry, outpost, open, departed: Mutex::default(), has_departed })
     }
 
     /// The runtime ends.
@@ -89,12 +92,19 @@ impl Registrar {
         source.direction(Way::Read).dissolve();
         source.direction(Way::Write).dissolve();
         // Last, so that no event for this source can reach the next one with its key.
-        self.departed().push(source.key());
+        let mut departed = self.departed();
+        departed.push(source.key());
+        self.has_departed.store(true, Ordering::Relaxed);
     }
 
     /// The keys of those who have left since the last time.
     pub(super) fn take_departed(&self) -> Vec<usize> {
-        std::mem::take(&mut *self.departed())
+        if !self.has_departed.load(Ordering::Relaxed) {
+            return Vec::new();
+        }
+        let mut departed = self.departed();
+        self.has_departed.store(false, Ordering::Relaxed);
+        std::mem::take(&mut *departed)
     }
 
     fn departed(&self) -> std::sync::MutexGuard<'_, Vec<usize>> {
