@@ -59,7 +59,14 @@ function firstSegment(lane, time) {
   return low;
 }
 
+// Where in each lane something is written, from left to right.
+const taken = new Map();
+function take(lane, from, to) {
+  taken.set(lane, [...(taken.get(lane) ?? []), { from, to }]);
+}
+
 function draw() {
+  taken.clear();
   const ratio = devicePixelRatio || 1;
   canvas.width = width() * ratio;
   canvas.height = height() * ratio;
@@ -73,7 +80,7 @@ function draw() {
   paint.clip();
   drawSleeps();
   for (let lane = first; lane <= last; lane++) drawLane(lane);
-  if (box("scopes").checked) blocks.forEach((block) => { if (block.last >= first && block.lane <= last) drawBlock(block); });
+  if (box("scopes").checked) drawBlocks(first, last);
   if (box("arrows").checked) drawArrows(first, last);
   paint.restore();
   drawNames(first, last);
@@ -103,18 +110,19 @@ function drawLane(index) {
     paint.fillStyle = colours[segment.kind];
     paint.fillRect(left, top + pad + thin, Math.max(right - left, segment.kind === "poll" ? 1 : 0.5), high - 2 * thin);
     drawnTo = Math.max(drawnTo, Math.floor(right) + 1);
-    if (segment.kind === "wait" && view.row >= 16 && right - left > 60) label(text(segment.what), left + 4, top + view.row / 2, right - left - 8);
+    if (segment.kind === "wait" && view.row >= 16 && right - left > 60) label(index, text(segment.what), left + 4, top + view.row / 2, right - left - 8);
   }
   for (const [at] of lane.requests) mark(x(at), top, colours.cancel, false);
   if (lane.to !== null) mark(x(lane.to), top, colours[lane.outcome], true);
 }
 
-function label(words, left, middle, room) {
+function label(lane, words, left, middle, room) {
   if (!words) return;
   paint.font = "11px system-ui, sans-serif";
   paint.textBaseline = "middle";
   const wide = paint.measureText(words).width;
   if (wide > room) return;
+  take(lane, left, left + wide);
   paint.fillStyle = colours.paper;
   paint.fillRect(left - 2, middle - 6, wide + 4, 12);
   paint.fillStyle = colours.faint;
@@ -134,22 +142,51 @@ function mark(at, top, colour, end) {
   }
 }
 
-function drawBlock(block) {
-  const left = x(block.from), right = x(block.to), top = y(block.lane) + 1.5, bottom = y(block.last + 1) - 1.5;
-  if (right < NAMES || left > width()) return;
+/// How many scopes are around a block.
+function nesting(block) {
+  let around = 0;
+  for (let outer = block.parent; outer !== null; outer = blocks[outer].parent) around++;
+  return around;
+}
+blocks.forEach((block) => { block.nesting = nesting(block); });
+
+function drawBlocks(first, last) {
+  const inView = blocks.filter((block) => block.last >= first && block.lane <= last && x(block.to) >= NAMES && x(block.from) <= width());
+  // Those within others are smaller, as far as the lanes' height allows.
+  const inset = (block) => Math.min(1.5 + 1.5 * block.nesting, view.row / 5);
+  const corners = (block) => ({ left: x(block.from), right: x(block.to), top: y(block.lane) + inset(block), bottom: y(block.last + 1) - inset(block) });
   paint.strokeStyle = colours.scope;
   paint.globalAlpha = 0.5;
-  paint.setLineDash(text(block.kind) === "group" || text(block.kind) === "scope" ? [] : [4, 3]);
-  paint.strokeRect(left, top, Math.max(right - left, 1), bottom - top);
+  for (const block of inView) {
+    const { left, right, top, bottom } = corners(block);
+    paint.setLineDash(text(block.kind) === "group" || text(block.kind) === "scope" ? [] : [4, 3]);
+    paint.strokeRect(left, top, Math.max(right - left, 1), bottom - top);
+  }
   paint.setLineDash([]);
   paint.globalAlpha = 1;
-  if (view.row >= 16 && right - left > 80) {
-    const name = block.name === null ? text(block.kind) : `${text(block.kind)} '${text(block.name)}'`;
-    paint.font = "10px system-ui, sans-serif";
-    paint.textBaseline = "bottom";
-    paint.fillStyle = colours.scope;
-    paint.fillText(name, Math.max(left, NAMES) + 3, bottom - 1);
-  }
+  // All names after all boxes and lanes.
+  if (view.row >= 16) for (const block of inView) drawBlockName(block, corners(block));
+}
+
+/// The name of a scope, in its last lane, at its end, beside what is written there already: several scopes may begin and end
+/// at one place. Where there is no room for it, the hint has it.
+function drawBlockName(block, { left, right }) {
+  const name = block.name === null ? text(block.kind) : `${text(block.kind)} '${text(block.name)}'`;
+  paint.font = "10px system-ui, sans-serif";
+  const wide = paint.measureText(name).width, written = taken.get(block.last) ?? [];
+  let from = Math.min(right, width()) - wide - 4;
+  // From right to left, so one pass is enough.
+  for (const other of written.sort((a, b) => b.from - a.from)) if (from < other.to && from + wide > other.from) from = other.from - wide - 6;
+  if (from < Math.max(left, NAMES) + 3) return;
+  take(block.last, from, from + wide);
+  const bottom = y(block.last + 1) - 2;
+  paint.globalAlpha = 0.85;
+  paint.fillStyle = colours.paper;
+  paint.fillRect(from - 1, bottom - 10, wide + 2, 10);
+  paint.globalAlpha = 1;
+  paint.textBaseline = "bottom";
+  paint.fillStyle = colours.scope;
+  paint.fillText(name, from, bottom);
 }
 
 function drawArrows(first, last) {
