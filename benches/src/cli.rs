@@ -2,7 +2,7 @@
 
 use crate::compare::{Meaning, compare, table};
 use crate::count::operations::OPERATIONS;
-use crate::count::{self, committed};
+use crate::count::{self, committed, records};
 use crate::load::{Load, Pace, Protocol, hold_until_the_input_ends};
 use crate::report;
 use crate::setting::rustc;
@@ -66,7 +66,7 @@ enum Command {
     /// Counts instructions per operation: of homing's elementary ones, or of workloads (needs valgrind)
     Count {
         /// Workloads whose name contains this, on all runtimes
-        #[arg(conflicts_with_all = ["check", "commit"])]
+        #[arg(conflicts_with_all = ["check", "commit", "without"])]
         filter: Option<String>,
         /// Fails if one takes over five per cent more than `counts.tsv` says
         #[arg(long)]
@@ -74,6 +74,10 @@ enum Command {
         /// Writes `counts.tsv` anew
         #[arg(long)]
         commit: bool,
+        /// Counts as well in this program, a build of the harness with `--cfg homing_unrecorded`, and tells what the records
+        /// cost that rows keep for who looks at them
+        #[arg(long, conflicts_with_all = ["check", "commit"])]
+        without: Option<PathBuf>,
     },
     /// Does one of homing's elementary operations so many times, and nothing else
     #[command(hide = true)]
@@ -140,7 +144,8 @@ pub fn main() -> ExitCode {
         Command::Count { filter: Some(filter), .. } => {
             count::workloads::print_all(&filter).map(|()| ExitCode::SUCCESS).map_err(Into::into)
         }
-        Command::Count { filter: None, check, commit } => count_operations(check, commit),
+        Command::Count { without: Some(program), .. } => count_records(&program),
+        Command::Count { filter: None, check, commit, .. } => count_operations(check, commit),
         Command::Operation { name, times } => operate(&name, times),
         Command::Solo { workload, runtime, rounds, scale } => {
             solo::run(&workload, &runtime, rounds, scale).map_err(Into::into).map(|figures| {
@@ -226,6 +231,12 @@ fn count_operations(check: bool, commit: bool) -> Result<ExitCode, Box<dyn Error
     );
     eprintln!("{}", before.lines().next().unwrap_or_default());
     Ok(ExitCode::FAILURE)
+}
+
+fn count_records(without: &Path) -> Result<ExitCode, Box<dyn Error>> {
+    let (with, without) = (committed::count_all()?, committed::count_all_of(without)?);
+    print!("{}", records::table(&with, &without));
+    Ok(ExitCode::SUCCESS)
 }
 
 fn operate(name: &str, times: u32) -> Result<ExitCode, Box<dyn Error>> {

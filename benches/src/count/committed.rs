@@ -3,8 +3,9 @@
 //! The table is of one compiler and one kind of processor, named in it. Another compiler may well count
 //! differently; then whoever updates it updates the table.
 
-use super::instructions;
+use super::instructions_of;
 use super::operations::{OPERATIONS, Operation};
+use std::env;
 use std::fmt::Write;
 use std::io;
 use std::path::Path;
@@ -30,11 +31,20 @@ pub struct Count {
 ///
 /// If valgrind does not run.
 pub fn count_all() -> io::Result<Vec<Count>> {
-    OPERATIONS.iter().map(count).collect()
+    count_all_of(&env::current_exe()?)
 }
 
-fn count(operation: &Operation) -> io::Result<Count> {
-    let of = |times: u32| instructions(&["operation", operation.name, &times.to_string()]);
+/// The same in another build of this program.
+///
+/// # Errors
+///
+/// If valgrind does not run, or the program is none.
+pub fn count_all_of(program: &Path) -> io::Result<Vec<Count>> {
+    OPERATIONS.iter().map(|operation| count(program, operation)).collect()
+}
+
+fn count(program: &Path, operation: &Operation) -> io::Result<Count> {
+    let of = |times: u32| instructions_of(program, &["operation", operation.name, &times.to_string()]);
     let each = (of(MORE)? - of(FEWER)?) / f64::from(MORE - FEWER);
     Ok(Count { name: operation.name.to_owned(), each })
 }

@@ -12,23 +12,31 @@
 //! * [`workloads`]: any workload, on any runtime, to compare them.
 //! * [`operations`]: homing's elementary operations. What they take is [committed]; a change that makes one
 //!   of them longer by more than a twentieth is found by the check.
+//! * [`records`]: the same without the records that rows keep for who looks at them: what does seeing cost?
 //!
 //! A count knows nothing of cache misses and of mispredicted branches: fewer instructions are not always less
 //! time.
 
 pub mod committed;
 pub mod operations;
+pub mod records;
 pub mod workloads;
 
 use std::env;
 use std::io;
+use std::path::Path;
 use std::process::Command;
 
 /// The instructions of a whole process of this program with these arguments.
 fn instructions(arguments: &[&str]) -> io::Result<f64> {
+    instructions_of(&env::current_exe()?, arguments)
+}
+
+/// The same of another program.
+fn instructions_of(program: &Path, arguments: &[&str]) -> io::Result<f64> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
-        .arg(env::current_exe()?)
+        .arg(program)
         .args(arguments)
         .output()
         .map_err(|error| io::Error::new(error.kind(), format!("valgrind cannot be run: {error}")))?;

@@ -15,8 +15,9 @@ use super::extras::Extras;
 use super::options::{Start, TaskOptions};
 use super::owner::{Attention, Outcome, Owner};
 use super::pages::{self, row_of};
+use super::record;
 use super::reference::TaskRef;
-use super::row::{AWAITED, Flag, Row, Stage};
+use super::row::{Flag, Row, Stage};
 use super::state::{State, Wake};
 use crate::cancel::{ScopeId, request, scope};
 use crate::error::{Asker, Cancelled, Cause, Error, Origin, Panicked, Result};
@@ -123,7 +124,7 @@ impl Core {
         debug_assert_eq!(row.state.get(), State::Free);
         row.cell.set(cell);
         if !row.vtable.get().is_some_and(|former| ptr::eq(former, vtable)) {
-            self.types.note(vtable);
+            record::has_type(self, vtable);
             row.vtable.set(Some(vtable));
         }
         row.stage.set(Stage::Future);
@@ -133,17 +134,10 @@ impl Core {
         row.epoch.set(0);
         row.scope.set(0);
         row.joiner.set(0);
-        let (parent, group) = match waiter {
-            Some(waiter) => (waiter.task | AWAITED, waiter.scope),
-            None => (self.current.get().map_or(0, Row::id), 0),
-        };
-        row.parent.set(parent);
-        row.group.set(group);
-        row.spawned_at.set(Some(place));
+        record::spawned(self, row, waiter, place);
         row.awaiting.clear();
         row.polls.set(0);
         row.refs.set(1);
-        row.number.set(self.next_number());
         // Last: who reads this from outside takes the rest for that of the row's former task before.
         compiler_fence(Ordering::Release);
         row.state.set(State::Created);

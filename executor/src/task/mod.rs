@@ -17,6 +17,7 @@ mod nodes;
 pub(crate) mod options;
 mod owner;
 pub(crate) mod pages;
+mod record;
 pub(crate) mod reference;
 pub(crate) mod row;
 mod shared;

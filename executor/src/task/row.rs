@@ -21,6 +21,7 @@
 use super::cell::VTable;
 use super::extras::Extras;
 use super::pages::row_of;
+use super::record;
 use super::state::State;
 use crate::black_box::Near;
 use crate::outpost::RuntimeOutpost;
@@ -352,6 +353,10 @@ impl Awaiting {
 
     #[inline(always)]
     pub(crate) fn set(&self, wait: Wait) {
+        if !record::IS_KEPT {
+            self.kind.set(wait.kind);
+            return self.operand.set(wait.operand);
+        }
         let sequence = self.sequence.get();
         self.sequence.set(sequence.wrapping_add(1));
         // Without these the compiler would see two stores to the same place, and leave the first one out.
