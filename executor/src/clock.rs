@@ -8,7 +8,6 @@
 
 use std::cell::Cell;
 use std::mem::offset_of;
-use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use std::sync::atomic::Ordering;
@@ -70,37 +69,35 @@ impl Clock {
     }
 }
 
-/// The operating system's monotonic clock, in nanoseconds since its first call in this process.
-///
-/// It is read twice for each time that the thread sleeps, so not through the standard library's `Instant`, which is the same
-/// clock: that takes its time apart, and puts it together again.
+/// When the process first asked for the time, as other processes count: by `CLOCK_MONOTONIC`. 0 before, and where that is
+/// not known.
+pub(crate) static ORIGIN_NANOS: AtomicU64 = AtomicU64::new(0);
+
+/// The operating system's monotonic clock, in nanoseconds since its first call in this process. (They last 584 years.)
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[inline]
 pub(crate) fn monotonic() -> Nanos {
-    static ORIGIN: OnceLock<Nanos> = OnceLock::new();
-    let origin = *ORIGIN.get_or_init(|| {
-        let now = system_nanos();
-        ORIGIN_NANOS.store(now, Ordering::Relaxed);
-        now
-    });
-    system_nanos().saturating_sub(origin)
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // Asked by itself, it takes two thirds of the time that `std::time::Instant` takes, which converts to and fro.
+    // SAFETY: it writes to `now`, and to nothing else. This clock exists.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
+    let now = now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64;
+    match ORIGIN_NANOS.load(Ordering::Relaxed) {
+        0 => now - first_time(now),
+        origin => now.saturating_sub(origin),
+    }
+}
+
+/// Makes `now` the origin, unless another thread has been faster. Returns the origin, or `now` if that is earlier.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cold]
+fn first_time(now: u64) -> u64 {
+    let former = ORIGIN_NANOS.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
+    former.map_or_else(|origin| origin.min(now), |_none| now)
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) fn monotonic() -> Nanos {
-    static ORIGIN: OnceLock<std::time::Instant> = OnceLock::new();
-    // 584 years.
+    static ORIGIN: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
     ORIGIN.get_or_init(std::time::Instant::now).elapsed().as_nanos() as Nanos
-}
-
-/// When that was, as other processes count: by `CLOCK_MONOTONIC`. 0 where it is not known.
-pub(crate) static ORIGIN_NANOS: AtomicU64 = AtomicU64::new(0);
-
-#[cfg(any(target_os = "linux", target_os = "android"))]
-#[inline]
-fn system_nanos() -> u64 {
-    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: it writes to `now`, and to nothing else.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
-    (now.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec as u64)
 }

@@ -52,8 +52,7 @@ pub(crate) fn is_running(core: &Core) -> bool {
 /// The running runtime, if it is the one that owns this row.
 #[inline(always)]
 pub(crate) fn core_that_owns(row: &Row) -> Option<&'static Core> {
-    let core = running()?;
-    row.owner().is_some_and(|owner| ptr::eq(owner, core.outpost)).then_some(core)
+    running().filter(|core| core.owns(row))
 }
 
 /// The row of the task that is being polled.

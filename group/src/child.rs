@@ -159,6 +159,7 @@ impl Membership {
 }
 
 impl Owner for Membership {
+    #[inline]
     fn child_done(&self, _child: &TaskRef, outcome: Outcome<'_>) -> Attention {
         match outcome {
             Outcome::Failed(error) => {
@@ -169,12 +170,14 @@ impl Owner for Membership {
         }
     }
 
+    #[inline]
     fn waiter(&self) -> Option<ScopeId> {
         self.group.waiter()
     }
 }
 
 impl Drop for Membership {
+    #[inline]
     fn drop(&mut self) {
         self.group.leave(self.key);
     }

@@ -124,6 +124,8 @@ pub(crate) struct Group {
     exiting: Cell<bool>,
     /// The block, as a part of the parent task that can be cancelled by itself. There while the block is.
     pub(crate) scope: RefCell<Option<Scope>>,
+    /// Which one that is, or was.
+    block: Cell<Option<ScopeId>>,
     /// The children that have not ended. One that is being spawned has its place already.
     children: RefCell<Slab<Child>>,
     /// What children have failed with, in order of completion.
@@ -360,6 +362,7 @@ impl Group {
             phase: Cell::new(Phase::New),
             exiting: Cell::new(false),
             scope: RefCell::new(None),
+            block: Cell::new(None),
             children: RefCell::new(Slab::new()),
             errors: RefCell::new(Vec::new()),
             failing: Cell::new(false),
@@ -408,6 +411,7 @@ impl Group {
     /// The block begins.
     pub(crate) fn enter(&self, scope: Scope) {
         let doomed = self.phase.replace(Phase::Open) == Phase::Doomed;
+        self.block.set(Some(scope.id()));
         *self.scope.borrow_mut() = Some(scope);
         if doomed {
             self.cancel(&Cancelled::new());
@@ -415,8 +419,9 @@ impl Group {
     }
 
     /// The block, as what waits for each child from its spawn to its end.
+    #[inline]
     pub(crate) fn waiter(&self) -> Option<ScopeId> {
-        self.scope.try_borrow().ok()?.as_ref().map(Scope::id)
+        self.block.get()
     }
 
     /// The body has ended.
@@ -441,16 +446,19 @@ impl Group {
     }
 
     /// How many children have not ended.
+    #[inline]
     pub(crate) fn unfinished(&self) -> usize {
         self.children.borrow().len()
     }
 
     /// Whether the exit still has somebody to wait for.
+    #[inline]
     pub(crate) fn has_children(&self) -> bool {
         self.unfinished() > 0
     }
 
     /// The body and all children have ended, and only the block itself does not know yet.
+    #[inline]
     fn is_over(&self) -> bool {
         self.exiting.get() && !self.has_children()
     }

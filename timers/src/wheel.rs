@@ -374,23 +374,34 @@ impl<T> TimerWheel<T> {
         if self.is_quiet_at(now) { None } else { self.pop_due_at(now.max(self.now)) }
     }
 
-    /// Whether [`pop_due`](Self::pop_due) would find nothing at `now`, and change nothing: the wheel stands there already,
-    /// nothing is due, and the last round is over.
+    /// Until when there is nothing to do: before this tick, [`pop_due`](Self::pop_due) would find nothing. At it, something
+    /// may be due. `Tick::MAX` if no timer is armed; the wheel's own time if timers are held back for the next round, or the
+    /// last one is not over.
     ///
-    /// For loops that ask far more often than their clock moves.
+    /// For loops that ask far more often than timers come due: they keep it, and the earliest deadline that was armed
+    /// since.
     ///
     /// ```
     /// use homing_timers::TimerWheel;
     ///
     /// let mut wheel = TimerWheel::new(0);
+    /// assert_eq!(wheel.quiet_until(), u64::MAX);
     /// wheel.arm(10, ());
-    /// assert!(wheel.is_quiet_at(0));
-    /// assert!(!wheel.is_quiet_at(5)); // nothing is due, but the clock has moved
-    /// assert!(!wheel.is_quiet_at(10));
+    /// assert_eq!(wheel.quiet_until(), 10);
+    /// assert_eq!(wheel.pop_due(10), Some(()));
+    /// assert_eq!(wheel.quiet_until(), 10); // for the round is not over
+    /// assert_eq!(wheel.pop_due(10), None);
+    /// assert_eq!(wheel.quiet_until(), u64::MAX);
     /// ```
     #[inline]
-    pub fn is_quiet_at(&self, now: Tick) -> bool {
-        now <= self.now && self.now < self.next.bound && self.held.is_empty() && self.round == Round::Over
+    pub fn quiet_until(&self) -> Tick {
+        if self.held.is_empty() && self.round == Round::Over { self.next.bound } else { self.now }
+    }
+
+    /// Whether the wheel stands at `now` already, nothing is due, and the last round is over.
+    #[inline]
+    fn is_quiet_at(&self, now: Tick) -> bool {
+        now <= self.now && self.now < self.quiet_until()
     }
 
     fn pop_due_at(&mut self, now: Tick) -> Option<T> {

@@ -694,43 +694,44 @@ impl Leaf {
         Ok(if requested { Resumed::Forwarded } else { Resumed::Undisturbed })
     }
 
-    /// The same for one awaited task, which is what the row has room for.
+    /// Begins to wait for one task, which is what the rows of both have room for. Says whether it has, for this is only the
+    /// usual case: the await was not parked before, and stands for the whole of a running task, of which nothing was asked.
     #[track_caller]
-    #[inline]
-    pub(crate) fn park_join(&mut self, cx: &Context<'_>, awaited: &'static Row) -> Result<(), Cancelled> {
+    #[inline(always)]
+    #[must_use]
+    pub(crate) fn joins_undisturbed(&mut self, cx: &Context<'_>, awaited: &'static Row) -> bool {
         let place = place::of_await(Location::caller(), self.place);
-        match waker::own_row(cx.waker()) {
-            Some(row)
-                if self.node == 0
-                    && row.awaiting.is_vacant()
-                    && !row.has_request()
-                    && (self.task == 0 || self.epoch == row.epoch.get()) =>
-            {
-                self.enter(row, row.id());
-                row.awaiting.note_join();
-                let (kind, operand) = (AwaitKind::Task, awaited.id());
-                row.awaiting.set(Wait { kind, scope: self.scope, operand, place: Some(place) });
-                Ok(())
-            }
-            _ => self.join_otherwise(cx, awaited.id(), place),
+        let Some(core) = context::running() else { return false };
+        let Some(row) = core.current.get() else { return false };
+        let undisturbed = self.task == 0
+            && self.node == 0
+            && is_own(row, cx)
+            && row.awaiting.is_vacant()
+            && !row.has_request()
+            && awaited.state.get().is_alive()
+            && core.owns(awaited)
+            && !std::ptr::eq(row, awaited);
+        if undisturbed {
+            self.enter(row, row.id());
+            row.awaiting.note_join();
+            let (kind, operand) = (AwaitKind::Task, awaited.id());
+            row.awaiting.set(Wait { kind, scope: self.scope, operand, place: Some(place) });
+            awaited.joiner.set(self.task);
         }
+        undisturbed
     }
 
-    /// As `park_otherwise`, for the await of a task.
+    /// The same in any case, for whoever sees to it that the waker is woken.
+    #[track_caller]
     #[cold]
-    #[inline(never)]
-    fn join_otherwise(
-        &mut self,
-        cx: &Context<'_>,
-        awaited: u64,
-        place: &'static Location<'static>,
-    ) -> Result<(), Cancelled> {
+    pub(crate) fn park_join(&mut self, cx: &Context<'_>, awaited: &'static Row) -> Result<(), Cancelled> {
+        let place = place::of_await(Location::caller(), self.place);
         let Some(row) = context::current_row() else { return Ok(()) };
         if self.owes_a_request(row) {
-            let _forwarded = self.hand_over(row, std::iter::once(awaited))?;
+            let _forwarded = self.hand_over(row, std::iter::once(awaited.id()))?;
         }
         let (kind, scope) = (AwaitKind::Task, row.scope.get());
-        let wait = Wait { kind, scope, operand: awaited, place: Some(place) };
+        let wait = Wait { kind, scope, operand: awaited.id(), place: Some(place) };
         if is_own(row, cx) {
             row.awaiting.note_join();
             self.record(row, wait, NodeKind::OwnForwarding, None);

@@ -221,7 +221,7 @@ impl Core {
 
     /// What each task may hope for.
     fn hopes(&self) -> Vec<(&'static Row, Hope)> {
-        let timed: HashSet<u64> = self.deadlines.borrow().tasks().collect();
+        let timed: HashSet<u64> = self.deadlines.tasks();
         let hope = |row: &'static Row| if timed.contains(&row.id()) { Hope::Certain } else { Hope::of(row) };
         let rows = self.rows.all();
         let tasks = rows.filter(|row| row.state.get().is_alive() && !row.is(Flag::Callback));

@@ -115,7 +115,7 @@ impl Core {
         Metrics {
             spawned: self.spawned(),
             alive: self.alive.get(),
-            timers: self.deadlines.borrow().len(),
+            timers: self.deadlines.len(),
             timers_fired: self.counts.timers_fired.get(),
             descriptors: self.source_count(),
             io_wakes: self.counts.io_wakes.get(),

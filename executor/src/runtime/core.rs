@@ -3,15 +3,14 @@
 //! One turn, in order:
 //!
 //! ```text
-//!   ┌─► admit_injected   wakes and calls from other threads
-//!   │   expire_timers    wakes whatever is due
-//!   │   poll_batch       the tasks that were ready when the turn began, first come, first polled
-//!   └── collect          nothing ready: sleep until an event or the next deadline
+//!   ┌─► expire_timers    wakes whatever is due
+//!   │   poll_ready       the tasks that were ready when the turn began, first come, first polled
+//!   └── collect          nothing ready: what other threads have sent; or else sleep, until an event or the next deadline
 //! ```
 //!
-//! Looking at the clock and at the kernel's events costs something, so while there is work it is done once in a few
-//! dozen polls ([`LOOK_EVERY`]), and a turn makes no system call otherwise. Without work the thread sleeps in the
-//! kernel, and nothing ticks.
+//! Looking at the clock, the other threads' messages and the kernel's events costs something, so while there is work it
+//! is done once in a few dozen polls ([`LOOK_EVERY`]), and a turn makes no system call otherwise. Without work the thread
+//! sleeps in the kernel, and nothing ticks.
 
 use super::Calls;
 use super::interrupt::Interrupts;
@@ -74,7 +73,7 @@ pub(crate) struct Core {
     pub(crate) blocks: BlockPool,
     /// The kinds of future that it has lately spawned.
     pub(crate) types: KnownTypes,
-    pub(crate) deadlines: RefCell<Deadlines>,
+    pub(crate) deadlines: Deadlines,
     pub(crate) clock: Clock,
     reactor: RefCell<Option<Reactor>>,
     io_share: IoShare,
@@ -196,7 +195,7 @@ impl Core {
             rows: RowStore::default(),
             blocks: BlockPool::default(),
             types: KnownTypes::default(),
-            deadlines: RefCell::new(Deadlines::new(clock.turn())),
+            deadlines: Deadlines::new(clock.turn()),
             clock,
             reactor: RefCell::new(None),
             io_share: IoShare::default(),
@@ -233,6 +232,12 @@ impl Core {
         Ok(core)
     }
 
+    /// Whether the row is one of this runtime's.
+    #[inline(always)]
+    pub(crate) fn owns(&self, row: &Row) -> bool {
+        row.is_owned_by(self.outpost)
+    }
+
     /// The loop: turns until `done`.
     ///
     /// # Errors
@@ -240,9 +245,8 @@ impl Core {
     /// When the operating system refuses what is needed to sleep; when no task can ever run again, and that is certain.
     pub(crate) fn run_until(&self, done: impl Fn() -> bool) -> Result<()> {
         loop {
-            self.admit_injected();
             self.expire_timers();
-            self.poll_batch(u32::MAX);
+            self.poll_ready();
             if done() {
                 return Ok(());
             }
@@ -285,7 +289,7 @@ impl Core {
     #[inline(always)]
     pub(crate) fn expire_timers(&self) {
         let now = self.clock.turn();
-        if !self.deadlines.borrow().is_quiet_at(now) {
+        if !self.deadlines.are_quiet_at(now) {
             self.fire_timers(now);
         }
     }
@@ -293,10 +297,7 @@ impl Core {
     #[inline(never)]
     fn fire_timers(&self, now: Nanos) {
         let mut fired = 0;
-        loop {
-            // In a statement of its own: the deadlines are let go of before a waker runs.
-            let due = self.deadlines.borrow_mut().pop_due(now);
-            let Some(wakes) = due else { break };
+        while let Some(wakes) = self.deadlines.pop_due(now) {
             fired += 1;
             self.because(Cause::Timer, || match wakes {
                 Wakes::Task(task) => self.wake_by_id(task.get()),
@@ -307,8 +308,21 @@ impl Core {
         self.crowd.served(fired, now);
     }
 
-    /// Polls what was ready when it began, or `limit` of that. Returns how many it has polled.
+    /// Polls what was ready when it began.
     #[inline(always)]
+    fn poll_ready(&self) {
+        self.ready.begin_batch();
+        if let Some(watch) = &self.watch {
+            self.poll_batch_watched(watch, u32::MAX);
+            return;
+        }
+        while let Some(row) = self.next_row() {
+            self.poll(row);
+            self.count_poll();
+        }
+    }
+
+    /// The same, but `limit` of them at most. Returns how many it has polled.
     pub(crate) fn poll_batch(&self, limit: u32) -> u32 {
         self.ready.begin_batch();
         if let Some(watch) = &self.watch {
@@ -397,11 +411,16 @@ impl Core {
     /// With nothing left to do, sleeps until there is; otherwise returns at once.
     #[inline]
     pub(crate) fn collect(&self) -> Result<()> {
+        if self.ready.is_empty() { self.find_work() } else { Ok(()) }
+    }
+
+    #[cold]
+    fn find_work(&self) -> Result<()> {
+        self.admit_injected();
         if self.ready.is_empty() { self.sleep() } else { Ok(()) }
     }
 
     /// The one place where the thread may block.
-    #[cold]
     fn sleep(&self) -> Result<()> {
         self.until_look.set(LOOK_EVERY);
         if !self.settling.is_empty() {
@@ -578,7 +597,7 @@ impl Core {
 
     /// When the earliest timer is due. One that is set to the end of time never is.
     pub(crate) fn next_deadline(&self) -> Option<Nanos> {
-        self.deadlines.borrow_mut().next().filter(|deadline| *deadline != Nanos::MAX)
+        self.deadlines.next().filter(|deadline| *deadline != Nanos::MAX)
     }
 
     /// What [`Handle`](super::Handle)s send their calls through.
@@ -740,9 +759,9 @@ impl Drop for Core {
             // Jobs that are still running are waited for; those that somebody has awaited are not, unless they run.
             self.blocking.get().into_iter().for_each(|pool| pool.close(|unhandled| self.report(unhandled)));
             // Wakers of others that the tasks have left behind. Taken out first: their destructors may do anything.
-            if self.deadlines.borrow().len() > 0 {
-                let deadlines = self.deadlines.replace(Deadlines::new(self.clock.turn()));
-                self.contain(|| drop(deadlines));
+            if self.deadlines.len() > 0 {
+                let wakers = self.deadlines.disarm_all();
+                self.contain(|| drop(wakers));
             }
             if let Some(reactor) = self.reactor.take() {
                 self.outpost.bell.hang(None);

@@ -33,7 +33,7 @@ impl Runtime {
     pub fn resources(&self) -> Resources {
         Resources {
             tasks: self.core.alive.get(),
-            timers: self.core.deadlines.borrow().len(),
+            timers: self.core.deadlines.len(),
             descriptors: self.core.source_count(),
             jobs: self.core.blocking_jobs(),
         }

@@ -12,6 +12,7 @@
 //!
 //! The output is at offset zero whatever the future's type, so that a `Task<T>` can read it without knowing `F`.
 
+use super::life;
 use super::owner::{Attention, Outcome, Owner};
 use super::reference::TaskRef;
 use super::row::Stage;
@@ -76,10 +77,8 @@ pub(crate) struct VTable {
 
 /// The same for its owner.
 pub(crate) struct OwnerTable {
-    /// Tells the owner, which is there.
-    pub(crate) tell: unsafe fn(*const (), &TaskRef, Outcome<'_>) -> Attention,
-    /// Drops the owner, which is there until then.
-    pub(crate) drop: unsafe fn(*mut ()),
+    /// Takes the owner out, which was there until then, tells it, and drops it. Only its destructor may panic.
+    pub(crate) conclude: unsafe fn(*mut (), &TaskRef, Outcome<'_>) -> Attention,
 }
 
 /// The tables, one for each type of cell.
@@ -89,7 +88,7 @@ impl<F: Future<Output = Result<T>>, T, O: Owner> Tables<F, T, O> {
     const POOLED: VTable = Self::table(Source::of(Layout::new::<TaskCell<F, T, O>>()));
     const ON_STACK: VTable = Self::table(Source::Elsewhere);
 
-    const OWNER: OwnerTable = OwnerTable { tell: tell_owner::<F, T, O>, drop: drop_owner::<F, T, O> };
+    const OWNER: OwnerTable = OwnerTable { conclude: conclude::<F, T, O> };
 
     const fn table(source: Source) -> VTable {
         VTable {
@@ -181,19 +180,17 @@ unsafe fn error<F, T>(cell: *mut ()) -> Option<NonNull<Error>> {
     output.as_mut().err().map(NonNull::from)
 }
 
-unsafe fn tell_owner<F, T, O: Owner>(cell: *const (), child: &TaskRef, outcome: Outcome<'_>) -> Attention {
-    // SAFETY: see above.
-    unsafe { (*cell.cast::<TaskCell<F, T, O>>()).owner.child_done(child, outcome) }
+unsafe fn conclude<F, T, O: Owner>(cell: *mut (), child: &TaskRef, outcome: Outcome<'_>) -> Attention {
+    // SAFETY: see above; nobody asks for the owner of a task that has ended.
+    let owner = unsafe { ManuallyDrop::take(&mut (*cell.cast::<TaskCell<F, T, O>>()).owner) };
+    let attention = life::contain(|| owner.child_done(child, outcome));
+    drop(owner);
+    attention.unwrap_or(Attention::Unseen)
 }
 
 unsafe fn waiter<F, T, O: Owner>(cell: *const ()) -> Option<ScopeId> {
     // SAFETY: see above; the owner is apart from the future, which may be being polled.
     unsafe { (*ptr::addr_of!((*cell.cast::<TaskCell<F, T, O>>()).owner)).waiter() }
-}
-
-unsafe fn drop_owner<F, T, O>(cell: *mut ()) {
-    // SAFETY: see above.
-    unsafe { ManuallyDrop::drop(&mut (*cell.cast::<TaskCell<F, T, O>>()).owner) }
 }
 
 /// Moves the output out of a cell.

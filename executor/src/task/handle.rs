@@ -94,14 +94,11 @@ fn take<T>(row: &Row) -> Result<T> {
 }
 
 /// Whether the running task may await this one.
-#[inline(always)]
 pub(crate) fn check_joinable(row: &'static Row) -> Result<(), RuntimeError> {
     context::with(|core| match core {
         // Nobody can tell: polled where no runtime is running.
         None => Ok(()),
-        Some(core) if !row.owner().is_some_and(|owner| std::ptr::eq(owner, core.outpost)) => {
-            Err(RuntimeError::OtherRuntime)
-        }
+        Some(core) if !core.owns(row) => Err(RuntimeError::OtherRuntime),
         Some(core) if core.current.get().is_some_and(|current| std::ptr::eq(current, row)) => {
             Err(awaits_itself(row))
         }
@@ -162,8 +159,9 @@ impl<T> Future for Task<T> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
         let this = self.get_mut();
         match this.reference.row() {
-            // The usual end by itself: what is there is taken as it lies.
+            // The usual beginning and the usual end by themselves; what is there at the end is taken as it lies.
             Some(row) if row.has_outcome() && this.leaf.ends_undisturbed() => Poll::Ready(take(row)),
+            Some(row) if this.leaf.joins_undisturbed(cx, row) => Poll::Pending,
             Some(row) => this.poll_join(row, cx),
             None => Poll::Ready(Err(RuntimeError::RuntimeGone.into())),
         }
@@ -235,6 +233,10 @@ impl<T> Drop for Task<T> {
         let Some(row) = self.reference.row() else { return };
         if row.is_spent() {
             TaskRef::let_go_last(row);
+        } else if row.state.get().is_alive() && !self.leaf.is_parked() {
+            // It goes on by itself.
+            row.clear(Flag::Handle);
+            row.refs.set(row.refs.get() - 1);
         } else {
             self.let_go(row);
         }
@@ -242,7 +244,7 @@ impl<T> Drop for Task<T> {
 }
 
 impl<T> Task<T> {
-    /// Where there is more to it: the task has not ended, or nobody has taken its output, or there are other handles.
+    /// Where there is more to it: it is being awaited, or nobody has taken its output, or there are other handles.
     #[inline(never)]
     fn let_go(&mut self, row: &'static Row) {
         row.clear(Flag::Handle);

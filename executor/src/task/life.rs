@@ -199,10 +199,14 @@ impl Core {
     /// Somebody on this thread wakes the task.
     #[inline(always)]
     pub(crate) fn wake(&self, row: &'static Row) {
-        // The usual case by itself: among all states it would be found by a jump that is hard to predict.
-        if row.state.get() == State::Parked {
+        // The usual cases by themselves: among all states they would be found by a jump that is hard to predict.
+        let state = row.state.get();
+        if state == State::Parked {
             row.state.set(State::Ready);
             return self.ready.push(row);
+        }
+        if state == State::Running && self.watch.is_none() {
+            return row.state.set(State::Rewoken);
         }
         self.wake_unparked(row);
     }
@@ -438,36 +442,40 @@ impl Core {
         self.finish_in_full(row, Ended::Error);
     }
 
-    /// The task is over, its output in the cell: tells everybody whom it concerns. In the usual case that is who awaits it,
-    /// and nobody else.
+    /// The task is over, its output in the cell: tells everybody whom it concerns. In the usual cases, a value and nothing
+    /// to remark on it, that is who awaits it, or who answers for it.
     #[inline(always)]
     fn finish(&self, row: &'static Row, vtable: &'static VTable, ended: Ended) {
-        let is_usual = ended == Ended::Value
-            && vtable.owner.is_none()
-            && row.is(Flag::Handle)
-            && row.count.get() == 0
-            && row.extras().is_none();
-        if !is_usual {
-            return self.finish_in_full(row, ended);
+        if ended == Ended::Value && row.count.get() == 0 && row.extras().is_none() {
+            if vtable.owner.is_some() {
+                self.note_end(row);
+                return self.tell_all(row);
+            }
+            if row.is(Flag::Handle) {
+                self.note_end(row);
+                return self.wake_joiner(row);
+            }
         }
-        debug_assert!(!row.is(Flag::Callback), "nobody has a handle on a callback");
+        self.finish_in_full(row, ended);
+    }
+
+    #[inline(always)]
+    fn note_end(&self, row: &Row) {
+        debug_assert_eq!(row.stage.get(), Stage::Output);
+        debug_assert!(!row.is(Flag::Callback), "nobody has a handle on a callback, or answers for it");
         row.state.set(State::Done);
         self.alive.set(self.alive.get() - 1);
-        let joiner = row.joiner.replace(0);
-        if joiner != 0 {
-            self.wake_by_id(joiner);
-        }
     }
 
     #[inline(never)]
     fn finish_in_full(&self, row: &'static Row, ended: Ended) {
-        debug_assert_eq!(row.stage.get(), Stage::Output);
-        row.state.set(State::Done);
-        // Held until the end: those who are told may drop the last handle, and with it the row and its cell.
-        row.refs.set(row.refs.get() + 1);
-        if !row.is(Flag::Callback) {
-            self.alive.set(self.alive.get() - 1);
+        if row.is(Flag::Callback) {
+            row.state.set(State::Done);
+        } else {
+            self.note_end(row);
         }
+        // Held meanwhile: observers, and whoever hears of what is remarkable, may drop the last handle.
+        row.refs.set(row.refs.get() + 1);
         if ended == Ended::Error {
             self.note_failure(row);
         } else if row.count.get() > 0 {
@@ -476,13 +484,20 @@ impl Core {
         if self.watch.is_some() {
             self.tell_done(row);
         }
+        row.refs.set(row.refs.get() - 1);
+        self.tell_all(row);
+    }
+
+    /// Tells who answers for the task, who awaits it, and whoever else is in the extras, that it is done. If nobody will look at
+    /// its output, that goes, and with the last handle the row.
+    #[inline(never)]
+    fn tell_all(&self, row: &'static Row) {
+        // Held until the end: those who are told may drop the last handle, and with it the row and its cell.
+        row.refs.set(row.refs.get() + 1);
         if let Some(owner) = &vtable(row).owner {
             self.tell_owner(row, owner);
         }
-        let joiner = row.joiner.replace(0);
-        if joiner != 0 {
-            self.wake_by_id(joiner);
-        }
+        self.wake_joiner(row);
         if let Some(extras) = row.extras() {
             self.settle(row, extras);
         }
@@ -493,6 +508,14 @@ impl Core {
         row.refs.set(refs);
         if refs == 0 {
             self.release(row);
+        }
+    }
+
+    #[inline(always)]
+    fn wake_joiner(&self, row: &Row) {
+        let joiner = row.joiner.replace(0);
+        if joiner != 0 {
+            self.wake_by_id(joiner);
         }
     }
 
@@ -535,26 +558,28 @@ impl Core {
     #[inline]
     pub(crate) fn wake_by_id(&self, task: u64) {
         let row = row_of(task);
-        if row.id() == task && row.owner().is_some_and(|owner| ptr::eq(owner, self.outpost)) {
+        if row.id() == task && self.owns(row) {
             self.wake(row);
         } else {
             waker::waker(task).wake_by_ref();
         }
     }
 
-    #[inline(never)]
+    #[inline]
     fn tell_owner(&self, row: &'static Row, owner: &OwnerTable) {
         let child = TaskRef::borrowed(row);
+        // SAFETY: the owner is there, and is told once.
+        let tell = |outcome: Outcome<'_>| unsafe { (owner.conclude)(row.cell.get(), &child, outcome) };
+        if !row.is(Flag::Failed) {
+            self.contain(|| tell(Outcome::Value));
+            return;
+        }
         // It is the owner who decides about a report; so not even if the owner drops the handle is there one before.
         let observed = row.is(Flag::Observed);
         row.set(Flag::Observed);
-        // SAFETY: the owner is there until it is dropped below.
-        let tell = |outcome: Outcome<'_>| unsafe { (owner.tell)(row.cell.get(), &child, outcome) };
         if self.contain(|| with_outcome(row, tell)) != Some(Attention::Taken) && !observed {
             row.clear(Flag::Observed);
         }
-        // SAFETY: it is there, and dropped once.
-        self.contain(|| unsafe { (owner.drop)(row.cell.get()) });
     }
 
     /// What is in the extras: the task's own values go, others are told.
@@ -767,9 +792,13 @@ pub(crate) fn wake_foreign(waker: Waker) {
 }
 
 /// As [`Core::contain`], for what may also be called where no runtime is running.
-pub(crate) fn contain(call: impl FnOnce()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
-        let error = Error::from(Panicked::new(payload));
-        crate::runtime::report_unhandled(Unhandled::CallbackPanicked { error });
-    }
+#[inline]
+pub(crate) fn contain<R>(call: impl FnOnce() -> R) -> Option<R> {
+    catch_unwind(AssertUnwindSafe(call)).map_err(report_panic).ok()
+}
+
+#[cold]
+fn report_panic(payload: PanicPayload) {
+    let error = Error::from(Panicked::new(payload));
+    crate::runtime::report_unhandled(Unhandled::CallbackPanicked { error });
 }

@@ -45,7 +45,7 @@ pub enum Attention {
 pub trait Owner: 'static {
     /// The task has ended. Called once, inside the runtime, also when the task was aborted or dropped with it.
     ///
-    /// A panic in here is reported through the hook for unhandled errors.
+    /// The owner is dropped right after it. A panic in here, or in that, is reported through the hook for unhandled errors.
     fn child_done(&self, child: &TaskRef, outcome: Outcome<'_>) -> Attention;
 
     /// Who waits for the task from its spawn to its end, whatever else he does in between: for people who look at the two.

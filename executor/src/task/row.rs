@@ -450,6 +450,11 @@ impl Row {
         unsafe { self.owner.load(Ordering::Acquire).as_ref() }
     }
 
+    #[inline(always)]
+    pub(crate) fn is_owned_by(&self, outpost: &'static RuntimeOutpost) -> bool {
+        std::ptr::eq(self.owner.load(Ordering::Acquire), outpost)
+    }
+
     #[inline]
     pub(crate) fn set_owner(&self, outpost: &'static RuntimeOutpost) {
         self.owner.store(std::ptr::from_ref(outpost).cast_mut(), Ordering::Release);

@@ -10,17 +10,27 @@
 //! ```
 //!
 //! Wakers of others are anybody's code: they are cloned before a call comes here, and given back, to be woken or dropped
-//! once the deadlines are let go of.
+//! by the caller.
+//!
+//! The loop asks at the beginning of each turn whether anything is due. The answer is nearly always no, and takes one
+//! comparison, with the earliest deadline that there can be. (bound-holds)
 
 use crate::clock::Nanos;
 use crate::waker;
 use homing_timers::{TimerKey, TimerWheel};
 use slab::Slab;
+use std::cell::{Cell, RefCell};
 use std::num::NonZeroU64;
 use std::task::Waker;
 
 /// See the [module](self).
 pub(crate) struct Deadlines {
+    table: RefCell<Table>,
+    /// Invariant (bound-holds): before this time nothing is due.
+    bound: Cell<Nanos>,
+}
+
+struct Table {
     wheel: TimerWheel<Sleeper>,
     foreign: Slab<Waker>,
 }
@@ -60,83 +70,112 @@ impl Wakes {
 
 impl Deadlines {
     pub(crate) fn new(now: Nanos) -> Deadlines {
-        Deadlines { wheel: TimerWheel::new(now), foreign: Slab::new() }
+        let table = Table { wheel: TimerWheel::new(now), foreign: Slab::new() };
+        Deadlines { table: RefCell::new(table), bound: Cell::new(Nanos::MAX) }
     }
 
     /// How many timers are armed.
     pub(crate) fn len(&self) -> usize {
-        self.wheel.len()
+        self.table.borrow().wheel.len()
     }
 
     /// The tasks that timers wake.
-    pub(crate) fn tasks(&self) -> impl Iterator<Item = u64> {
-        self.wheel.values().filter(|sleeper| !sleeper.is_foreign()).map(|sleeper| sleeper.0.get())
+    pub(crate) fn tasks<C: FromIterator<u64>>(&self) -> C {
+        let table = self.table.borrow();
+        table.wheel.values().filter(|sleeper| !sleeper.is_foreign()).map(|sleeper| sleeper.0.get()).collect()
     }
 
     /// Arms a timer.
     #[inline]
-    pub(crate) fn arm(&mut self, deadline: Nanos, wakes: Wakes) -> TimerKey {
-        let sleeper = match wakes {
-            Wakes::Task(task) => Sleeper(task),
-            Wakes::Foreign(waker) => self.keep(waker),
-        };
-        self.wheel.arm(deadline, sleeper)
+    pub(crate) fn arm(&self, deadline: Nanos, wakes: Wakes) -> TimerKey {
+        self.lower_bound(deadline);
+        let mut table = self.table.borrow_mut();
+        let sleeper = table.sleeper(wakes);
+        table.wheel.arm(deadline, sleeper)
     }
 
     /// Disarms a timer, if it is armed. Whatever waker it had is for the caller to drop.
     #[inline]
-    pub(crate) fn disarm(&mut self, key: TimerKey) -> Option<Waker> {
-        let sleeper = self.wheel.disarm(key)?;
-        if sleeper.is_foreign() { self.give_back(sleeper).foreign() } else { None }
+    pub(crate) fn disarm(&self, key: TimerKey) -> Option<Waker> {
+        let mut table = self.table.borrow_mut();
+        let sleeper = table.wheel.disarm(key)?;
+        if sleeper.is_foreign() { table.give_back(sleeper).foreign() } else { None }
     }
 
     /// Gives a timer another deadline; `false` if it is not armed.
-    pub(crate) fn rearm(&mut self, key: TimerKey, deadline: Nanos) -> bool {
-        self.wheel.rearm(key, deadline)
+    pub(crate) fn rearm(&self, key: TimerKey, deadline: Nanos) -> bool {
+        self.lower_bound(deadline);
+        self.table.borrow_mut().wheel.rearm(key, deadline)
     }
 
     pub(crate) fn is_armed(&self, key: TimerKey) -> bool {
-        self.wheel.is_armed(key)
+        self.table.borrow().wheel.is_armed(key)
     }
 
     /// Whether the timer wakes whom this waker wakes; `None` if it is not armed.
     #[inline]
     pub(crate) fn wakes(&self, key: TimerKey, waker: &Waker) -> Option<bool> {
-        let &sleeper = self.wheel.get(key)?;
+        let table = self.table.borrow();
+        let &sleeper = table.wheel.get(key)?;
         Some(match waker::task_of(waker) {
             Some(task) => sleeper.0.get() == task,
-            None => sleeper.is_foreign() && self.foreign[sleeper.place()].will_wake(waker),
+            None => sleeper.is_foreign() && table.foreign[sleeper.place()].will_wake(waker),
         })
     }
 
     /// Has an armed timer wake somebody else. The waker that it had is for the caller to drop.
     #[cold]
-    pub(crate) fn replace(&mut self, key: TimerKey, wakes: Wakes) -> Option<Waker> {
-        let sleeper = match wakes {
-            Wakes::Task(task) => Sleeper(task),
-            Wakes::Foreign(waker) => self.keep(waker),
-        };
-        let former = std::mem::replace(self.wheel.get_mut(key)?, sleeper);
-        self.give_back(former).foreign()
+    pub(crate) fn replace(&self, key: TimerKey, wakes: Wakes) -> Option<Waker> {
+        let mut table = self.table.borrow_mut();
+        let sleeper = table.sleeper(wakes);
+        let former = std::mem::replace(table.wheel.get_mut(key)?, sleeper);
+        table.give_back(former).foreign()
     }
 
-    /// Whether [`pop_due`](Self::pop_due) would find nothing at `now`, and change nothing.
+    /// Whether nothing can be due at `now`, so that one need not ask.
     #[inline(always)]
-    pub(crate) fn is_quiet_at(&self, now: Nanos) -> bool {
-        self.wheel.is_quiet_at(now)
+    pub(crate) fn are_quiet_at(&self, now: Nanos) -> bool {
+        now < self.bound.get()
     }
 
-    /// The next timer that is due; `None` if there are no more.
+    /// The next timer that is due; `None` if there are no more, and this round is over.
     #[inline]
-    pub(crate) fn pop_due(&mut self, now: Nanos) -> Option<Wakes> {
-        let sleeper = self.wheel.pop_due(now)?;
-        Some(self.give_back(sleeper))
+    pub(crate) fn pop_due(&self, now: Nanos) -> Option<Wakes> {
+        let mut table = self.table.borrow_mut();
+        let due = table.wheel.pop_due(now);
+        if due.is_none() {
+            self.bound.set(table.wheel.quiet_until());
+        }
+        due.map(|sleeper| table.give_back(sleeper))
     }
 
     /// When the earliest timer is due.
     #[inline]
-    pub(crate) fn next(&mut self) -> Option<Nanos> {
-        self.wheel.next_deadline()
+    pub(crate) fn next(&self) -> Option<Nanos> {
+        self.table.borrow_mut().wheel.next_deadline()
+    }
+
+    /// Disarms all of them, for the runtime's end. Their wakers are for the caller to drop.
+    pub(crate) fn disarm_all(&self) -> Slab<Waker> {
+        let mut table = self.table.borrow_mut();
+        table.wheel.clear();
+        self.bound.set(Nanos::MAX);
+        std::mem::take(&mut table.foreign)
+    }
+
+    #[inline(always)]
+    fn lower_bound(&self, deadline: Nanos) {
+        self.bound.set(self.bound.get().min(deadline));
+    }
+}
+
+impl Table {
+    #[inline(always)]
+    fn sleeper(&mut self, wakes: Wakes) -> Sleeper {
+        match wakes {
+            Wakes::Task(task) => Sleeper(task),
+            Wakes::Foreign(waker) => self.keep(waker),
+        }
     }
 
     #[cold]

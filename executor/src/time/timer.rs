@@ -57,7 +57,6 @@ impl Timer {
     /// Forgets about the deadline; polled again, it is armed anew.
     #[inline]
     pub fn disarm(&mut self) {
-        // The waker is dropped after the deadlines were let go of: if there is one, it is anybody's code.
         let _waker = self.in_place(|deadlines, key| deadlines.disarm(key));
         self.armed = None;
     }
@@ -70,7 +69,7 @@ impl Timer {
     /// # Errors
     ///
     /// [`RuntimeError::NoRuntime`] outside of a runtime.
-    #[inline]
+    #[inline(always)]
     pub fn poll(&mut self, waker: &Waker) -> Poll<Result<(), RuntimeError>> {
         let Some(core) = context::running() else { return Poll::Ready(Err(RuntimeError::NoRuntime)) };
         match self.armed {
@@ -84,7 +83,7 @@ impl Timer {
             _ => {
                 // Armed also for the end of time, which never comes: it may be reset, and then knows whom to wake.
                 let wakes = Wakes::by(waker);
-                let key = core.deadlines.borrow_mut().arm(self.deadline.nanos(), wakes);
+                let key = core.deadlines.arm(self.deadline.nanos(), wakes);
                 self.armed = Some(Armed { runtime: core.serial, key });
                 Poll::Pending
             }
@@ -93,23 +92,21 @@ impl Timer {
 
     /// Calls `f` with the deadlines among which it is armed, if they are the running runtime's, or can be reached at all.
     #[inline]
-    fn in_place<R>(&self, f: impl FnOnce(&mut Deadlines, TimerKey) -> R) -> Option<R> {
+    fn in_place<R>(&self, f: impl FnOnce(&Deadlines, TimerKey) -> R) -> Option<R> {
         let armed = self.armed?;
         let core = context::running().filter(|core| core.serial == armed.runtime)?;
-        Some(f(&mut core.deadlines.borrow_mut(), armed.key))
+        Some(f(&core.deadlines, armed.key))
     }
 }
 
 /// It has fired, if it is not armed any more; else it wakes whoever has polled it last.
 fn poll_armed(core: &Core, key: TimerKey, waker: &Waker) -> Poll<()> {
-    // In a statement of its own, for others' wakers are not to be cloned or dropped within a borrow.
-    let wakes = core.deadlines.borrow().wakes(key, waker);
-    match wakes {
+    match core.deadlines.wakes(key, waker) {
         None => return Poll::Ready(()),
         Some(true) => {}
         Some(false) => {
             let wakes = Wakes::by(waker);
-            let _former = core.deadlines.borrow_mut().replace(key, wakes);
+            let _former = core.deadlines.replace(key, wakes);
         }
     }
     Poll::Pending
