@@ -1,5 +1,6 @@
 //! compio, with its default driver: io_uring.
 
+use super::joined::Joined;
 use crate::runtime::{Ability, Runtime};
 use crate::sockets::compio::CompioSockets;
 use ::compio::runtime::JoinHandle;
@@ -34,8 +35,8 @@ impl Runtime for Compio {
         ::compio::runtime::spawn(future)
     }
 
-    async fn join(handle: Self::Handle) {
-        handle.await.expect("nothing fails");
+    fn join(handle: Self::Handle) -> impl Future<Output = ()> {
+        Joined::new(handle, |outcome| outcome.expect("nothing fails"))
     }
 
     fn detach(handle: Self::Handle) {

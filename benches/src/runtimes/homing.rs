@@ -1,5 +1,6 @@
 //! homing, with its defaults.
 
+use super::joined::Joined;
 use crate::runtime::Runtime;
 use crate::sockets::homing::HomingSockets;
 use pin_project_lite::pin_project;
@@ -35,8 +36,8 @@ impl Runtime for Homing {
         homing::task(Fallible { future }).eager().spawn()
     }
 
-    async fn join(handle: Self::Handle) {
-        handle.await.expect("nothing fails");
+    fn join(handle: Self::Handle) -> impl Future<Output = ()> {
+        Joined::new(handle, |outcome| outcome.expect("nothing fails"))
     }
 
     async fn cancel_all(handles: Vec<Self::Handle>) {

@@ -1,6 +1,7 @@
 //! The runtimes that are compared: a file and a line each.
 
 mod homing;
+mod joined;
 
 #[cfg(feature = "peers")]
 mod compio;

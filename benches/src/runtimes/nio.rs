@@ -1,5 +1,6 @@
 //! nio: a young runtime, a thread per core, of which this is one: its `LocalRuntime` with one worker.
 
+use super::joined::Joined;
 use crate::runtime::{Ability, Runtime};
 use crate::sockets::nio::NioSockets;
 use ::nio::{JoinHandle, LocalRuntime, RuntimeBuilder};
@@ -35,9 +36,9 @@ impl Runtime for Nio {
         ::nio::spawn_local(future)
     }
 
-    async fn join(handle: Self::Handle) {
+    fn join(handle: Self::Handle) -> impl Future<Output = ()> {
         // Said again, a panic's message is wrapped in another one.
-        handle.await.unwrap_or_else(|error| resume_unwind(error.into_panic()));
+        Joined::new(handle, |outcome| outcome.unwrap_or_else(|error| resume_unwind(error.into_panic())))
     }
 
     async fn cancel_all(handles: Vec<Self::Handle>) {

@@ -1,6 +1,7 @@
 //! tokio's `LocalRuntime`: the newer way to futures that are not `Send`, without the `LocalSet`'s second
 //! queue. With all drivers enabled.
 
+use super::joined::Joined;
 use super::tokio_local_set::{cancel_all, group, note};
 use crate::runtime::Runtime;
 use crate::sockets::tokio::TokioSockets;
@@ -33,8 +34,8 @@ impl Runtime for TokioLocalRuntime {
         task::spawn_local(future)
     }
 
-    async fn join(handle: Self::Handle) {
-        handle.await.expect("nothing fails");
+    fn join(handle: Self::Handle) -> impl Future<Output = ()> {
+        Joined::new(handle, |outcome| outcome.expect("nothing fails"))
     }
 
     async fn cancel_all(handles: Vec<Self::Handle>) {

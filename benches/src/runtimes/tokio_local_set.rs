@@ -1,6 +1,7 @@
 //! tokio's current-thread runtime with a `LocalSet`: long what its documentation has recommended for futures
 //! that are not `Send`. With all drivers enabled, as `#[tokio::main(flavor = "current_thread")]` does.
 
+use super::joined::Joined;
 use crate::runtime::Runtime;
 use crate::sockets::tokio::TokioSockets;
 use std::rc::Rc;
@@ -33,8 +34,8 @@ impl Runtime for TokioLocalSet {
         task::spawn_local(future)
     }
 
-    async fn join(handle: Self::Handle) {
-        handle.await.expect("nothing fails");
+    fn join(handle: Self::Handle) -> impl Future<Output = ()> {
+        Joined::new(handle, |outcome| outcome.expect("nothing fails"))
     }
 
     async fn cancel_all(handles: Vec<Self::Handle>) {

@@ -713,7 +713,7 @@ impl Leaf {
             && !std::ptr::eq(row, awaited);
         if undisturbed {
             self.enter(row, row.id());
-            row.awaiting.note_join();
+            row.awaiting.note_first_join();
             let (kind, operand) = (AwaitKind::Task, awaited.id());
             row.awaiting.set(Wait { kind, scope: self.scope, operand, place: Some(place) });
             awaited.joiner.set(self.task);

@@ -3,14 +3,15 @@
 //! One turn, in order:
 //!
 //! ```text
-//!   ┌─► expire_timers    wakes whatever is due
+//!   ┌─► admit_injected   wakes and calls from other threads
+//!   │   expire_timers    wakes whatever is due
 //!   │   poll_ready       the tasks that were ready when the turn began, first come, first polled
-//!   └── collect          nothing ready: what other threads have sent; or else sleep, until an event or the next deadline
+//!   └── collect          nothing ready: sleep until an event or the next deadline
 //! ```
 //!
-//! Looking at the clock, the other threads' messages and the kernel's events costs something, so while there is work it
-//! is done once in a few dozen polls ([`LOOK_EVERY`]), and a turn makes no system call otherwise. Without work the thread
-//! sleeps in the kernel, and nothing ticks.
+//! Looking at the clock and at the kernel's events costs something, so while there is work it is done once in a few
+//! dozen polls ([`LOOK_EVERY`]), and a turn makes no system call otherwise. Without work the thread sleeps in the
+//! kernel, and nothing ticks.
 
 use super::Calls;
 use super::interrupt::Interrupts;
@@ -245,6 +246,7 @@ impl Core {
     /// When the operating system refuses what is needed to sleep; when no task can ever run again, and that is certain.
     pub(crate) fn run_until(&self, done: impl Fn() -> bool) -> Result<()> {
         loop {
+            self.admit_injected();
             self.expire_timers();
             self.poll_ready();
             if done() {
@@ -411,16 +413,11 @@ impl Core {
     /// With nothing left to do, sleeps until there is; otherwise returns at once.
     #[inline]
     pub(crate) fn collect(&self) -> Result<()> {
-        if self.ready.is_empty() { self.find_work() } else { Ok(()) }
-    }
-
-    #[cold]
-    fn find_work(&self) -> Result<()> {
-        self.admit_injected();
         if self.ready.is_empty() { self.sleep() } else { Ok(()) }
     }
 
     /// The one place where the thread may block.
+    #[cold]
     fn sleep(&self) -> Result<()> {
         self.until_look.set(LOOK_EVERY);
         if !self.settling.is_empty() {

@@ -42,6 +42,21 @@ impl<F, T, O> TaskCell<F, T, O> {
     pub(crate) fn new(future: F, owner: O) -> Self {
         TaskCell { content: Content { future: ManuallyDrop::new(future) }, owner: ManuallyDrop::new(owner) }
     }
+
+    /// Makes a cell of fresh memory. (Part by part: put together first, it would be moved once more.)
+    ///
+    /// # Safety
+    ///
+    /// The memory is nobody else's, and has the layout of such a cell.
+    #[inline(always)]
+    pub(crate) unsafe fn fill(cell: *mut (), future: F, owner: O) {
+        let cell = cell.cast::<Self>();
+        // SAFETY: by the caller; both places are within it.
+        unsafe {
+            (&raw mut (*cell).content).cast::<F>().write(future);
+            (&raw mut (*cell).owner).cast::<O>().write(owner);
+        }
+    }
 }
 
 /// What a finished poll left in the cell.

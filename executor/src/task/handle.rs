@@ -48,7 +48,7 @@ pub struct Task<T> {
 
 impl<T> Task<T> {
     #[track_caller]
-    #[inline]
+    #[inline(always)]
     pub(crate) fn adopt(row: Option<&'static Row>) -> Task<T> {
         let reference = row.map_or_else(TaskRef::dead, TaskRef::adopt);
         Task { reference: ManuallyDrop::new(reference), leaf: Leaf::new(), _output: PhantomData }

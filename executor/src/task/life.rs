@@ -107,7 +107,7 @@ impl Core {
         let cell = self.blocks.allocate(source);
         let waiter = owner.waiter();
         // SAFETY: fresh memory of that layout.
-        unsafe { cell.cast::<TaskCell<F, T, O>>().write(TaskCell::new(future, owner)) };
+        unsafe { TaskCell::<F, T, O>::fill(cell, future, owner) };
         self.found_row(cell, vtable, waiter, place)
     }
 

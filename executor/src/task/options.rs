@@ -5,6 +5,7 @@
 use super::extras::Extras;
 use super::handle::Task;
 use super::owner::Owner;
+use super::row::Row;
 use crate::context;
 use crate::error::Result;
 use crate::locals::Context;
@@ -101,20 +102,39 @@ impl TaskOptions {
     ///
     /// As [`spawn()`](super::spawn()).
     #[track_caller]
-    #[inline]
+    #[inline(always)]
     pub fn spawn<F, T, O>(self, future: F, owner: O) -> Task<T>
     where
         F: Future<Output = Result<T>> + 'static,
         T: 'static,
         O: Owner,
     {
-        // Not in a closure, which would be one more place that the future is moved to.
-        match context::running() {
-            Some(core) => Task::adopt(core.spawn(future, owner, self)),
-            None => panic!(
-                "spawn outside of a runtime: call it in `homing::run` or in a task, or use `Runtime::spawn`, \
-                 or `Handle::spawn_remote` from another thread"
-            ),
-        }
+        let TaskOptions { extras, start, place } = self;
+        Task::adopt(spawn_row(future, owner, extras, start, place))
+    }
+}
+
+/// All of a spawn but the handle. That is six words, most of them zero: written where it is wanted, it need not be copied,
+/// which would have to wait for its parts.
+#[inline(never)]
+fn spawn_row<F, T, O>(
+    future: F,
+    owner: O,
+    extras: Option<Box<Extras>>,
+    start: Option<Start>,
+    place: &'static Location<'static>,
+) -> Option<&'static Row>
+where
+    F: Future<Output = Result<T>> + 'static,
+    T: 'static,
+    O: Owner,
+{
+    // Not in a closure, which would be one more place that the future is moved to.
+    match context::running() {
+        Some(core) => core.spawn(future, owner, TaskOptions { extras, start, place }),
+        None => panic!(
+            "spawn outside of a runtime: call it in `homing::run` or in a task, or use `Runtime::spawn`, \
+             or `Handle::spawn_remote` from another thread"
+        ),
     }
 }

@@ -7,7 +7,7 @@
 //! ```text
 //!  line 1  word  owner  next  cell  vtable  extras  state·stage·flags  count  epoch  scope
 //!          └─ other threads   └──── the future ───┘                    └─ cancellation ─┘
-//!  line 2  joiner  number·group  parent  spawned_at  awaiting: kind·joins·more·scope, operand, place  polls  refs
+//!  line 2  number·group  parent  joiner  spawned_at  awaiting: kind·joins·more·scope, operand, place  polls  refs
 //! ```
 //!
 //! Rows are `repr(C)` and never move, and a change of the second line is bracketed by [`Awaiting`]'s sequence number,
@@ -55,9 +55,8 @@ pub(crate) struct Row {
     /// The innermost cancel scope that is being polled; 0 for none.
     pub(crate) scope: Cell<u32>,
 
-    // Second line.
-    /// The task that awaits this one; 0 for none. Further ones are in the extras.
-    pub(crate) joiner: Cell<u64>,
+    // Second line. (The joiner stands between two words that are not zero when the task is new: zeroed by itself, as one word,
+    // it can be read as one at once.)
     /// The running number that a nameless task is shown with (from four billion on it begins anew).
     pub(crate) number: Cell<u32>,
     /// Of the parent's scopes, the one that waits for the task from its spawn to its end, if there is one (see [`AWAITED`]).
@@ -65,6 +64,8 @@ pub(crate) struct Row {
     pub(crate) group: Cell<u32>,
     /// The task that spawned this one, or in whose group it is; 0 for none. With [`AWAITED`], if that one waits for its end.
     pub(crate) parent: Cell<u64>,
+    /// The task that awaits this one; 0 for none. Further ones are in the extras.
+    pub(crate) joiner: Cell<u64>,
     pub(crate) spawned_at: Cell<Option<&'static Location<'static>>>,
     pub(crate) awaiting: Awaiting,
     /// How often the task was polled.
@@ -287,8 +288,14 @@ impl Awaiting {
         self.joins.get()
     }
 
-    /// A leaf that waits for tasks parks.
+    /// A leaf that waits for tasks parks, where nothing has parked before.
     #[inline(always)]
+    pub(crate) fn note_first_join(&self) {
+        debug_assert!(self.is_vacant());
+        self.joins.set(Joins::Certain);
+    }
+
+    /// A leaf that waits for tasks parks.
     pub(crate) fn note_join(&self) {
         self.joins.set(match self.joins.get() {
             Joins::None => Joins::Certain,
