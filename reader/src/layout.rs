@@ -43,6 +43,8 @@ pub(crate) struct Layout {
     pub(crate) kind: TypeLayout,
     pub(crate) runtime: RuntimeLayout,
     pub(crate) core: CoreLayout,
+    /// Of a scope, in which poll it was last polled; not in all releases.
+    pub(crate) scope_polled: Option<At>,
     /// Releases that have none do not say who holds a lock.
     pub(crate) boards: Option<BoardsLayout>,
     /// By their numbers, as far as these are small: all that there are, are bytes.
@@ -241,6 +243,7 @@ impl Layout {
             kind: TypeLayout::of(&fields)?,
             runtime: RuntimeLayout::of(&fields)?,
             core: CoreLayout::of(&fields)?,
+            scope_polled: fields.within("scope.polled", fields.structure("scope")?).ok(),
             boards: BoardsLayout::of(&fields),
             states: labels.states(),
             awaits: labels.awaits(),

@@ -363,7 +363,7 @@ impl<'a> Part<'a> {
             waits,
             more: (layout.await_more.number(bytes) as u32).saturating_sub(seen),
             is_asked: meaning == Meaning::Request,
-            scopes: details.scopes.iter().map(|scope| self.scope(scope, names)).collect(),
+            scopes: details.scopes.iter().map(|scope| self.scope(scope, polls, names)).collect(),
             changing,
         }
     }
@@ -405,7 +405,8 @@ impl<'a> Part<'a> {
         Some(WaitRecord { name, what, scope, place: self.texts.place(self.memory, place) })
     }
 
-    fn scope(&mut self, scope: &[u8], names: &mut Budget) -> ScopeRecord {
+    fn scope(&mut self, scope: &[u8], polls: u32, names: &mut Budget) -> ScopeRecord {
+        let polled = self.layout.scope_polled.map(|polled| polled.number(scope) as u32);
         let (memory, layout) = (self.memory, &self.layout.scope);
         let (kind, kind_length) = layout.kind.pair(scope);
         let (name, name_length) = layout.name.pair(scope);
@@ -418,6 +419,7 @@ impl<'a> Part<'a> {
             name: is_named.then(|| text(memory, name, name_length, limits::NAME)),
             place: self.texts.place(memory, layout.place.number(scope)),
             deadline: Some(layout.deadline.number(scope)).filter(|deadline| *deadline != 0),
+            was_passed_by: polled.is_some_and(|polled| polled != polls),
         }
     }
 }

@@ -55,6 +55,8 @@ pub(crate) struct ScopeEntry {
     pub(crate) note: Option<ScopeNote>,
     /// When its time is over, the same.
     deadline: Option<Instant>,
+    /// In which poll of the task it was last polled.
+    polled: u32,
     shown: Shown,
 }
 
@@ -69,7 +71,7 @@ struct Shown {
 
 impl ScopeEntry {
     /// What another process is told of it.
-    pub(crate) const FIELDS: [Field; 7] = [
+    pub(crate) const FIELDS: [Field; 8] = [
         Field::new("scope", 0, size_of::<ScopeEntry>()),
         Field::new("scope.id", offset_of!(ScopeEntry, id), 4),
         Field::new("scope.parent", offset_of!(ScopeEntry, parent), 4),
@@ -77,6 +79,7 @@ impl ScopeEntry {
         Field::new("scope.name", offset_of!(ScopeEntry, shown.name), size_of::<Text>()),
         Field::new("scope.place", offset_of!(ScopeEntry, shown.place), size_of::<usize>()),
         Field::new("scope.deadline", offset_of!(ScopeEntry, shown.deadline), 8),
+        Field::new("scope.polled", offset_of!(ScopeEntry, polled), 4),
     ];
 
     /// `near` is where it will be kept.
@@ -94,12 +97,16 @@ impl ScopeEntry {
             place: note.as_ref().map(|note| note.place),
             deadline: deadline.map_or(0, Instant::nanos),
         };
-        let (epoch, epoch_around, must, asked, waker) = (0, 0, false, false, None);
-        ScopeEntry { id, parent, epoch, epoch_around, must, asked, waker, note, deadline, shown }
+        let (epoch, epoch_around, must, asked, waker, polled) = (0, 0, false, false, None, 0);
+        ScopeEntry { id, parent, epoch, epoch_around, must, asked, waker, note, deadline, polled, shown }
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.deadline
+    }
+
+    pub(crate) fn polled(&self) -> u32 {
+        self.polled
     }
 
     fn set_deadline(&mut self, deadline: Option<Instant>) {
@@ -201,12 +208,8 @@ impl Scope {
 
     fn enter_noted(note: Option<ScopeNote>, deadline: Option<Instant>) -> Result<Scope, RuntimeError> {
         let row = context::current_row().ok_or(RuntimeError::NoTask)?;
-        let extras = row.extras_or_new();
-        let id = extras.scopes_made.get() + 1;
-        extras.scopes_made.set(id);
         let parent = row.scope.get();
-        extras.scopes.borrow_mut().push(ScopeEntry::new(extras, id, parent, note, deadline));
-        observe::tell_scope_entered(row, extras);
+        let id = add_entry(row, note, deadline);
         Ok(Scope {
             task: row.id(),
             id,
@@ -369,21 +372,45 @@ impl Scope {
 impl Drop for Scope {
     fn drop(&mut self) {
         let _ = self.take_back();
-        if let Some(row) = Row::current(self.task)
-            && let Some(extras) = row.extras()
-        {
-            let mut scopes = extras.scopes.borrow_mut();
-            let own = scopes.iter().position(|entry| entry.id == self.id);
-            let left = own.map(|index| scopes.remove(index));
-            drop(scopes);
-            drop(left);
-            observe::tell_scope_left(row, extras, self.id);
+        if let Some(row) = Row::current(self.task) {
+            remove_entry(row, self.id);
         }
     }
 }
 
+/// Adds a scope to the task's, within that which is being polled, and says which one it is.
+fn add_entry(row: &'static Row, note: Option<ScopeNote>, deadline: Option<Instant>) -> u32 {
+    let extras = row.extras_or_new();
+    let id = extras.scopes_made.get() + 1;
+    extras.scopes_made.set(id);
+    let parent = row.scope.get();
+    extras.scopes.borrow_mut().push(ScopeEntry::new(extras, id, parent, note, deadline));
+    observe::tell_scope_entered(row, extras);
+    id
+}
+
+fn remove_entry(row: &'static Row, id: u32) {
+    let Some(extras) = row.extras() else { return };
+    let mut scopes = extras.scopes.borrow_mut();
+    let own = scopes.iter().position(|entry| entry.id == id);
+    let left = own.map(|index| scopes.remove(index));
+    drop(scopes);
+    drop(left);
+    observe::tell_scope_left(row, extras, id);
+}
+
+/// A frame that is only there to be seen: a scope of which nothing is asked.
+pub(crate) fn enter_frame(row: &'static Row, note: ScopeNote) -> u32 {
+    add_entry(row, Some(note), None)
+}
+
+/// See [`enter_frame`].
+pub(crate) fn leave_frame(row: &'static Row, id: u32) {
+    remove_entry(row, id);
+}
+
 /// While it lives, the row's `scope` and `epoch` are those of a scope's frame.
-struct Frame {
+pub(crate) struct Frame {
     row: &'static Row,
     id: u32,
     outer: u32,
@@ -391,23 +418,30 @@ struct Frame {
 
 impl Frame {
     fn enter(row: &'static Row, id: u32, waker: &Waker) -> Frame {
+        // Cloned before, and dropped after the entry is in use: a foreign waker may do anything.
+        let foreign = (waker::task_of(waker) != Some(row.id())).then(|| waker.clone());
+        let replaced = with_entry(row, id, |entry| std::mem::replace(&mut entry.waker, foreign));
+        drop(replaced);
+        Frame::pass(row, id)
+    }
+
+    /// As [`enter`](Frame::enter), for one that is never woken itself.
+    pub(crate) fn pass(row: &'static Row, id: u32) -> Frame {
         let outer = row.scope.get();
         if outer == WHOLE_TASK {
             row.extras_or_new().base_epoch.set(row.epoch.get());
         }
-        // Cloned before, and dropped after the entry is in use: a foreign waker may do anything.
-        let foreign = (waker::task_of(waker) != Some(row.id())).then(|| waker.clone());
-        let (epoch, replaced) = with_entry(row, id, |entry| {
+        let epoch = with_entry(row, id, |entry| {
+            entry.polled = row.polls.get();
             if std::mem::replace(&mut entry.parent, outer) != outer {
                 // Moved to another place since its last poll, where the epochs around it are others. Its leaves must not
                 // take the difference for a request.
                 let shift = entry.epoch_around.wrapping_sub(row.epoch.get());
                 entry.epoch = entry.epoch.wrapping_add(shift);
             }
-            (entry.epoch, std::mem::replace(&mut entry.waker, foreign))
+            entry.epoch
         })
         .unwrap_or_default();
-        drop(replaced);
         row.scope.set(id);
         row.epoch.set(row.epoch.get().wrapping_add(epoch));
         Frame { row, id, outer }

@@ -222,6 +222,7 @@ fn scopes(row: &Row) -> Vec<ScopeRecord> {
             name: note.and_then(|note| note.name.as_deref()).map(str::to_owned),
             place: note.map(|note| Place::from(note.place)),
             deadline: scope.deadline().map(|deadline| deadline.nanos()),
+            was_passed_by: scope.polled() != row.polls.get(),
         }
     });
     records.collect()

@@ -49,6 +49,7 @@ mod drawing;
 mod drawn;
 mod few;
 mod frame;
+mod framed;
 mod graph;
 mod held_by;
 mod ids;
@@ -67,6 +68,7 @@ pub use cycles::{Circle, CircleStep, CycleFound};
 pub use drawing::{draw_rows, draw_tree};
 pub use few::Few;
 pub use frame::{Frame, FrameKind, Place, TaskState};
+pub use framed::{Framed, WithFrame};
 pub use graph::{CallGraph, FutureCallGraph, Subject};
 pub use held_by::{HeldBy, Taker};
 pub use record::{

@@ -14,6 +14,7 @@
 
 use super::drawn::{Awaiter, Drawn, Name, Shown, Sketch};
 use super::frame::{Frame, FrameKind, TaskState};
+use super::framed;
 use super::held_by::{HeldBy, Taker};
 use super::ids::IdMap;
 use super::record::{
@@ -241,12 +242,12 @@ impl Drawn for Picture<'_> {
             frames.push(Sketch { kind: FrameKind::Running, name, detail, place: running.place.as_ref() });
         }
         let waits = task.waits.iter().map(|wait| (wait.scope, self.await_sketch(wait, task.id, runtime.now)));
-        let unrecorded = self.unrecorded(task).map(|sketch| (0, sketch));
+        let unrecorded = self.unrecorded(task).map(|sketch| (task.innermost_frame(), sketch));
         let waits = waits.chain(unrecorded);
         if task.scopes.is_empty() {
             frames.extend(waits.map(|(_, sketch)| sketch));
         } else {
-            let scopes = task.scopes.iter().map(|scope| Scope {
+            let scopes = task.scopes.iter().filter(|scope| task.stands_in(scope)).map(|scope| Scope {
                 id: scope.id,
                 parent: scope.parent,
                 sketch: self.scope_sketch(scope, runtime.now),
@@ -305,6 +306,39 @@ impl TaskTable {
 }
 
 impl TaskRecord {
+    /// Whether a scope is to be shown. A frame that was let go is not, although it is still there.
+    fn stands_in(&self, scope: &ScopeRecord) -> bool {
+        let is_let_go = scope.was_passed_by && scope.kind.as_str() == framed::KIND;
+        !is_let_go || self.waits.iter().any(|wait| self.is_within(wait.scope, scope.id))
+    }
+
+    /// Whether the scope `outer` is `inner`, or around it.
+    fn is_within(&self, inner: u32, outer: u32) -> bool {
+        let mut within = inner;
+        // Each at most once, so that this ends whatever the parents may be.
+        for _ in 0..=self.scopes.len() {
+            if within == outer {
+                return true;
+            }
+            match self.scopes.iter().find(|scope| scope.id == within) {
+                Some(scope) => within = scope.parent,
+                None => return false,
+            }
+        }
+        false
+    }
+
+    /// If the last thing that the task has entered is a frame, and it does one thing at a time: then what it awaits
+    /// without saying so, it awaits there.
+    fn innermost_frame(&self) -> u32 {
+        let polled = || self.scopes.iter().filter(|scope| !scope.was_passed_by);
+        let mut innermost = polled().filter(|scope| !polled().any(|inner| inner.parent == scope.id));
+        match (innermost.next(), innermost.next()) {
+            (Some(frame), None) if frame.kind.as_str() == framed::KIND => frame.id,
+            _ => 0,
+        }
+    }
+
     fn future_sketch(&self) -> Sketch<'_> {
         let (name, place) = (&self.type_name, self.spawned_at.as_ref());
         Sketch { kind: FrameKind::Spawn, name, detail: Detail::Text(""), place }

@@ -207,4 +207,6 @@ pub struct ScopeRecord {
     pub place: Option<Place>,
     /// When its time is over, by the runtime's clock.
     pub deadline: Option<u64>,
+    /// It was not polled when its task was last polled: so perhaps nobody awaits it any more.
+    pub was_passed_by: bool,
 }

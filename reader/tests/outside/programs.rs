@@ -1,5 +1,6 @@
 //! The programs that are looked into.
 
+use homing::introspect::Framed;
 use homing::sync::{Mutex, Queue, Semaphore};
 use homing::{Result, gather, sleep, spawn, task, task_group, timeout, yield_now};
 use std::rc::Rc;
@@ -106,6 +107,8 @@ pub(crate) async fn everything(look: impl AsyncFnOnce()) -> Result<()> {
             .spawn();
             let wants = cache.clone();
             tg.task(async move { wants.lock().await.map(drop) }).name("wants the lock").spawn();
+            let framed = async { sleep(HOUR).frame("reading").await }.frame("GET /orders");
+            tg.task(framed).name("framed").spawn();
             let semaphore = Rc::new(Semaphore::new(7));
             let mut permits = Vec::new();
             for number in [1, 2, 1, 3] {

@@ -24,13 +24,14 @@ fn assert_drawn_alike(reading: &Reading) {
 }
 
 /// All that `programs::everything` has, with names.
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 14] = [
     "main",
     "user",
     "orders",
     "holds the lock",
     "wants the lock",
     "wants permits",
+    "framed",
     "wants what was forgotten",
     "größer 'als' \"sonst\"\u{FFFD}",
     "gathers",
@@ -151,6 +152,10 @@ pub(crate) fn assert_everything(table: &TaskTable) {
     assert_eq!((group[0].name.as_str(), group[0].detail.as_str()), ("group", "'pages'"));
     assert_eq!(find(table, "user").parent, find(table, "main").id);
     assert_eq!(stack(table, "wants the lock")[0], "mutex");
+    let framed = &find(table, "framed").stack;
+    let frames: Vec<&str> = framed.iter().map(|frame| frame.detail.as_str()).collect();
+    assert_eq!((&*framed[1].name, &frames[1..3]), ("frame", &["'reading'", "'GET /orders'"][..]));
+    assert!(framed[1].place.as_ref().unwrap().file.ends_with("programs.rs"));
     assert_eq!(stack(table, "gathers")[0], "tasks");
     assert_eq!(stack(table, "several").iter().filter(|name| *name == "timer").count(), 4);
     assert!(stack(table, "several").contains(&"more".to_owned()));
