@@ -59,7 +59,7 @@ async fn circle() -> Result<()> {
     });
     let first = first.name("first").spawn().share();
     let awaited = first.clone();
-    *slot.lock().await? = Some(task(awaited).name("second").spawn().share());
+    *slot.lock().await? = Some(task(async move { awaited.await }).name("second").spawn().share());
     sleep(Duration::from_millis(100)).await?;
     println!("ready");
     sleep(HOUR).await
