@@ -149,7 +149,7 @@ impl TaskEntry {
     ///     for _ in 0..3 {
     ///         yield_now().await?; // It wakes itself.
     ///     }
-    ///     let table = introspect::capture_tasks()?;
+    ///     let table = introspect::capture_tasks();
     ///     assert_eq!(table.tasks().next().unwrap().wakes(), 3);
     ///     Ok(())
     /// })
