@@ -2,6 +2,7 @@
 //! What can be read out of the file, the tests of `homing-reader` say.
 
 use homing::runtime::BlackBoxError;
+use homing::sync::Mutex;
 use homing::threads::Threads;
 use homing::{
     Builder, Error, Result, Runner, Runtime, gather, sleep, spawn, task, task_group, timeout, yield_now,
@@ -9,6 +10,7 @@ use homing::{
 use std::fs;
 use std::future::poll_fn;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::mpsc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
@@ -61,6 +63,15 @@ async fn a_bit_of_everything(rounds: usize) -> Result<()> {
             }
             let several: Vec<_> = (0..20).map(|_| spawn(async { yield_now().await.map(|()| 1) })).collect();
             assert_eq!(gather(several).await?.len(), 20);
+            let lock = Rc::new(Mutex::new(0));
+            for _ in 0..3 {
+                let lock = lock.clone();
+                tg.spawn(async move {
+                    *lock.lock().await? += 1;
+                    let _held = lock.lock().await?;
+                    yield_now().await
+                });
+            }
             Ok(())
         })
         .await?;
@@ -167,6 +178,38 @@ fn handles_and_lists_of_tasks_may_be_kept_longer_than_the_runtime() {
     next.block_on(a_bit_of_everything(2)).unwrap();
     drop(kept);
     next.block_on(a_bit_of_everything(2)).unwrap();
+}
+
+#[test]
+fn a_lock_may_be_kept_longer_than_the_runtimes_in_which_it_was_waited_for() {
+    if !IS_SUPPORTED {
+        return;
+    }
+    let file = Scratch::new("locks");
+    let mut kept = Vec::new();
+    for _ in 0..5 {
+        let locks: Vec<_> = (0..200).map(|_| Rc::new(Mutex::new(0))).collect();
+        kept.extend(locks.iter().step_by(2).cloned());
+        let runtime = with_box(&file).build();
+        let all = kept.clone();
+        let waited_for = async move {
+            for lock in locks.into_iter().chain(all) {
+                let held = lock.lock().await?;
+                let waits = lock.clone();
+                let waits = spawn(async move { Ok(*waits.lock().await?) });
+                yield_now().await?;
+                drop(held);
+                waits.await?;
+            }
+            Ok(())
+        };
+        runtime.block_on(waited_for).unwrap();
+        drop(runtime);
+        assert!(kept.iter().all(|lock| lock.try_lock().is_some()));
+        kept.truncate(kept.len() * 2 / 3);
+    }
+    drop(kept);
+    homing::run(a_bit_of_everything(3)).unwrap();
 }
 
 #[test]

@@ -19,6 +19,7 @@ use super::error::BlackBoxError;
 use super::file::{self, BoxFile};
 use super::images::Images;
 use super::memory::{Memory, PAGE};
+use crate::holders::{self, BOARDS, Record};
 use crate::outpost::RuntimeOutpost;
 use crate::outside;
 use crate::outside::file::{CONTENTS_AT, FileHeader};
@@ -60,8 +61,10 @@ pub(crate) struct Arena {
     images: RefCell<Images>,
     header: NonNull<FileHeader>,
     contents: NonNull<Contents>,
-    /// Where pages of rows are.
-    row_pages: RefCell<Vec<NonNull<Row>>>,
+    /// Where rows and boards are: memory that stays when the runtime has ended.
+    staying: RefCell<Vec<Range<usize>>>,
+    /// Boards that no lock has.
+    boards: RefCell<Vec<&'static Record>>,
     /// Those that the runtime has given back.
     retired: RefCell<Vec<Page>>,
 }
@@ -131,7 +134,8 @@ impl BlackBox {
             header: file.header(),
             contents,
             images: RefCell::default(),
-            row_pages: RefCell::default(),
+            staying: RefCell::default(),
+            boards: RefCell::default(),
             retired: RefCell::default(),
             file: RefCell::new(Some(file)),
         };
@@ -191,7 +195,7 @@ unsafe fn dispose(arena: NonNull<Arena>) {
     unlink(arena);
     // SAFETY: it comes from a box, and nobody finds it any more.
     let arena = unsafe { Box::from_raw(arena.as_ptr()) };
-    for memory in arena.beside_rows() {
+    for memory in arena.beside_what_stays() {
         // SAFETY: it is mapped, and nobody uses it any more.
         unsafe { file::unmap(memory.start, memory.len()) };
     }
@@ -212,6 +216,15 @@ fn unlink(arena: NonNull<Arena>) {
         }
         before = next_of(other).get();
     }
+}
+
+/// Puts private memory in the place of what is mapped. If there is none, `false`.
+#[must_use]
+fn detach(range: &Range<usize>) -> bool {
+    let start = NonNull::new(ptr::with_exposed_provenance_mut(range.start)).expect("it is mapped");
+    // SAFETY: it is mapped, and nobody changes it meanwhile: that is done on this thread only, but for the words of rows; and
+    // all generations of those have ended, so that what other threads try with them fails.
+    unsafe { file::detach(start, range.len()) }
 }
 
 impl Arena {
@@ -238,9 +251,31 @@ impl Arena {
             return None;
         }
         let rows = self.with_room(PAGE_BYTES, |memory| memory.take_pages(PAGE_BYTES))?.cast::<Row>();
-        self.row_pages.borrow_mut().push(rows);
-        self.contents().enter_page(rows.addr().get());
+        let start = rows.addr().get();
+        self.staying.borrow_mut().push(start..start + PAGE_BYTES);
+        self.contents().enter_page(start);
         Some(rows)
+    }
+
+    /// A board that no lock has. `None`: the file has no room for it.
+    pub(crate) fn take_board(&self) -> Option<&'static Record> {
+        let mut boards = self.boards.borrow_mut();
+        if boards.is_empty() {
+            let bytes = size_of::<[Record; BOARDS]>().next_multiple_of(PAGE);
+            let memory = self.with_room(bytes, |memory| memory.take_pages(bytes))?;
+            let start = memory.addr().get();
+            self.staying.borrow_mut().push(start..start + bytes);
+            // SAFETY: so many are there, all zero, which is a board that no lock has; and it stays.
+            let page: &'static [Record; BOARDS] = unsafe { memory.cast().as_ref() };
+            holders::enter(page);
+            boards.extend(page.iter().rev());
+        }
+        boards.pop()
+    }
+
+    /// Takes back a board of its own.
+    pub(crate) fn give_back_board(&self, board: &'static Record) {
+        self.boards.borrow_mut().push(board);
     }
 
     /// Takes in a page of rows that was in another black box, which has ended: it stays where it is, and is in this file from
@@ -258,7 +293,7 @@ impl Arena {
         }
         let start = first.addr().get();
         self.memory.borrow_mut().add_used(start..start + PAGE_BYTES);
-        self.row_pages.borrow_mut().push(first);
+        self.staying.borrow_mut().push(start..start + PAGE_BYTES);
         self.contents().enter_page(start);
         true
     }
@@ -360,7 +395,12 @@ impl Arena {
         self.retired.borrow_mut().push(page);
     }
 
-    /// Whether nothing is used but rows.
+    /// Whether its runtime has not ended.
+    pub(crate) fn is_open(&self) -> bool {
+        self.file.borrow().is_some()
+    }
+
+    /// Whether nothing is used but what stays.
     fn is_empty(&self) -> bool {
         self.memory.borrow().live == 0
     }
@@ -369,44 +409,41 @@ impl Arena {
     fn close(&self) {
         contents::note_end(self.header(), self.contents());
         *self.file.borrow_mut() = None;
-        self.row_pages.borrow_mut().sort_unstable();
-        // SAFETY: all generations of the rows have ended, so wakers of other threads change nothing in them (their
-        // compare-and-swap fails), and the runtime's own thread is here.
-        let detached = |rows: &NonNull<Row>| unsafe { file::detach(rows.cast(), PAGE_BYTES) };
-        let kept: Vec<NonNull<Row>> = self.row_pages.borrow().iter().copied().filter(detached).collect();
+        self.staying.borrow_mut().sort_unstable_by_key(|range| range.start);
+        // What could not be replaced is part of the file for ever, and no other runtime's.
+        let staying = self.staying.borrow();
+        let kept: Vec<usize> =
+            staying.iter().filter(|range| detach(range)).map(|range| range.start).collect();
         for page in self.retired.take() {
-            // One that could not be replaced is part of the file for ever, and no other runtime's.
-            if kept.iter().any(|rows| page.is_at(*rows)) {
+            if kept.contains(&page.address()) {
                 pages::make_spare(page);
             }
         }
+        holders::release(self.boards.take(), |page| kept.contains(&page));
         if !self.is_empty() {
-            for memory in self.beside_rows() {
-                let start =
-                    NonNull::new(ptr::with_exposed_provenance_mut(memory.start)).expect("it is mapped");
-                // SAFETY: it is mapped, and nobody is changing it: that is done on this thread only. If it cannot be
-                // replaced, it stays as it is, and what is changed in it is of no account.
-                unsafe { file::detach(start, memory.len()) };
+            for range in self.beside_what_stays() {
+                // Where that fails, it stays as it is, and what is changed in it is of no account.
+                let _ = detach(&range);
             }
         }
     }
 
-    /// All memory but that of rows, which are sorted.
-    fn beside_rows(&self) -> Vec<Range<usize>> {
+    /// All memory but what stays, which is sorted.
+    fn beside_what_stays(&self) -> Vec<Range<usize>> {
         let mut beside = Vec::new();
-        let rows: Vec<usize> = self.row_pages.borrow().iter().map(|rows| rows.addr().get()).collect();
+        let staying = self.staying.borrow();
         for chunk in self.memory.borrow().chunks() {
             let mut start = chunk.start;
             // The first one has the file's header before it.
             if start == self.contents.addr().get() {
                 start -= CONTENTS_AT;
             }
-            let rows = rows.iter().copied().filter(|rows| chunk.contains(rows));
-            for end in rows.chain([chunk.end]) {
-                if end > start {
-                    beside.push(start..end);
+            let end = chunk.end..chunk.end;
+            for range in staying.iter().filter(|range| chunk.contains(&range.start)).chain([&end]) {
+                if range.start > start {
+                    beside.push(start..range.start);
                 }
-                start = end + PAGE_BYTES;
+                start = range.end;
             }
         }
         beside

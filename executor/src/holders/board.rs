@@ -13,6 +13,8 @@
 //! reader on another thread, or in another process, may see half of a change, which the sequence number tells it.
 
 use super::holder::{Hold, Holder};
+use crate::black_box::{self, Arena};
+use crate::context;
 use crate::outside::Field;
 use std::cell::OnceCell;
 use std::fmt;
@@ -26,7 +28,7 @@ use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
 pub(crate) const NAMED: usize = 3;
 
 /// Boards in a page.
-const PAGE: usize = 128;
+pub(crate) const PAGE: usize = 128;
 
 /// What a lock says of its holders, once somebody has had to wait for it.
 ///
@@ -91,7 +93,7 @@ impl From<Holder> for Posted {
 
 /// A board's memory.
 #[repr(C)]
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Record {
     address: AtomicU64,
     sequence: AtomicU32,
@@ -103,7 +105,7 @@ pub(crate) struct Record {
 }
 
 #[repr(C)]
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Entry {
     /// 0 for none.
     task: AtomicU64,
@@ -247,10 +249,12 @@ pub(crate) fn read(number: u64) -> Option<(Vec<Posted>, u64)> {
 /// All boards of the process.
 struct Pages {
     all: Vec<&'static [Record; PAGE]>,
+    /// Where pages are that lie in a black box, which gives out the boards in them.
+    boxed: Vec<usize>,
     spare: Vec<&'static Record>,
 }
 
-static PAGES: Mutex<Pages> = Mutex::new(Pages { all: Vec::new(), spare: Vec::new() });
+static PAGES: Mutex<Pages> = Mutex::new(Pages { all: Vec::new(), boxed: Vec::new(), spare: Vec::new() });
 
 fn pages() -> std::sync::MutexGuard<'static, Pages> {
     PAGES.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
@@ -260,9 +264,16 @@ fn address_of(record: &Record) -> u64 {
     ptr::from_ref(record).addr() as u64
 }
 
-/// A board that no lock has.
+/// A board that no lock has: in the black box of the runtime, if that has one.
 #[cold]
 fn take() -> &'static Record {
+    let arena = context::with(|core| core.and_then(|core| black_box::arena_of(ptr::from_ref(core).cast())));
+    let record = arena.and_then(Arena::take_board).unwrap_or_else(take_spare);
+    record.address.store(address_of(record), Ordering::Release);
+    record
+}
+
+fn take_spare() -> &'static Record {
     let mut pages = pages();
     if pages.spare.is_empty() {
         let page: &'static [Record; PAGE] = Box::leak(Box::new(std::array::from_fn(|_| Record::default())));
@@ -270,9 +281,30 @@ fn take() -> &'static Record {
         // The first one on top.
         pages.spare.extend(page.iter().rev());
     }
-    let record = pages.spare.pop().expect("there is one, or a page of them was just made");
-    record.address.store(address_of(record), Ordering::Release);
-    record
+    pages.spare.pop().expect("there is one, or a page of them was just made")
+}
+
+/// A page in a black box.
+#[cfg(all(target_os = "linux", not(homing_portable)))]
+pub(crate) fn enter(page: &'static [Record; PAGE]) {
+    let mut pages = pages();
+    pages.all.push(page);
+    pages.boxed.push(address_of(&page[0]) as usize);
+}
+
+/// A black box has ended: its boards are anybody's from now on, as far as their pages are kept.
+#[cfg(all(target_os = "linux", not(homing_portable)))]
+pub(crate) fn release(boards: Vec<&'static Record>, is_kept: impl Fn(usize) -> bool) {
+    let mut pages = pages();
+    let page_of = |board: &Record| pages.boxed.iter().copied().find(|page| lies_in(board, *page));
+    let kept: Vec<_> = boards.into_iter().filter(|board| page_of(board).is_some_and(&is_kept)).collect();
+    pages.boxed.retain(|page| !is_kept(*page));
+    pages.spare.extend(kept);
+}
+
+/// Whether a board is in the page that begins there.
+fn lies_in(board: &Record, page: usize) -> bool {
+    (page..page + size_of::<[Record; PAGE]>()).contains(&(address_of(board) as usize))
 }
 
 #[cold]
@@ -280,7 +312,14 @@ fn give_back(record: &'static Record) {
     record.address.store(0, Ordering::Release);
     record.count.store(0, Ordering::Relaxed);
     record.more.store(0, Ordering::Relaxed);
-    pages().spare.push(record);
+    if let Some(arena) = black_box::arena_of(ptr::from_ref(record).cast()).filter(|arena| arena.is_open()) {
+        return arena.give_back_board(record);
+    }
+    let mut pages = pages();
+    // One of a black box of another thread, where the lock has come from, is not used again.
+    if !pages.boxed.iter().any(|page| lies_in(record, *page)) {
+        pages.spare.push(record);
+    }
 }
 
 #[cfg(test)]

@@ -24,4 +24,6 @@ mod holder;
 pub use board::{Board, Posted};
 pub use holder::{Hold, Holder};
 
-pub(crate) use board::{FIELDS, read};
+pub(crate) use board::{FIELDS, Record, read};
+#[cfg(all(target_os = "linux", not(homing_portable)))]
+pub(crate) use board::{PAGE as BOARDS, enter, release};

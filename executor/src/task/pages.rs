@@ -101,10 +101,10 @@ impl Page {
         PAGES[self.number].load(Ordering::Acquire)
     }
 
-    /// Whether its rows are there.
+    /// Where its rows are.
     #[cfg_attr(any(not(target_os = "linux"), homing_portable), expect(dead_code))]
-    pub(crate) fn is_at(&self, rows: NonNull<Row>) -> bool {
-        ptr::eq(self.first(), rows.as_ptr())
+    pub(crate) fn address(&self) -> usize {
+        self.first().addr()
     }
 
     fn rows(&self) -> &'static [Row] {
