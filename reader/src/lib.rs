@@ -40,6 +40,7 @@ mod memory;
 mod process;
 mod reader;
 mod rows;
+#[cfg(any(target_os = "linux", target_os = "android"))]
 mod spans;
 mod texts;
 
