@@ -206,3 +206,70 @@ fn permits_are_taken_over_as_far_as_they_go_and_the_rest_goes_back() {
         })
         .unwrap();
 }
+
+#[test]
+fn who_wants_more_permits_than_were_kept_takes_them_over_and_waits_for_the_rest_in_front() {
+    let reports = Reports::default();
+    reports
+        .runtime()
+        .block_on(async {
+            let semaphore = Rc::new(Semaphore::new(2));
+            let release_after = |time: Duration, permit| {
+                spawn(async move {
+                    sleep(time).await?;
+                    drop(permit);
+                    Ok(())
+                })
+            };
+            release_after(2 * SECOND, semaphore.acquire_owned(1).await?);
+            release_after(4 * SECOND, semaphore.acquire_owned(1).await?);
+            let mut first = semaphore.acquire();
+            let _ = select(&mut first, pin!(sleep(SECOND))).await;
+            // Stands between the one that was let go and the one that is awaited.
+            let theirs = semaphore.clone();
+            let other = task(async move { theirs.acquire().await.map(drop) }).name("other").spawn();
+            yield_now().await?;
+            let both = semaphore.acquire_many(2).await?;
+            let found = reports.take();
+            assert_eq!(found.len(), 1);
+            assert!(found[0].taken_over);
+            assert!(!other.is_finished());
+            drop(both);
+            other.await?;
+            assert_eq!(first.await?.count(), 1);
+            assert_eq!(semaphore.available_permits(), 2);
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn who_has_taken_over_too_few_permits_and_is_cancelled_leaves_them_to_the_next() {
+    let reports = Reports::default();
+    reports
+        .runtime()
+        .block_on(async {
+            let semaphore = Rc::new(Semaphore::new(2));
+            let _held = semaphore.acquire().await?;
+            let permit = semaphore.acquire_owned(1).await?;
+            let theirs = semaphore.clone();
+            let greedy = task(async move {
+                let mut first = theirs.acquire();
+                let _ = select(&mut first, pin!(sleep(SECOND))).await;
+                theirs.acquire_many(2).await.map(drop)
+            });
+            let greedy = greedy.name("greedy").spawn();
+            sleep(2 * SECOND).await?;
+            drop(permit);
+            sleep(SECOND).await?;
+            assert!(reports.take().iter().all(|found| found.taken_over));
+            let theirs = semaphore.clone();
+            let next = spawn(async move { theirs.acquire().await.map(drop) });
+            yield_now().await?;
+            assert!(!next.is_finished());
+            greedy.cancel();
+            assert!(greedy.await.unwrap_err().is_cancelled());
+            next.await
+        })
+        .unwrap();
+}

@@ -65,6 +65,7 @@ examples! {
     blocking_poll       "../../examples/blocking_poll.rs"
     futurelock          "../../examples/futurelock.rs"
     stuck               "../../examples/stuck.rs"
+    unread_errors       "../../examples/unread_errors.rs"
 }
 
 /// Examples that are no part of the chapter. `tests/programs.rs` runs the last two.

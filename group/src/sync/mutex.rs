@@ -13,7 +13,7 @@
 
 use super::guarded::Guarded;
 use super::mutex_guard::{MutexGuard, OwnedMutexGuard};
-use super::turn::{At, Claim, Turn};
+use super::turn::{At, Claim, Instead, Turn};
 use super::wait_list::{Left, WaitList, Who};
 use homing_executor::cancel::Awaiting;
 use homing_executor::error::Result;
@@ -236,8 +236,8 @@ impl<T> Claim<Mutex<T>> for Lock {
         mutex.post();
     }
 
-    fn instead(&self, _: &Mutex<T>, (): ()) -> Option<()> {
-        Some(())
+    fn instead(&self, _: &Mutex<T>, (): ()) -> Instead<()> {
+        Instead::Has(())
     }
 
     fn left(&mut self, mutex: &Mutex<T>, _: Left<()>) {

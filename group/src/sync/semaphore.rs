@@ -15,7 +15,7 @@
 use super::guarded::Guarded;
 use super::holdings::{Holdings, Place};
 use super::permit::{OwnedPermit, Permit};
-use super::turn::{At, Claim, Turn};
+use super::turn::{At, Claim, Instead, Turn};
 use super::wait_list::{Left, WaitList, Who};
 use homing_executor::cancel::Awaiting;
 use homing_executor::error::Result;
@@ -317,11 +317,19 @@ impl Claim<Semaphore> for Permits {
         semaphore.post();
     }
 
-    /// Not if it wants more: then what is missing has to be waited for.
-    fn instead(&self, semaphore: &Semaphore, kept: usize) -> Option<usize> {
-        let rest = kept.checked_sub(self.wanted)?;
-        semaphore.value.set(semaphore.value.get() + rest);
-        Some(self.wanted)
+    /// If it wants more than there is with that, what is missing has to be waited for.
+    fn instead(&self, semaphore: &Semaphore, kept: usize) -> Instead<usize> {
+        let there = semaphore.value.get() + kept;
+        match there.checked_sub(self.wanted) {
+            Some(rest) => {
+                semaphore.value.set(rest);
+                Instead::Has(self.wanted)
+            }
+            None => {
+                semaphore.value.set(there);
+                Instead::First
+            }
+        }
     }
 
     fn left(&mut self, semaphore: &Semaphore, left: Left<usize>) {

@@ -49,11 +49,10 @@ pub(crate) trait Claim<S: ?Sized> {
     /// A waiter for whom something was kept takes it. Its place in the line is gone already.
     fn collect(&mut self, source: &S, kept: Self::Note, at: At) -> Self::Gain;
 
-    /// Something was kept for another future of the same task, which does not come for it. What this one may have instead; if
-    /// there is less left of it than was kept, the rest has been given back.
-    fn instead(&self, source: &S, kept: Self::Note) -> Option<Self::Note> {
+    /// Something was kept for another future of the same task, which does not come for it. What becomes of it.
+    fn instead(&self, source: &S, kept: Self::Note) -> Instead<Self::Note> {
         let _ = (source, kept);
-        None
+        Instead::Kept
     }
 
     /// Somebody has come to stand in line: from now on others want to know who is in his way.
@@ -65,11 +64,25 @@ pub(crate) trait Claim<S: ?Sized> {
     fn left(&mut self, source: &S, left: Left<Self::Note>);
 }
 
+/// What becomes of something that was kept for a future whose task does not poll it any more, when another one of that task
+/// waits for the same.
+#[must_use]
+pub(crate) enum Instead<N> {
+    /// It stays where it is.
+    Kept,
+    /// The other one has this. If that is less than was kept, the rest has been given back.
+    Has(N),
+    /// It was given back, and is not enough: the other one waits for the rest, in the first one's place at the head of the line.
+    First,
+}
+
 /// A wait for a claim on what `source` points to: a reference, or an `Rc`.
 pub(crate) struct Turn<R: Deref, C: Claim<R::Target>, T> {
     source: R,
     claim: C,
     stage: Stage,
+    /// It is to stand at the head of the line: see [`Instead::First`].
+    goes_first: bool,
     leaf: Leaf,
     finish: fn(&R, C::Gain) -> Result<T>,
 }
@@ -93,7 +106,7 @@ impl<R: Deref, C: Claim<R::Target>, T> Turn<R, C, T> {
     #[track_caller]
     #[inline]
     pub(crate) fn new(source: R, claim: C, finish: fn(&R, C::Gain) -> Result<T>) -> Self {
-        Turn { source, claim, stage: Stage::Fresh, leaf: Leaf::new(), finish }
+        Turn { source, claim, stage: Stage::Fresh, goes_first: false, leaf: Leaf::new(), finish }
     }
 
     /// One poll, without the finish.
@@ -115,6 +128,10 @@ impl<R: Deref, C: Claim<R::Target>, T> Turn<R, C, T> {
         }
         if let Err(cancelled) = self.leaf.park(cx, self.awaiting()) {
             self.leave();
+            if std::mem::take(&mut self.goes_first) {
+                // What was given back for it is for those in line.
+                self.claim.left(&self.source, Left::Waiting);
+            }
             return Poll::Ready(Err(cancelled));
         }
         self.stand(cx, self.leaf.place_of_await());
@@ -131,14 +148,23 @@ impl<R: Deref, C: Claim<R::Target>, T> Turn<R, C, T> {
         let does_not_come = |other: &Uncollected<C::Note>| {
             polls_of(other.who.task).is_some_and(|polls| polls.wrapping_sub(other.woken_at) >= 2)
         };
-        if let Some(own) = line.find_uncollected(|other| other.who.task == me) {
+        while let Some(own) = line.find_uncollected(|other| other.who.task == me) {
             if !does_not_come(&own) {
                 // Perhaps he comes in this poll. If not, it shows in the next one.
                 cx.waker().wake_by_ref();
-            } else if let Some(instead) = self.claim.instead(&self.source, own.note) {
-                return Some(self.take_over(own, instead, here));
+                break;
+            }
+            match self.claim.instead(&self.source, own.note) {
+                Instead::Kept => break,
+                Instead::Has(instead) => return Some(self.take_over(own, instead, here)),
+                Instead::First => {
+                    line.pass_over(own.key);
+                    self.goes_first = true;
+                    self.report(own.who, here, true);
+                }
             }
         }
+        let line = C::line(&self.source);
         let other = line.find_uncollected(does_not_come)?;
         if line.note_report(other.key) {
             self.report(other.who, here, false);
@@ -234,6 +260,11 @@ impl<R: Deref, C: Claim<R::Target>, T> Turn<R, C, T> {
                 self.stage = Stage::Standing(line.join(self.claim.note(), keep_waker(cx.waker()), who));
                 self.claim.awaited_for(&self.source);
             }
+        }
+        if std::mem::take(&mut self.goes_first)
+            && let Stage::Standing(key) = self.stage
+        {
+            C::line(&self.source).go_first(key);
         }
     }
 

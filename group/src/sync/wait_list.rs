@@ -20,6 +20,7 @@
 //! | Called or Woken | collect              | gone    | what was kept is the waiter's                  |
 //! | Waiting         | leave (cancel, drop) | gone    | `Left::Waiting`: nothing was kept              |
 //! | Called or Woken | leave (cancel, drop) | gone    | `Left::Granted`: the caller hands it on        |
+//! | Waiting         | go first             | Waiting | in front of all who wait                        |
 //! | Woken           | passed over          | Asleep  | what was kept is another's (see [`futurelock`]) |
 //! | Asleep          | polled again         | gone    | it comes anew                                  |
 //! | Asleep          | leave (cancel, drop) | gone    | `Left::Waiting`                                |
@@ -260,6 +261,15 @@ impl<N: Copy> WaitList<N> {
         self.standing.set(self.standing.get() - 1);
     }
 
+    /// The waiter stands in front of all who wait, from now on.
+    pub(crate) fn go_first(&self, key: usize) {
+        let mut lines = self.lines.borrow_mut();
+        let Lines { places, waiting, .. } = &mut *lines;
+        debug_assert_eq!(places[key].state, State::Waiting);
+        waiting.unlink(places, key);
+        waiting.push_first(places, key);
+    }
+
     /// Whether the waiter was passed over.
     pub(crate) fn is_asleep(&self, key: usize) -> bool {
         self.lines.borrow().places[key].state == State::Asleep
@@ -356,6 +366,17 @@ impl Chain {
             last => places[last].behind = key,
         }
         self.last = key;
+        self.length += 1;
+    }
+
+    fn push_first<N>(&mut self, places: &mut Slab<Place<N>>, key: usize) {
+        places[key].before = NOBODY;
+        places[key].behind = self.first;
+        match self.first {
+            NOBODY => self.last = key,
+            first => places[first].before = key,
+        }
+        self.first = key;
         self.length += 1;
     }
 
