@@ -429,3 +429,79 @@ fn a_lock_whose_guard_was_forgotten_is_no_circle_and_says_who_took_it() {
     assert!(report.contains("held by task 'forgets' (done), which took it at "), "{report}");
     assert!(!report.contains("in a circle"), "{report}");
 }
+
+/// One that a host gives turns.
+fn hosted(reports: &Reports) -> Runtime {
+    reports.builder().find_stuck(true).build()
+}
+
+#[test]
+fn a_hosts_turns_tell_of_each_task_that_nobody_can_wake_once_and_do_not_fail() {
+    let reports = Reports::default();
+    let runtime = hosted(&reports);
+    let lost = runtime.spawn(async { task(pending::<Result<()>>()).name("lost").spawn().await });
+    runtime.run_until_stalled().unwrap();
+    let found = reports.take();
+    let [stuck] = &found[..] else { panic!("{found:?}") };
+    assert_eq!(stuck.tasks.len(), 2);
+    assert!(stuck.doubts.is_empty() && !stuck.forever);
+    for _ in 0..3 {
+        runtime.turn(homing::runtime::Budget::batch()).unwrap();
+    }
+    assert!(reports.take().is_empty());
+    lost.abort();
+}
+
+#[test]
+fn in_a_hosts_turns_what_waits_for_an_event_may_wait_for_the_host() {
+    let reports = Reports::default();
+    let runtime = hosted(&reports);
+    let event = Rc::new(Event::new());
+    let theirs = event.clone();
+    let waits = runtime.spawn(async move { theirs.wait().await });
+    runtime.run_until_stalled().unwrap();
+    let found = reports.take();
+    let [stuck] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((stuck.forever, &stuck.doubts[..]), (true, &[Doubt::Host][..]));
+    assert!(stuck.to_string().contains("because the program that hosts the runtime may help"), "{stuck}");
+    event.set();
+    runtime.run_until_stalled().unwrap();
+    assert!(waits.is_finished() && reports.take().is_empty());
+}
+
+#[test]
+fn in_a_hosts_turns_a_circle_of_locks_is_told_although_it_may_not_be_certain() {
+    let reports = Reports::default();
+    let runtime = hosted(&reports);
+    let (one, two) = (Rc::new(Mutex::new(())), Rc::new(Mutex::new(())));
+    let both = |first: &Rc<Mutex<()>>, second: &Rc<Mutex<()>>| {
+        let (first, second) = (first.clone(), second.clone());
+        async move {
+            let _first = first.lock().await?;
+            yield_now().await?;
+            second.lock().await.map(drop)
+        }
+    };
+    let tasks = [runtime.spawn(both(&one, &two)), runtime.spawn(both(&two, &one))];
+    runtime.run_until_stalled().unwrap();
+    let found = reports.take();
+    let [stuck] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((stuck.circles.len(), &stuck.doubts[..]), (1, &[Doubt::Host][..]));
+    tasks.iter().for_each(|task| assert!(task.abort()));
+}
+
+#[test]
+fn in_a_hosts_turns_what_waits_for_time_or_for_who_does_is_not_stuck() {
+    let reports = Reports::default();
+    let runtime = hosted(&reports);
+    let mutex = Rc::new(Mutex::new(()));
+    let theirs = mutex.clone();
+    let holds = runtime.spawn(async move {
+        let _held = theirs.lock().await?;
+        sleep(Duration::from_secs(3600)).await
+    });
+    let waits = runtime.spawn(async move { mutex.lock().await.map(drop) });
+    runtime.run_until_stalled().unwrap();
+    assert!(reports.take().is_empty());
+    assert!(holds.abort() && waits.abort());
+}

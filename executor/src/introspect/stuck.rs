@@ -60,6 +60,8 @@ pub enum Doubt {
     CtrlC,
     /// Another thread, or another library, has the waker of a task that waits.
     Waker,
+    /// The runtime has a [host](crate::runtime::Runtime::turn), which may spawn a task, or open a lock, between two turns.
+    Host,
 }
 
 impl fmt::Display for Stuck {
@@ -98,6 +100,7 @@ impl fmt::Display for Doubt {
             Doubt::Job => "a blocking job has not ended",
             Doubt::CtrlC => "Ctrl-C would cancel the main task",
             Doubt::Waker => "another thread or library has the waker of a task that waits",
+            Doubt::Host => "the program that hosts the runtime may help between two turns",
         })
     }
 }
@@ -115,9 +118,11 @@ pub(crate) struct Finder {
 /// What is called with stuck tasks.
 pub(crate) type StuckHook = Box<dyn Fn(&Stuck)>;
 
-/// What the default hook does: what is doubtful may well be as it should.
+/// What the default hook does: what is doubtful may well be as it should. But that tasks hold what they want of one another in
+/// a circle, is not made better by a host.
 pub(crate) fn print(stuck: &Stuck) {
-    if stuck.doubts.is_empty() {
+    let only_the_host = stuck.doubts.iter().all(|doubt| *doubt == Doubt::Host);
+    if stuck.doubts.is_empty() || only_the_host && !stuck.circles.is_empty() {
         eprintln!("homing: {stuck}");
     }
 }
@@ -210,6 +215,33 @@ impl Core {
             }
         }
         Verdict::Sleep
+    }
+
+    /// The same after a turn for a host that has left nothing to do. The host never hears of it but by the hook: to take
+    /// another turn is always right.
+    #[cold]
+    pub(crate) fn look_for_stuck_hosted(&self, finder: &Finder) {
+        let is_alarm_set = self.next_deadline().is_some();
+        let begin = monotonic();
+        if is_alarm_set && begin < finder.next_look.get() {
+            return;
+        }
+        let rows = self.hopes();
+        let goes_on = is_alarm_set || rows.iter().any(|(_, hope)| *hope == Hope::Certain);
+        let lost = stuck_beside_others(self, &rows);
+        let (stuck, forever, doubts) = if goes_on || lost.len() == rows.len() {
+            (lost, false, Vec::new())
+        } else {
+            // Those that wait for locks and the like wait for one another, or for the host.
+            let mut doubts = self.doubts(&rows);
+            doubts.push(Doubt::Host);
+            (rows.iter().map(|(row, _)| row.id()).collect(), true, doubts)
+        };
+        if !self.has_mail() && finder.is_news(&stuck) {
+            finder.tell(&report(self, &stuck, forever, doubts));
+        }
+        let end = monotonic();
+        finder.next_look.set(end + ((end - begin) * LOOK_SHARE).max(LOOK_APART));
     }
 
     /// Whether other threads have sent something. To be asked after who might: a waker that is not there any more may just have

@@ -193,6 +193,10 @@ impl Runtime {
     /// | it is dropped by a task of another one | works: it goes at once, and the other one's turn goes on |
     /// | a task, a callback, a waker, or a destructor panics | caught: it is that task's error, or goes to the hook. A turn does not panic |
     ///
+    /// If the runtime [looks for stuck tasks](Builder::find_stuck), it does so at the end of a turn that leaves nothing to do,
+    /// and tells the [hook](Builder::on_stuck); a turn does not fail for it. Where all tasks wait for locks, events and the like,
+    /// it is said to be doubtful ([`Doubt::Host`](crate::introspect::Doubt::Host)), because the host may help.
+    ///
     /// [embedding]: https://github.com/homing-rs/homing/blob/main/docs/src/embedding.md
     ///
     /// # Errors
@@ -218,6 +222,7 @@ impl Runtime {
     pub fn turn(&self, budget: Budget) -> Result<Turn> {
         let _entered = self.enter(Phase::Hosted)?;
         self.core.turn(budget);
+        self.core.end_turn();
         self.core.hand_over()?;
         Ok(Turn::of(&self.core))
     }

@@ -89,6 +89,15 @@ impl Core {
         }
     }
 
+    /// After a turn that has left nothing to do, looks for tasks that nobody can wake any more, if it is to.
+    pub(super) fn end_turn(&self) {
+        if let Some(finder) = &self.finder
+            && !self.has_work()
+        {
+            self.look_for_stuck_hosted(finder);
+        }
+    }
+
     /// Polls one task, if one is ready, or becomes so by what has happened meanwhile.
     fn poll_some(&self) -> bool {
         if self.poll_batch(1) == 0 {
