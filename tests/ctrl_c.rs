@@ -10,8 +10,11 @@ mod interrupts;
 #[allow(dead_code, reason = "what it is to other tests")]
 mod promise;
 
-use homing::{Interrupted, Result, Runner, sleep};
+use homing::introspect::Doubt;
+use homing::{Builder, Interrupted, Result, Runner, sleep};
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use std::time::Duration;
 
 #[cfg(not(target_os = "linux"))]
@@ -19,7 +22,7 @@ fn main() {}
 
 #[cfg(target_os = "linux")]
 fn main() {
-    let tests: [(&str, fn()); 18] = [
+    let tests: [(&str, fn()); 20] = [
         ("an_interrupt_cancels_main_which_cleans_up", an_interrupt_cancels_main_which_cleans_up),
         ("an_interrupt_begins_the_chain_of_causes", an_interrupt_begins_the_chain_of_causes),
         (
@@ -61,6 +64,11 @@ fn main() {
         ("the_former_handler_is_put_back", the_former_handler_is_put_back),
         ("who_listens_to_interrupts_has_them_for_himself", who_listens_to_interrupts_has_them_for_himself),
         ("a_listener_that_outlives_the_run_still_hears", a_listener_that_outlives_the_run_still_hears),
+        (
+            "a_main_that_waits_for_what_will_never_be_may_wait_for_an_interrupt",
+            a_main_that_waits_for_what_will_never_be_may_wait_for_an_interrupt,
+        ),
+        ("who_listens_to_interrupts_is_not_stuck", who_listens_to_interrupts_is_not_stuck),
         (
             "a_handler_over_ours_that_calls_it_after_the_run_does_not_end_the_process",
             a_handler_over_ours_that_calls_it_after_the_run_does_not_end_the_process,
@@ -320,6 +328,32 @@ fn interrupt_action() -> libc::sighandler_t {
 }
 
 #[cfg(target_os = "linux")]
+/// It is told with that doubt, and not as a deadlock; here, the interrupt comes when it is.
+fn a_main_that_waits_for_what_will_never_be_may_wait_for_an_interrupt() {
+    let doubts = Rc::new(RefCell::new(Vec::new()));
+    let told = doubts.clone();
+    let runtime = Builder::new().find_stuck(true).on_stuck(move |stuck| {
+        assert!(stuck.forever);
+        told.borrow_mut().extend(stuck.doubts.iter().copied());
+        interrupt();
+    });
+    let outcome: Result<()> = runtime.build().run(std::future::pending());
+    assert!(outcome.unwrap_err().is::<Interrupted>());
+    assert_eq!(*doubts.borrow(), [Doubt::CtrlC]);
+}
+
+fn who_listens_to_interrupts_is_not_stuck() {
+    let runtime = Builder::new().find_stuck(true).on_stuck(|stuck| panic!("{stuck}"));
+    let sends = std::thread::spawn(|| {
+        std::thread::sleep(Duration::from_millis(100));
+        // SAFETY: sends a signal to this very process.
+        assert_eq!(unsafe { libc::kill(libc::getpid(), libc::SIGINT) }, 0);
+    });
+    let heard: Result<()> = runtime.build().run(async { homing::signal::ctrl_c().await.map(drop) });
+    assert!(heard.is_ok(), "{heard:?}");
+    sends.join().unwrap();
+}
+
 fn who_listens_to_interrupts_has_them_for_himself() {
     let outcome = homing::run(async {
         let mut listening = homing::signal::ctrl_c();
