@@ -1,7 +1,8 @@
 //! What a runtime can be told before it begins.
 
 use super::Runtime;
-use super::core::{Core, Settings};
+use super::core::Core;
+use super::settings::Settings;
 use crate::black_box::BlackBoxError;
 use crate::blocking::BlockingOptions;
 use crate::clock::ClockKind;

@@ -15,18 +15,19 @@
 
 use super::Calls;
 use super::interrupt::Interrupts;
+use super::settings::Settings;
 use super::settle::Settling;
 use super::tenancy::{Guest, Tenancy};
 use crate::black_box::{BlackBox, BlackBoxError, Near};
 use crate::blocking::{BlockingOptions, Pool};
-use crate::clock::{Clock, ClockKind, Nanos};
+use crate::clock::{Clock, Nanos};
 use crate::context;
-use crate::error::{Result, RuntimeError};
+use crate::error::Result;
 use crate::hook::{self, Hook, Unhandled};
-use crate::introspect::{self, Alarm, Finder, StuckHook, Verdict};
+use crate::introspect::Finder;
 use crate::locals;
 use crate::memory::BlockPool;
-use crate::observe::{self, Cause, Counts, FuturelockHook, Observer, Post, SlowHook, Watch};
+use crate::observe::{self, Cause, Counts, FuturelockHook, Watch};
 use crate::outpost::{self, RuntimeOutpost};
 use crate::reactor::{IoShare, Patience, Reactor, Share};
 use crate::ready::ReadyQueue;
@@ -38,23 +39,15 @@ use crate::task::row::{Flag, Row};
 use crate::task::state::State;
 use crate::task::types::KnownTypes;
 use crate::time::{Crowd, Deadlines, Wakes};
-use crate::waker;
 use std::cell::{Cell, OnceCell, RefCell};
-use std::io;
 use std::num::NonZeroU64;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
-use std::path::PathBuf;
+use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
-use std::time::Duration;
 
 /// Polls between two looks at the clock and the reactor while there is work.
 pub(crate) const LOOK_EVERY: u32 = 64;
-
-/// Nanoseconds between two looks of a host's turns while there is work: a host may do anything between two turns, and
-/// sixty polls of its may take a second.
-const LOOK_AFTER: Nanos = 100_000;
 
 /// Messages of other threads that are taken in at once: a flood of them must not keep the tasks from their turns.
 const ADMIT_AT_MOST: u32 = 1024;
@@ -76,13 +69,13 @@ pub(crate) struct Core {
     pub(crate) types: KnownTypes,
     pub(crate) deadlines: Deadlines,
     pub(crate) clock: Clock,
-    reactor: RefCell<Option<Reactor>>,
+    pub(super) reactor: RefCell<Option<Reactor>>,
     io_share: IoShare,
     /// Room for the wakers that a look at the events brings, kept from one look to the next.
-    woken: Cell<Vec<Waker>>,
+    pub(super) woken: Cell<Vec<Waker>>,
     calls: OnceCell<Arc<Calls>>,
     /// The threads for what blocks, from the first such job on.
-    blocking: OnceCell<Pool>,
+    pub(super) blocking: OnceCell<Pool>,
     blocking_options: BlockingOptions,
     /// Tasks that wait until nothing else can run.
     pub(super) settling: Settling,
@@ -92,15 +85,15 @@ pub(crate) struct Core {
     pub(crate) default_start: Start,
     pub(crate) debug: bool,
     numbers: Cell<u64>,
-    until_look: Cell<u32>,
+    pub(super) until_look: Cell<u32>,
     /// Lets timers that come due thick and fast be served together.
-    crowd: Crowd,
+    pub(super) crowd: Crowd,
     /// When the last look was taken.
-    looked_at: Cell<Nanos>,
-    phase: Cell<Phase>,
+    pub(super) looked_at: Cell<Nanos>,
+    pub(super) phase: Cell<Phase>,
     /// The bell has been rung by the runtime itself, for its host, and nobody has looked yet.
-    rung: Cell<bool>,
-    hook: Hook,
+    pub(super) rung: Cell<bool>,
+    pub(super) hook: Hook,
     /// There if anybody is told of what the runtime does. See [`observe`](crate::observe).
     pub(crate) watch: Option<Box<Watch>>,
     pub(crate) counts: Counts,
@@ -126,50 +119,6 @@ pub(crate) enum Phase {
     Hosted,
     /// Being dropped: takes no more tasks.
     Closing,
-}
-
-/// What a runtime is built with.
-pub(crate) struct Settings {
-    pub(crate) clock: ClockKind,
-    pub(crate) seed: Option<u64>,
-    pub(crate) default_start: Start,
-    pub(crate) debug: bool,
-    pub(crate) hook: Option<Hook>,
-    pub(crate) blocking: BlockingOptions,
-    pub(crate) observers: Vec<Box<dyn Observer>>,
-    pub(crate) count_polls: bool,
-    pub(crate) grain: Duration,
-    /// If nothing is said, as `debug` is.
-    pub(crate) find_stuck: Option<bool>,
-    pub(crate) on_stuck: Option<StuckHook>,
-    pub(crate) on_futurelock: Option<FuturelockHook>,
-    pub(crate) slow_poll: Option<Duration>,
-    pub(crate) on_slow_poll: Option<SlowHook>,
-    pub(crate) black_box: Option<PathBuf>,
-}
-
-impl Settings {
-    /// What is needed for all that is to be seen.
-    fn watch(&mut self) -> Option<Box<Watch>> {
-        let observers = std::mem::take(&mut self.observers);
-        let counts_polls = self.count_polls || !observers.is_empty();
-        let hook = self.on_slow_poll.take();
-        // A limit of zero would make every poll a slow one.
-        let limit = self.slow_poll.filter(|limit| !limit.is_zero());
-        let post = limit.map(|limit| Post::new(limit, hook.unwrap_or_else(|| Arc::new(observe::print_slow))));
-        let wakers = if self.finds_stuck() { waker::Kind::Counted } else { waker::Kind::Plain };
-        let is_watched = counts_polls || post.is_some() || self.finds_stuck();
-        is_watched.then(|| Box::new(Watch::new(observers, post, counts_polls, wakers)))
-    }
-
-    fn finds_stuck(&self) -> bool {
-        self.find_stuck.unwrap_or(self.debug)
-    }
-
-    fn finder(&mut self) -> Option<Finder> {
-        let hook = self.on_stuck.take();
-        self.finds_stuck().then(|| Finder::new(hook.unwrap_or_else(|| Box::new(introspect::print_stuck))))
-    }
 }
 
 impl Core {
@@ -416,163 +365,6 @@ impl Core {
         if self.ready.is_empty() { self.sleep() } else { Ok(()) }
     }
 
-    /// The one place where the thread may block.
-    #[cold]
-    fn sleep(&self) -> Result<()> {
-        self.until_look.set(LOOK_EVERY);
-        if !self.settling.is_empty() {
-            return Ok(self.come_to_rest()?);
-        }
-        if let Some(finder) = &self.finder
-            && self.outpost.is_empty()
-        {
-            let alarm = if self.next_deadline().is_some() { Alarm::Set } else { Alarm::None };
-            if let Verdict::Deadlock(stuck) = self.look_for_stuck(finder, alarm) {
-                return Err(RuntimeError::Deadlock(stuck).into());
-            }
-        }
-        if let Some(deadline) = self.next_jump() {
-            return Ok(self.sleep_virtually(deadline)?);
-        }
-        let deadline = self.next_real_deadline();
-        let now = self.clock.read();
-        let patience = match deadline {
-            Some(deadline) if deadline <= now => return Ok(()),
-            Some(deadline) => Patience::Until { deadline: self.crowd.alarm(deadline), now },
-            None => Patience::Forever,
-        };
-        self.open_reactor()?;
-        let asleep = self.watch.as_ref().map(|watch| watch.go_off_duty());
-        self.outpost.fall_asleep();
-        let result = if self.outpost.is_empty() { self.listen(patience) } else { Ok(()) };
-        self.outpost.wake_up();
-        observe::add(&self.counts.sleeps, 1);
-        observe::add(&self.counts.slept, self.clock.read().saturating_sub(now));
-        if let Some(from) = asleep {
-            self.tell_slept(from);
-        }
-        Ok(result?)
-    }
-
-    /// Real events first, then the jump.
-    fn sleep_virtually(&self, deadline: Nanos) -> io::Result<()> {
-        self.listen(Patience::Look)?;
-        if self.ready.is_empty() && self.outpost.is_empty() {
-            self.clock.jump(deadline);
-        }
-        Ok(())
-    }
-
-    /// Takes in what has happened, without waiting.
-    pub(super) fn look_at_events(&self) -> io::Result<()> {
-        self.listen(Patience::Look)
-    }
-
-    /// Waits for events, and wakes whom they concern. Does nothing if nobody ever needed a reactor.
-    fn listen(&self, patience: Patience) -> io::Result<()> {
-        let mut woken = {
-            let mut reactor = self.reactor.borrow_mut();
-            let Some(reactor) = reactor.as_mut() else { return Ok(()) };
-            let nothing_to_hear =
-                !reactor.has_sources() && !self.rung.get() && self.phase.get() != Phase::Hosted;
-            if patience == Patience::Look && nothing_to_hear {
-                return Ok(());
-            }
-            self.rung.set(false);
-            let mut woken = self.woken.take();
-            reactor.wait(patience, &mut woken)?;
-            woken
-        };
-        observe::add(&self.counts.io_wakes, woken.len() as u64);
-        self.because(Cause::Io, || woken.drain(..).for_each(life::wake_foreign));
-        self.woken.set(woken);
-        Ok(())
-    }
-
-    /// How many sources the reactor listens to.
-    pub(crate) fn source_count(&self) -> usize {
-        self.reactor.borrow_mut().as_mut().map_or(0, Reactor::source_count)
-    }
-
-    /// The reactor, made if it is not there yet.
-    pub(crate) fn with_reactor<R>(&self, f: impl FnOnce(&mut Reactor) -> io::Result<R>) -> io::Result<R> {
-        self.open_reactor()?;
-        f(self.reactor.borrow_mut().as_mut().expect("just opened"))
-    }
-
-    fn open_reactor(&self) -> io::Result<()> {
-        if self.reactor.borrow().is_none() {
-            let reactor = Reactor::new(self.outpost)?;
-            self.outpost.bell.hang(Some(reactor.bell()));
-            *self.reactor.borrow_mut() = Some(reactor);
-        }
-        Ok(())
-    }
-
-    /// A turn for a host begins: with work left over from the last one it goes on with that, unless the last look was a
-    /// while ago; otherwise it looks for some.
-    pub(super) fn begin_turn(&self) {
-        self.outpost.wake_up();
-        // In virtual time no time passes here, and when a look is taken depends on the tasks alone.
-        let since_look = self.clock.read().saturating_sub(self.looked_at.get());
-        if self.ready.is_empty() || since_look >= LOOK_AFTER {
-            self.look();
-        }
-        self.admit_injected();
-        self.expire_timers();
-        if self.ready.is_empty() && !self.settling.is_empty() {
-            self.settling.settled();
-        } else if self.ready.is_empty()
-            && let Some(deadline) = self.next_jump()
-        {
-            self.clock.jump(deadline);
-            self.expire_timers();
-        }
-    }
-
-    /// Whether another turn would find something to do, by the clock as it was last read.
-    pub(crate) fn has_work(&self) -> bool {
-        !self.is_at_rest() || !self.settling.is_empty()
-    }
-
-    /// Whether nothing can run, by the clock as it was last read.
-    pub(super) fn is_at_rest(&self) -> bool {
-        let is_due = |deadline| deadline <= self.clock.turn();
-        self.ready.is_empty() && self.outpost.is_empty() && !self.next_deadline().is_some_and(is_due)
-    }
-
-    /// A host takes over the waiting: the descriptor is to turn readable as soon as a turn would make progress.
-    pub(crate) fn hand_over(&self) -> io::Result<()> {
-        if self.reactor.borrow().is_none() {
-            return Ok(());
-        }
-        if self.rung.get() && self.ready.is_empty() {
-            // It was rung for work that has been done since: what made it readable is taken out again.
-            self.listen(Patience::Look)?;
-        }
-        self.outpost.fall_asleep();
-        let deadline = self.next_real_deadline();
-        // A virtual clock need not be waited for: the next turn makes it jump.
-        let jumps = self.next_jump().is_some();
-        if self.ready.is_empty() && self.outpost.is_empty() && self.settling.is_empty() && !jumps {
-            let deadline = deadline.map(|deadline| (self.crowd.alarm(deadline), self.clock.read()));
-            return self.with_reactor(|reactor| reactor.set_alarm(deadline));
-        }
-        // Once is enough: it stays readable until the next look.
-        if !self.rung.replace(true) {
-            self.outpost.ring(self.outpost.ring_if_asleep());
-        }
-        Ok(())
-    }
-
-    /// Something was made ready from outside of any turn: a host that waits on the descriptor has to hear of it.
-    #[cold]
-    fn tell_host(&self) {
-        if let Err(error) = self.hand_over() {
-            self.report(Unhandled::System { error: error.into() });
-        }
-    }
-
     /// Calls `f` as if in a turn of this runtime, wherever it is called from.
     #[inline]
     pub(crate) fn inside<R>(&self, f: impl FnOnce() -> R) -> R {
@@ -592,11 +384,6 @@ impl Core {
         result
     }
 
-    /// When the earliest timer is due. One that is set to the end of time never is.
-    pub(crate) fn next_deadline(&self) -> Option<Nanos> {
-        self.deadlines.next().filter(|deadline| *deadline != Nanos::MAX)
-    }
-
     /// What [`Handle`](super::Handle)s send their calls through.
     pub(crate) fn calls(&self) -> Arc<Calls> {
         self.calls.get_or_init(|| Arc::new(Calls::new(self.outpost))).clone()
@@ -610,21 +397,6 @@ impl Core {
     /// How many blocking jobs are in line or running.
     pub(crate) fn blocking_jobs(&self) -> usize {
         self.blocking.get().map_or(0, Pool::jobs)
-    }
-
-    /// Whether somebody awaits such a job: its end is sure to come, so a virtual clock does not jump over it.
-    fn awaits_jobs(&self) -> bool {
-        self.blocking.get().is_some_and(Pool::is_awaited)
-    }
-
-    /// Where a virtual clock would jump to, if nothing can run.
-    pub(super) fn next_jump(&self) -> Option<Nanos> {
-        if self.clock.is_virtual() && !self.awaits_jobs() { self.next_deadline() } else { None }
-    }
-
-    /// Until when a clock that is not virtual has to be waited for.
-    fn next_real_deadline(&self) -> Option<Nanos> {
-        if self.clock.is_virtual() { None } else { self.next_deadline() }
     }
 
     /// Queues a callback: it takes its turn like a task, but is none. Its context is a copy of the one in force.
@@ -724,25 +496,6 @@ impl Core {
 
     pub(crate) fn is_closing(&self) -> bool {
         self.phase.get() == Phase::Closing
-    }
-
-    /// Calls the hook for unhandled errors. Should it panic, what it was given is printed.
-    #[cold]
-    pub(crate) fn report(&self, unhandled: Unhandled) {
-        let call = AssertUnwindSafe(|| (self.hook)(&unhandled));
-        if let Err(payload) = catch_unwind(call) {
-            hook::print(&unhandled);
-            discard(payload);
-        }
-        discard(unhandled);
-    }
-}
-
-/// Drops what has been reported. If its destructor panics, there is nobody left to tell.
-fn discard(reported: impl Sized) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(reported))) {
-        // Nor is there an end to destructors that panic.
-        std::mem::forget(payload);
     }
 }
 

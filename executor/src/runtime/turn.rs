@@ -8,8 +8,16 @@
 //! ```
 
 use super::core::Core;
+use crate::clock::Nanos;
+use crate::hook::Unhandled;
+use crate::reactor::Patience;
 use crate::time::Instant;
+use std::io;
 use std::time::{self, Duration};
+
+/// Nanoseconds between two looks of a host's turns while there is work: a host may do anything between two turns, and
+/// sixty polls of its may take a second.
+const LOOK_AFTER: Nanos = 100_000;
 
 /// How much a turn may do.
 ///
@@ -105,6 +113,59 @@ impl Core {
             return self.poll_batch(1) > 0;
         }
         true
+    }
+
+    /// A turn for a host begins: with work left over from the last one it goes on with that, unless the last look was a
+    /// while ago; otherwise it looks for some.
+    pub(super) fn begin_turn(&self) {
+        self.outpost.wake_up();
+        // In virtual time no time passes here, and when a look is taken depends on the tasks alone.
+        let since_look = self.clock.read().saturating_sub(self.looked_at.get());
+        if self.ready.is_empty() || since_look >= LOOK_AFTER {
+            self.look();
+        }
+        self.admit_injected();
+        self.expire_timers();
+        if self.ready.is_empty() && !self.settling.is_empty() {
+            self.settling.settled();
+        } else if self.ready.is_empty()
+            && let Some(deadline) = self.next_jump()
+        {
+            self.clock.jump(deadline);
+            self.expire_timers();
+        }
+    }
+
+    /// A host takes over the waiting: the descriptor is to turn readable as soon as a turn would make progress.
+    pub(crate) fn hand_over(&self) -> io::Result<()> {
+        if self.reactor.borrow().is_none() {
+            return Ok(());
+        }
+        if self.rung.get() && self.ready.is_empty() {
+            // It was rung for work that has been done since: what made it readable is taken out again.
+            self.listen(Patience::Look)?;
+        }
+        self.outpost.fall_asleep();
+        let deadline = self.next_real_deadline();
+        // A virtual clock need not be waited for: the next turn makes it jump.
+        let jumps = self.next_jump().is_some();
+        if self.ready.is_empty() && self.outpost.is_empty() && self.settling.is_empty() && !jumps {
+            let deadline = deadline.map(|deadline| (self.crowd.alarm(deadline), self.clock.read()));
+            return self.with_reactor(|reactor| reactor.set_alarm(deadline));
+        }
+        // Once is enough: it stays readable until the next look.
+        if !self.rung.replace(true) {
+            self.outpost.ring(self.outpost.ring_if_asleep());
+        }
+        Ok(())
+    }
+
+    /// Something was made ready from outside of any turn: a host that waits on the descriptor has to hear of it.
+    #[cold]
+    pub(super) fn tell_host(&self) {
+        if let Err(error) = self.hand_over() {
+            self.report(Unhandled::System { error: error.into() });
+        }
     }
 }
 

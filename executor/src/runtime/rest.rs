@@ -1,0 +1,147 @@
+//! Rest: what the loop does when nothing is ready, and how it knows until when.
+//!
+//! ```text
+//!   nothing is ready ──► somebody waits for just that?   `settle` wakes him
+//!                        nobody can ever be woken?       a deadlock
+//!                        a virtual clock?                it jumps to the next deadline
+//!                        otherwise                       the thread sleeps in the reactor: for an event, a message
+//!                                                        of another thread, or the next deadline
+//! ```
+//!
+//! The reactor is made when it is first needed. A program that never sleeps has none.
+
+use super::core::{Core, LOOK_EVERY, Phase};
+use crate::blocking::Pool;
+use crate::clock::Nanos;
+use crate::error::{Result, RuntimeError};
+use crate::introspect::{Alarm, Verdict};
+use crate::observe::{self, Cause};
+use crate::reactor::{Patience, Reactor};
+use crate::task::life;
+use std::io;
+
+impl Core {
+    /// The one place where the thread may block.
+    #[cold]
+    pub(super) fn sleep(&self) -> Result<()> {
+        self.until_look.set(LOOK_EVERY);
+        if !self.settling.is_empty() {
+            return Ok(self.come_to_rest()?);
+        }
+        if let Some(finder) = &self.finder
+            && self.outpost.is_empty()
+        {
+            let alarm = if self.next_deadline().is_some() { Alarm::Set } else { Alarm::None };
+            if let Verdict::Deadlock(stuck) = self.look_for_stuck(finder, alarm) {
+                return Err(RuntimeError::Deadlock(stuck).into());
+            }
+        }
+        if let Some(deadline) = self.next_jump() {
+            return Ok(self.sleep_virtually(deadline)?);
+        }
+        let deadline = self.next_real_deadline();
+        let now = self.clock.read();
+        let patience = match deadline {
+            Some(deadline) if deadline <= now => return Ok(()),
+            Some(deadline) => Patience::Until { deadline: self.crowd.alarm(deadline), now },
+            None => Patience::Forever,
+        };
+        self.open_reactor()?;
+        let asleep = self.watch.as_ref().map(|watch| watch.go_off_duty());
+        self.outpost.fall_asleep();
+        let result = if self.outpost.is_empty() { self.listen(patience) } else { Ok(()) };
+        self.outpost.wake_up();
+        observe::add(&self.counts.sleeps, 1);
+        observe::add(&self.counts.slept, self.clock.read().saturating_sub(now));
+        if let Some(from) = asleep {
+            self.tell_slept(from);
+        }
+        Ok(result?)
+    }
+
+    /// Real events first, then the jump.
+    fn sleep_virtually(&self, deadline: Nanos) -> io::Result<()> {
+        self.listen(Patience::Look)?;
+        if self.ready.is_empty() && self.outpost.is_empty() {
+            self.clock.jump(deadline);
+        }
+        Ok(())
+    }
+
+    /// Takes in what has happened, without waiting.
+    pub(super) fn look_at_events(&self) -> io::Result<()> {
+        self.listen(Patience::Look)
+    }
+
+    /// Waits for events, and wakes whom they concern. Does nothing if nobody ever needed a reactor.
+    pub(super) fn listen(&self, patience: Patience) -> io::Result<()> {
+        let mut woken = {
+            let mut reactor = self.reactor.borrow_mut();
+            let Some(reactor) = reactor.as_mut() else { return Ok(()) };
+            let nothing_to_hear =
+                !reactor.has_sources() && !self.rung.get() && self.phase.get() != Phase::Hosted;
+            if patience == Patience::Look && nothing_to_hear {
+                return Ok(());
+            }
+            self.rung.set(false);
+            let mut woken = self.woken.take();
+            reactor.wait(patience, &mut woken)?;
+            woken
+        };
+        observe::add(&self.counts.io_wakes, woken.len() as u64);
+        self.because(Cause::Io, || woken.drain(..).for_each(life::wake_foreign));
+        self.woken.set(woken);
+        Ok(())
+    }
+
+    /// How many sources the reactor listens to.
+    pub(crate) fn source_count(&self) -> usize {
+        self.reactor.borrow_mut().as_mut().map_or(0, Reactor::source_count)
+    }
+
+    /// The reactor, made if it is not there yet.
+    pub(crate) fn with_reactor<R>(&self, f: impl FnOnce(&mut Reactor) -> io::Result<R>) -> io::Result<R> {
+        self.open_reactor()?;
+        f(self.reactor.borrow_mut().as_mut().expect("just opened"))
+    }
+
+    fn open_reactor(&self) -> io::Result<()> {
+        if self.reactor.borrow().is_none() {
+            let reactor = Reactor::new(self.outpost)?;
+            self.outpost.bell.hang(Some(reactor.bell()));
+            *self.reactor.borrow_mut() = Some(reactor);
+        }
+        Ok(())
+    }
+
+    /// Whether another turn would find something to do, by the clock as it was last read.
+    pub(crate) fn has_work(&self) -> bool {
+        !self.is_at_rest() || !self.settling.is_empty()
+    }
+
+    /// Whether nothing can run, by the clock as it was last read.
+    pub(super) fn is_at_rest(&self) -> bool {
+        let is_due = |deadline| deadline <= self.clock.turn();
+        self.ready.is_empty() && self.outpost.is_empty() && !self.next_deadline().is_some_and(is_due)
+    }
+
+    /// When the earliest timer is due. One that is set to the end of time never is.
+    pub(crate) fn next_deadline(&self) -> Option<Nanos> {
+        self.deadlines.next().filter(|deadline| *deadline != Nanos::MAX)
+    }
+
+    /// Whether somebody awaits such a job: its end is sure to come, so a virtual clock does not jump over it.
+    fn awaits_jobs(&self) -> bool {
+        self.blocking.get().is_some_and(Pool::is_awaited)
+    }
+
+    /// Where a virtual clock would jump to, if nothing can run.
+    pub(super) fn next_jump(&self) -> Option<Nanos> {
+        if self.clock.is_virtual() && !self.awaits_jobs() { self.next_deadline() } else { None }
+    }
+
+    /// Until when a clock that is not virtual has to be waited for.
+    pub(super) fn next_real_deadline(&self) -> Option<Nanos> {
+        if self.clock.is_virtual() { None } else { self.next_deadline() }
+    }
+}
