@@ -19,6 +19,7 @@
 //! `Driver` does not let vary. What is lent lives for `'scope`, and a `Drive` can be polled or dropped only within it. If it
 //! is forgotten instead, the tasks are forgotten with it ([`lent`](super::lent) has the argument from the other side).
 
+use super::birth;
 use super::cell;
 use super::handle::Task;
 use super::lent::{Lent, Phase, Seat, StandIn, Value};
@@ -251,7 +252,7 @@ where
     // Not taken, if it is spawned from elsewhere in the drive's frame, between two polls.
     if seat.is_taken() && core.starts_eagerly(options.start) {
         core.one_deeper(|| core.poll_driven(row));
-    } else if options.start == Some(Start::Held) && life::may_be_held(row) {
+    } else if options.start == Some(Start::Held) && birth::may_be_held(row) {
         row.state.set(State::Held);
     } else {
         seat.call(row).into_iter().for_each(life::wake_foreign);

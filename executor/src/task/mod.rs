@@ -4,11 +4,13 @@
 //!  the program's side            the runtime's side
 //!  Task, SharedTask, TaskRef ──► row (pages, state) ──► cell (future, output)
 //!  WeakTaskRef ─ ─ ─ ─ ─ ─ ─ ─ ─┘
-//!  spawn ───────────────────────► life: spawn, poll, finish, release
+//!  spawn ───────────────────────► life: birth, step, end
 //! ```
 
+mod birth;
 pub(crate) mod cell;
 mod driven;
+mod end;
 pub(crate) mod extras;
 mod handle;
 mod lent;
@@ -23,6 +25,7 @@ pub(crate) mod row;
 mod shared;
 mod spawn;
 pub(crate) mod state;
+mod step;
 pub(crate) mod types;
 pub(crate) mod waits;
 mod weak;
