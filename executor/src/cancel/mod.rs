@@ -29,7 +29,10 @@
 //! Why two words and not one flag: with a flag alone, the first of two parked leaves would take the request, and a
 //! `join!` would wait for the other for ever.
 
+pub(crate) mod awaited_tasks;
+mod awaiting;
 mod cancellable;
+mod join;
 pub(crate) mod leaf;
 pub(crate) mod place;
 pub(crate) mod request;
@@ -37,8 +40,11 @@ pub(crate) mod scope;
 mod unswallowed;
 
 pub use crate::waker::keep_waker;
+pub use awaited_tasks::AwaitedTasks;
+pub use awaiting::Awaiting;
 pub use cancellable::{Cancellable, WithCancel};
-pub use leaf::{AwaitedTasks, Awaiting, Leaf, Resumed};
+pub use join::Resumed;
+pub use leaf::Leaf;
 pub use scope::{Outside, Scope, ScopeId};
 #[cfg(all(unix, feature = "hyper"))]
 pub(crate) use unswallowed::Watched;

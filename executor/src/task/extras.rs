@@ -8,7 +8,7 @@ use super::nodes::Nodes;
 use super::reference::TaskRef;
 use super::row::{AwaitKind, Row, Wait};
 use crate::black_box::Told;
-use crate::cancel::leaf::AwaitedTasks;
+use crate::cancel::AwaitedTasks;
 use crate::cancel::scope::ScopeEntry;
 use crate::error::Cancelled;
 use crate::locals;

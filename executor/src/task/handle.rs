@@ -6,7 +6,7 @@ use super::life;
 use super::reference::{TaskRef, home};
 use super::row::{Flag, Row, Stage};
 use super::shared::SharedTask;
-use crate::cancel::leaf::{Leaf, Resumed};
+use crate::cancel::{Leaf, Resumed};
 use crate::context;
 use crate::error::{Cancelled, Error, Result, RuntimeError};
 use crate::waker;
