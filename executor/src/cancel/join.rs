@@ -13,6 +13,7 @@ use super::leaf::{Leaf, is_own};
 use super::{place, request, scope};
 use crate::context;
 use crate::error::Cancelled;
+use crate::runtime::core::Core;
 use crate::task::extras::{Node, NodeKind};
 use crate::task::row::{AwaitKind, Flag, Row, Wait};
 use std::panic::Location;
@@ -45,13 +46,13 @@ impl Leaf {
         }
     }
 
-    /// Ends the await, unless something was asked of the task while it was parked; then
+    /// Ends the await of a task of this runtime, unless something was asked of the one it is parked in; then
     /// [`resume_forwarding`](Leaf::resume_forwarding) says what.
     #[inline(always)]
     #[must_use]
-    pub(crate) fn ends_undisturbed(&mut self) -> bool {
+    pub(crate) fn ends_undisturbed(&mut self, core: &Core) -> bool {
         let undisturbed = self.task == 0
-            || self.node == 0 && context::current_row().is_some_and(|row| self.is_undisturbed(row));
+            || self.node == 0 && core.current.get().is_some_and(|row| self.is_undisturbed(row));
         if undisturbed {
             self.task = 0;
         }
@@ -128,14 +129,15 @@ impl Leaf {
         Ok(if requested { Resumed::Forwarded } else { Resumed::Undisturbed })
     }
 
-    /// Begins to wait for one task, which is what the rows of both have room for. Says whether it has, for this is only the
-    /// usual case: the await was not parked before, and stands for the whole of a running task, of which nothing was asked.
+    /// Begins to wait for one task of this runtime, which is what the rows of both have room for. Says whether it has, for this
+    /// is only the usual case: the await was not parked before, and stands for the whole of the runtime's running task, of which
+    /// nothing was asked.
     #[track_caller]
     #[inline(always)]
     #[must_use]
-    pub(crate) fn joins_undisturbed(&mut self, cx: &Context<'_>, awaited: &'static Row) -> bool {
+    pub(crate) fn joins_undisturbed(&mut self, cx: &Context<'_>, core: &Core, awaited: &'static Row) -> bool {
+        debug_assert!(core.owns(awaited));
         let place = place::of_await(Location::caller(), self.place);
-        let Some(core) = context::running() else { return false };
         let Some(row) = core.current.get() else { return false };
         let undisturbed = self.task == 0
             && self.node == 0
@@ -143,7 +145,6 @@ impl Leaf {
             && row.awaiting.is_vacant()
             && !row.has_request()
             && awaited.state.get().is_alive()
-            && core.owns(awaited)
             && !std::ptr::eq(row, awaited);
         if undisturbed {
             self.enter(row, row.id());

@@ -40,9 +40,9 @@ use std::task::{Context, Poll, Waker};
 /// `await task`, except that the result can be taken only once; [`share`](Task::share) gives a handle that any number
 /// of tasks may await (TK-4, TK-5).
 pub struct Task<T> {
-    /// Let go of by the drop of the handle itself.
+    /// Both are let go of by the drop of the handle itself, at once in the usual cases.
     reference: ManuallyDrop<TaskRef>,
-    leaf: Leaf,
+    leaf: ManuallyDrop<Leaf>,
     _output: PhantomData<fn() -> T>,
 }
 
@@ -51,7 +51,11 @@ impl<T> Task<T> {
     #[inline(always)]
     pub(crate) fn adopt(row: Option<&'static Row>) -> Task<T> {
         let reference = row.map_or_else(TaskRef::dead, TaskRef::adopt);
-        Task { reference: ManuallyDrop::new(reference), leaf: Leaf::new(), _output: PhantomData }
+        Task {
+            reference: ManuallyDrop::new(reference),
+            leaf: ManuallyDrop::new(Leaf::new()),
+            _output: PhantomData,
+        }
     }
 
     /// An untyped handle on the same task.
@@ -85,12 +89,24 @@ impl<T> Task<T> {
 
 /// Moves the output out of a task that is done.
 fn take<T>(row: &Row) -> Result<T> {
+    let outcome = take_plain(row);
+    if row.is(Flag::Cancelled) { outcome.map_err(|cancelled| life::told(row, cancelled)) } else { outcome }
+}
+
+#[cold]
+#[inline(never)]
+fn end_cancelled<T>(row: &Row) -> Poll<Result<T>> {
+    Poll::Ready(take(row))
+}
+
+/// The same for one that was not cancelled.
+#[inline(always)]
+fn take_plain<T>(row: &Row) -> Result<T> {
     debug_assert_eq!(row.stage.get(), Stage::Output);
     row.stage.set(Stage::Empty);
     row.set(Flag::Observed);
     // SAFETY: the stage was `Output`, and a `Task<T>` is only ever made for a cell with the output `Result<T>`.
-    let outcome = unsafe { cell::take_output(row.cell.get()) };
-    if row.is(Flag::Cancelled) { outcome.map_err(|cancelled| life::told(row, cancelled)) } else { outcome }
+    unsafe { cell::take_output(row.cell.get()) }
 }
 
 /// Whether the running task may await this one.
@@ -158,20 +174,32 @@ impl<T> Future for Task<T> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
         let this = self.get_mut();
-        match this.reference.row() {
-            // The usual beginning and the usual end by themselves; what is there at the end is taken as it lies.
-            Some(row) if row.has_outcome() && this.leaf.ends_undisturbed() => Poll::Ready(take(row)),
-            Some(row) if this.leaf.joins_undisturbed(cx, row) => Poll::Pending,
-            Some(row) => this.poll_join(row, cx),
-            None => Poll::Ready(Err(RuntimeError::RuntimeGone.into())),
+        // The usual beginning and the usual end by themselves; what is there at the end is taken as it lies. Nothing is called
+        // for them, not even to find the running runtime, which is the task's own: so nothing need be saved.
+        if let Some(row) = this.reference.row() {
+            let core = home(row);
+            if row.has_outcome() && this.leaf.ends_undisturbed(core) {
+                return if row.is(Flag::Cancelled) {
+                    end_cancelled(row)
+                } else {
+                    Poll::Ready(take_plain(row))
+                };
+            }
+            if this.leaf.joins_undisturbed(cx, core, row) {
+                return Poll::Pending;
+            }
         }
+        this.poll_join(cx)
     }
 }
 
 impl<T> Task<T> {
     #[track_caller]
     #[inline(never)]
-    fn poll_join(&mut self, row: &'static Row, cx: &mut Context<'_>) -> Poll<Result<T>> {
+    fn poll_join(&mut self, cx: &mut Context<'_>) -> Poll<Result<T>> {
+        let Some(row) = self.reference.row() else {
+            return Poll::Ready(Err(RuntimeError::RuntimeGone.into()));
+        };
         match poll_join(&mut self.leaf, row, cx, register_sole_joiner) {
             Join::Pending => Poll::Pending,
             Join::Done if row.stage.get() == Stage::Output => Poll::Ready(take(row)),
@@ -230,31 +258,36 @@ impl<T> Deref for Task<T> {
 impl<T> Drop for Task<T> {
     #[inline]
     fn drop(&mut self) {
-        let Some(row) = self.reference.row() else { return };
-        if row.is_spent() {
-            TaskRef::let_go_last(row);
-        } else if row.state.get().is_alive() && !self.leaf.is_parked() {
-            // It goes on by itself.
-            row.clear(Flag::Handle);
-            row.refs.set(row.refs.get() - 1);
-        } else {
-            self.let_go(row);
+        match self.reference.row() {
+            Some(row) if !self.leaf.is_parked() && row.is_spent() => TaskRef::let_go_last(row),
+            Some(row) if !self.leaf.is_parked() && row.state.get().is_alive() => {
+                // It goes on by itself.
+                row.clear(Flag::Handle);
+                row.refs.set(row.refs.get() - 1);
+            }
+            _ => self.let_go(),
         }
     }
 }
 
 impl<T> Task<T> {
-    /// Where there is more to it: it is being awaited, or nobody has taken its output, or there are other handles.
+    /// Where there is more to it: it is being awaited, or nobody has taken its output, or there are other handles, or its
+    /// runtime is gone.
     #[inline(never)]
-    fn let_go(&mut self, row: &'static Row) {
-        row.clear(Flag::Handle);
-        if row.state.get().is_alive() {
-            self.detach(row);
-        } else if row.stage.get() == Stage::Output {
-            return self.drop_unread(row);
+    fn let_go(&mut self) {
+        if let Some(row) = self.reference.row() {
+            row.clear(Flag::Handle);
+            if row.state.get().is_alive() {
+                self.detach(row);
+                // The reference's part, for which it need not find the row anew.
+                TaskRef::let_go(row);
+            } else if row.stage.get() == Stage::Output {
+                self.drop_unread(row);
+            } else {
+                TaskRef::let_go(row);
+            }
         }
-        // The reference's part, for which it need not find the row anew.
-        TaskRef::let_go(row);
+        self.leaf.abandon();
     }
 
     #[cold]
