@@ -1,6 +1,7 @@
 //! Runtimes with a black box do what others do; and their memory is in order (with AddressSanitizer), also after their end.
 //! What can be read out of the file, the tests of `homing-reader` say.
 
+use homing::cancel::AwaitedTasks;
 use homing::runtime::BlackBoxError;
 use homing::sync::Mutex;
 use homing::threads::Threads;
@@ -178,6 +179,32 @@ fn handles_and_lists_of_tasks_may_be_kept_longer_than_the_runtime() {
     next.block_on(a_bit_of_everything(2)).unwrap();
     drop(kept);
     next.block_on(a_bit_of_everything(2)).unwrap();
+}
+
+#[test]
+fn names_of_tasks_in_a_page_that_an_ended_black_box_has_left_are_in_the_file_of_the_one_that_has_it_now() {
+    if !IS_SUPPORTED {
+        return;
+    }
+    let files = [Scratch::new("older"), Scratch::new("newer")];
+    let older = with_box(&files[0]).build();
+    let newer = with_box(&files[1]).build();
+    let kept = newer.block_on(async {
+        // A list that lies near its tasks.
+        let awaited: Vec<_> = (0..10).map(|_| spawn(sleep(HOUR))).collect();
+        Ok(AwaitedTasks::new(awaited.iter().map(|task| &**task)))
+    });
+    drop(newer);
+    let name = format!("in a page of another since {}", std::process::id());
+    older
+        .block_on(async {
+            task(sleep(HOUR)).name(name.clone()).spawn();
+            Ok(())
+        })
+        .unwrap();
+    let file = fs::read(&files[0].0).unwrap();
+    assert!(file.windows(name.len()).any(|window| window == name.as_bytes()));
+    drop(kept);
 }
 
 #[test]

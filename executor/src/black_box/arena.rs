@@ -18,7 +18,7 @@ use super::contents::{self, Contents};
 use super::error::BlackBoxError;
 use super::file::{self, BoxFile};
 use super::images::Images;
-use super::memory::{Memory, PAGE};
+use super::memory::{Memory, page};
 use crate::holders::{self, BOARDS, Record};
 use crate::outpost::RuntimeOutpost;
 use crate::outside;
@@ -73,22 +73,23 @@ pub(crate) struct Arena {
 #[derive(Debug)]
 pub(crate) struct BlackBox(NonNull<Arena>);
 
-/// The arena that has this address, if it is one of this thread's.
+/// The arena that has this address, if it is one of this thread's, and goes on. (A page of rows is also at the addresses of
+/// the one that it was in before, which may not be gone.)
 #[inline(always)]
 pub(crate) fn arena_of(near: *const ()) -> Option<&'static Arena> {
-    let arena = FIRST.get().and_then(|first| find(first, near.addr()));
+    let arena = FIRST.get().and_then(|first| find(first, near.addr(), Arena::is_open));
     // SAFETY: arenas in the list are there, and are only used on this thread. The reference is for one step of whoever asks
     // for it, and an arena goes only when its runtime has, and all that has outlived that.
     arena.map(|arena| unsafe { arena.as_ref() })
 }
 
 #[cold]
-fn find(first: NonNull<Arena>, address: usize) -> Option<NonNull<Arena>> {
+fn find(first: NonNull<Arena>, address: usize, is_wanted: fn(&Arena) -> bool) -> Option<NonNull<Arena>> {
     let mut next = Some(first);
     while let Some(arena) = next {
         // SAFETY: arenas in the list are there.
         let looked_at = unsafe { arena.as_ref() };
-        if looked_at.memory.borrow().holds(address) {
+        if is_wanted(looked_at) && looked_at.memory.borrow().holds(address) {
             return Some(arena);
         }
         next = looked_at.next.get();
@@ -103,7 +104,7 @@ fn find(first: NonNull<Arena>, address: usize) -> Option<NonNull<Arena>> {
 /// If it is an arena's, it comes from [`Arena::allocate`] with this layout, and is used no more.
 #[inline]
 pub(crate) unsafe fn free(memory: NonNull<u8>, layout: Layout) -> bool {
-    let arena = FIRST.get().and_then(|first| find(first, memory.addr().get()));
+    let arena = FIRST.get().and_then(|first| find(first, memory.addr().get(), |_| true));
     let Some(arena) = arena else { return false };
     // SAFETY: it is there; and the memory is as promised.
     let is_over = unsafe {
@@ -126,7 +127,7 @@ impl BlackBox {
         let mut memory = Memory::default();
         // SAFETY: it was just mapped, and is zeroed.
         unsafe { memory.add(chunk, FIRST_CHUNK) };
-        let tables = memory.take_pages(size_of::<Contents>().next_multiple_of(PAGE));
+        let tables = memory.take_pages(size_of::<Contents>().next_multiple_of(page()));
         let contents: NonNull<Contents> = tables.expect("the first chunk is larger than that").cast();
         let arena = Arena {
             next: Cell::new(FIRST.get()),
@@ -261,7 +262,7 @@ impl Arena {
     pub(crate) fn take_board(&self) -> Option<&'static Record> {
         let mut boards = self.boards.borrow_mut();
         if boards.is_empty() {
-            let bytes = size_of::<[Record; BOARDS]>().next_multiple_of(PAGE);
+            let bytes = size_of::<[Record; BOARDS]>().next_multiple_of(page());
             let memory = self.with_room(bytes, |memory| memory.take_pages(bytes))?;
             let start = memory.addr().get();
             self.staying.borrow_mut().push(start..start + bytes);
@@ -324,7 +325,7 @@ impl Arena {
             return None;
         }
         let so_far: usize = memory.chunks().iter().map(Range::len).sum();
-        let needed = (size + PAGE).next_multiple_of(64 << 10);
+        let needed = (size + page()).next_multiple_of(64 << 10);
         let wanted = so_far.next_power_of_two().min(LARGEST_CHUNK).max(needed);
         let mut file = self.file.borrow_mut();
         let file = file.as_mut()?;
@@ -358,17 +359,20 @@ impl Arena {
         }
         let name = (vtable.type_name)().as_bytes();
         let name = &name[..name.len().min(LONGEST_NAME)];
-        let record = self.allocate(Layout::new::<TypeRecord>());
-        let Some((record, text)) = record.zip(self.allocate(Layout::for_value(name))) else { return };
-        let (record, first) = (record.cast::<TypeRecord>(), self.contents().types.load(Ordering::Relaxed));
-        // SAFETY: fresh memory, of their layouts.
+        // In one piece, for which there is room or not.
+        let both = Layout::new::<TypeRecord>().extend(Layout::for_value(name));
+        let (layout, behind) = both.expect("a name is not that long");
+        let Some(memory) = self.allocate(layout) else { return };
+        let (record, first) = (memory.cast::<TypeRecord>(), self.contents().types.load(Ordering::Relaxed));
+        // SAFETY: fresh memory, of that layout.
         unsafe {
+            let text = memory.add(behind);
             text.copy_from_nonoverlapping(NonNull::from(name).cast(), name.len());
             record.write(TypeRecord::new(vtable, text.as_ptr(), name.len(), first));
         }
         self.contents().types.store(record.as_ptr(), Ordering::Release);
-        // They are given back with the file: what is counted is what others give back.
-        self.memory.borrow_mut().live -= 2;
+        // It is given back with the file: what is counted is what others give back.
+        self.memory.borrow_mut().live -= 1;
         if self.cover(ptr::from_ref(vtable).addr()).is_err() {
             self.refuse();
         }
@@ -396,7 +400,7 @@ impl Arena {
     }
 
     /// Whether its runtime has not ended.
-    pub(crate) fn is_open(&self) -> bool {
+    fn is_open(&self) -> bool {
         self.file.borrow().is_some()
     }
 
@@ -435,7 +439,7 @@ impl Arena {
         for chunk in self.memory.borrow().chunks() {
             let mut start = chunk.start;
             // The first one has the file's header before it.
-            if start == self.contents.addr().get() {
+            if chunk.contains(&self.contents.addr().get()) {
                 start -= CONTENTS_AT;
             }
             let end = chunk.end..chunk.end;

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   something is there ──► locked by somebody? in use    no black box? left alone
-//!         │                ended in an orderly way? removed        otherwise: renamed to `….previous`
+//!         │                ended in an orderly way, or never finished? removed
+//!         │                otherwise: renamed to `….previous`, in place of such a one, and of nothing else
 //!         ▼
 //!   made anew, for the owner only, locked ──► room is reserved ──► mapped ──► listed as a segment
 //! ```
@@ -12,7 +13,10 @@
 //! is mapped. The lock goes when the process does, however it ends.
 
 use super::error::BlackBoxError;
-use crate::outside::file::{CONTENTS_AT, FILE_MAGIC, FileHeader, SEGMENT_LIMIT, SEGMENTS_AT, Segment};
+use super::memory::page;
+use crate::outside::file::{
+    CONTENTS_AT, FILE_MAGIC, FileHeader, SEGMENT_LIMIT, SEGMENTS_AT, Segment, UNFINISHED_MAGIC,
+};
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -37,23 +41,28 @@ impl BoxFile {
     pub(super) fn create(path: &Path, contents: usize) -> Result<(BoxFile, NonNull<u8>), BlackBoxError> {
         let failed = |error| BlackBoxError::File(path.to_owned(), error);
         let path = std::path::absolute(path).map_err(failed)?;
-        let file = make(&path)?;
-        let made = BoxFile::set_up(file, contents);
-        made.map_err(|error| {
-            // It is of no use to anybody.
-            let _ = fs::remove_file(&path);
-            failed(error)
-        })
+        let mut made = BoxFile { file: make(&path)?, length: 0, header: NonNull::dangling() };
+        match made.set_up(contents) {
+            Ok(memory) => Ok((made, memory)),
+            Err(error) => {
+                // It is of no use to anybody. As it is still locked, nobody has put another in its place.
+                let _ = fs::remove_file(&path);
+                Err(failed(error))
+            }
+        }
     }
 
-    fn set_up(file: File, contents: usize) -> io::Result<(BoxFile, NonNull<u8>)> {
+    fn set_up(&mut self, contents: usize) -> io::Result<NonNull<u8>> {
         let length = CONTENTS_AT + contents;
-        reserve(&file, 0, length)?;
-        let first = map(&file, 0, length)?;
-        let made = BoxFile { file, length: length as u64, header: first.cast() };
-        made.list(first.addr().get(), length, 0)?;
+        reserve(&self.file, 0, length)?;
+        let first = map(&self.file, 0, length)?;
+        (self.header, self.length) = (first.cast(), length as u64);
+        // From here on it is known for one of ours, also if the process is killed before all else is there.
+        // SAFETY: so much was mapped, and nobody else knows it.
+        unsafe { (&raw mut (*self.header.as_ptr()).magic).write_volatile(UNFINISHED_MAGIC) };
+        self.list(first.addr().get(), length, 0)?;
         // SAFETY: so much was mapped, and more.
-        Ok((made, unsafe { first.add(CONTENTS_AT) }))
+        Ok(unsafe { first.add(CONTENTS_AT) })
     }
 
     /// Its beginning, zeroed at first, but for the segments. It is mapped for as long as the arena is.
@@ -74,11 +83,9 @@ impl BoxFile {
     /// Adds a copy of what is in memory now.
     pub(super) fn copy(&mut self, start: usize, length: usize) -> io::Result<()> {
         self.check_room_for_segment()?;
-        let room = length.next_multiple_of(super::memory::PAGE);
-        self.write(start, length, room)?;
-        self.list(start, length, self.length)?;
-        self.length += room as u64;
-        Ok(())
+        let room = length.next_multiple_of(page());
+        let offset = self.write(start, length, room)?;
+        self.list(start, length, offset)
     }
 
     /// Adds memory that stays where it is: it is mapped from the file from now on. Other threads may read it meanwhile.
@@ -89,20 +96,21 @@ impl BoxFile {
     pub(super) unsafe fn attach(&mut self, memory: NonNull<u8>, length: usize) -> io::Result<()> {
         self.check_room_for_segment()?;
         let start = memory.addr().get();
-        self.write(start, length, length)?;
+        let offset = self.write(start, length, length)?;
         // SAFETY: what is replaced may be, and what replaces it is the same.
-        unsafe { map_at(Some(memory), &self.file, self.length, length)? };
-        self.list(start, length, self.length)?;
-        self.length += length as u64;
-        Ok(())
+        unsafe { map_at(Some(memory), &self.file, offset, length)? };
+        self.list(start, length, offset)
     }
 
-    /// Writes what is in memory behind what there is, where it gets so much room.
-    fn write(&self, start: usize, length: usize, room: usize) -> io::Result<()> {
+    /// Writes what is in memory behind what there is, where it gets so much room. Says where that is.
+    fn write(&mut self, start: usize, length: usize, room: usize) -> io::Result<u64> {
         reserve(&self.file, self.length, room)?;
+        let from = self.length;
+        // Also if it fails in the middle: nobody is to get that room as memory that is zeroed.
+        self.length += room as u64;
         let mut done = 0;
         while done < length {
-            let offset = self.length + done as u64;
+            let offset = from + done as u64;
             let descriptor = libc::c_long::from(self.file.as_raw_fd());
             // Not by way of the C library's function, which a sanitizer replaces by one that looks at what lies between
             // the program's variables.
@@ -118,7 +126,7 @@ impl BoxFile {
                 },
             }
         }
-        Ok(())
+        Ok(from)
     }
 
     /// Lists a segment: what would be at `start` is in the file from `offset` on.
@@ -146,13 +154,10 @@ fn make(path: &Path) -> Result<File, BlackBoxError> {
     let failed = |error| BlackBoxError::File(path.to_owned(), error);
     // Others may be doing the same. Who comes first has it, and the others see that at the latest when they try again.
     for _ in 0..100 {
-        match open(path) {
-            Ok(former) => make_room(path, &former)?,
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) if matches!(error.raw_os_error(), Some(libc::ELOOP | libc::EISDIR)) => {
-                return Err(BlackBoxError::NotABlackBox(path.to_owned()));
-            }
-            Err(error) => return Err(failed(error)),
+        if let Some((file, former)) = look_at(path)?
+            && is_at(path, &file)
+        {
+            make_room(path, former)?;
         }
         let new = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path);
         match new {
@@ -171,40 +176,71 @@ fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).custom_flags(flags).open(path)
 }
 
-/// Moves away what is there, if it is a black box that nobody uses.
-fn make_room(path: &Path, former: &File) -> Result<(), BlackBoxError> {
-    let failed = |error| BlackBoxError::File(path.to_owned(), error);
-    let metadata = former.metadata().map_err(failed)?;
-    if !metadata.is_file() {
-        return Err(BlackBoxError::NotABlackBox(path.to_owned()));
-    }
-    if lock(former).map_err(failed)? == Lock::Taken {
-        return Err(BlackBoxError::InUse(path.to_owned()));
-    }
-    let mut bytes = [0; size_of::<FileHeader>()];
-    let is_black_box = former.read_exact_at(&mut bytes, 0).is_ok() && bytes[..FILE_MAGIC.len()] == FILE_MAGIC;
-    // One that is empty, or all zero, is a black box that never got further.
-    if !is_black_box && (metadata.len() > 0 && bytes.iter().any(|byte| *byte != 0) || !fits(&metadata)) {
-        return Err(BlackBoxError::NotABlackBox(path.to_owned()));
-    }
-    if !is_at(path, former) {
-        return Ok(());
-    }
-    let ended = &bytes[offset_of!(FileHeader, ended)..][..8];
-    let moved = if is_black_box && ended == [0; 8] {
-        fs::rename(path, previous(path))
-    } else {
-        fs::remove_file(path)
-    };
-    match moved {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(failed(error)),
-        _ => Ok(()),
-    }
+/// What has been left at a path by somebody who uses it no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Former {
+    /// The black box of a runtime that has ended in an orderly way.
+    Ended,
+    /// That of one which has not: it tells of its end.
+    Left,
+    /// One that never got so far as to tell of anything.
+    Unfinished,
 }
 
-/// Whether something without a header has a length that a black box may have.
-fn fits(metadata: &fs::Metadata) -> bool {
-    metadata.len() == 0 || metadata.len() >= CONTENTS_AT as u64
+/// What is at this path, locked, if there is something.
+///
+/// # Errors
+///
+/// If it is in use, or no black box.
+fn look_at(path: &Path) -> Result<Option<(File, Former)>, BlackBoxError> {
+    let failed = |error| BlackBoxError::File(path.to_owned(), error);
+    let not_one = || BlackBoxError::NotABlackBox(path.to_owned());
+    let file = match open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ELOOP | libc::EISDIR)) => {
+            return Err(not_one());
+        }
+        Err(error) => return Err(failed(error)),
+    };
+    let metadata = file.metadata().map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(not_one());
+    }
+    if lock(&file).map_err(failed)? == Lock::Taken {
+        return Err(BlackBoxError::InUse(path.to_owned()));
+    }
+    let mut bytes = [0; SEGMENTS_AT];
+    let read = file.read_at(&mut bytes, 0).map_err(failed)?;
+    let magic = &bytes[..FILE_MAGIC.len()];
+    let ended = &bytes[offset_of!(FileHeader, ended)..][..8];
+    // Without a magic, it is one for which room was reserved, and no more; or the machine has lost its power before the kernel
+    // wrote the first page.
+    let is_blank = metadata.len() >= CONTENTS_AT as u64 && bytes.iter().all(|byte| *byte == 0);
+    let former = match magic == FILE_MAGIC && read >= size_of::<FileHeader>() {
+        true if ended == [0; 8] => Former::Left,
+        true => Former::Ended,
+        false if metadata.len() == 0 || magic == UNFINISHED_MAGIC || is_blank => Former::Unfinished,
+        false => return Err(not_one()),
+    };
+    Ok(Some((file, former)))
+}
+
+/// Moves away what is there. The caller has it locked.
+fn make_room(path: &Path, former: Former) -> Result<(), BlackBoxError> {
+    let moved = match former {
+        Former::Left => {
+            let previous = previous(path);
+            // What is replaced must be what may be replaced. It is held until then, so that nobody takes it into use.
+            let _held = look_at(&previous)?;
+            fs::rename(path, previous)
+        }
+        Former::Ended | Former::Unfinished => fs::remove_file(path),
+    };
+    match moved {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(BlackBoxError::File(path.to_owned(), error)),
+        _ => Ok(()),
+    }
 }
 
 /// Where the black box of a runtime that has not ended is kept when another takes its place.
@@ -324,6 +360,7 @@ unsafe fn map_at(
 ///
 /// The memory is mapped, begins at a page, and nobody changes it meanwhile.
 pub(super) unsafe fn detach(memory: NonNull<u8>, length: usize) -> bool {
+    debug_assert!(is_whole_pages(memory.addr().get(), length));
     let protection = libc::PROT_READ | libc::PROT_WRITE;
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
     // SAFETY: memory that nobody has is mapped, gets the contents, and then takes the place of what the caller says may go.
@@ -348,6 +385,128 @@ pub(super) unsafe fn detach(memory: NonNull<u8>, length: usize) -> bool {
 ///
 /// The memory is mapped, begins at a page, and nobody uses it any more.
 pub(super) unsafe fn unmap(start: usize, length: usize) {
+    debug_assert!(is_whole_pages(start, length));
     // SAFETY: as promised.
     unsafe { libc::munmap(ptr::with_exposed_provenance_mut(start), length) };
+}
+
+/// Whether what is done to this memory is done to all of it, and to nothing beside: the kernel deals in whole pages.
+fn is_whole_pages(start: usize, length: usize) -> bool {
+    start.is_multiple_of(page()) && length.is_multiple_of(page())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::slice;
+
+    const CONTENTS: usize = (64 << 10) - CONTENTS_AT;
+
+    /// A directory of its own, which is removed afterwards.
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new(name: &str) -> Scratch {
+            let path = std::env::temp_dir().join(format!("homing-file-{}-{name}", std::process::id()));
+            fs::create_dir_all(&path).unwrap();
+            Scratch(path)
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.0.join(name)
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn create(path: &Path) -> Result<(BoxFile, NonNull<u8>), BlackBoxError> {
+        BoxFile::create(path, CONTENTS)
+    }
+
+    /// Lets go of a file as a process does that is killed.
+    fn kill((file, memory): (BoxFile, NonNull<u8>)) {
+        drop(file);
+        // SAFETY: it was mapped so, and is used no more.
+        unsafe { unmap(memory.addr().get() - CONTENTS_AT, CONTENTS_AT + CONTENTS) };
+    }
+
+    /// The same, after it was finished.
+    fn leave(path: &Path) {
+        let made = create(path).unwrap();
+        // SAFETY: it is mapped.
+        unsafe { (&raw mut (*made.0.header().as_ptr()).magic).write_volatile(FILE_MAGIC) };
+        kill(made);
+    }
+
+    #[test]
+    fn a_file_whose_maker_was_killed_before_it_was_finished_does_not_stand_in_the_way_of_the_next() {
+        let scratch = Scratch::new("unfinished");
+        let path = scratch.path("box");
+        kill(create(&path).unwrap());
+        kill(create(&path).unwrap());
+        assert!(!previous(&path).exists(), "it tells of nothing");
+    }
+
+    #[test]
+    fn only_a_black_box_that_nobody_uses_is_replaced_by_the_one_that_was_left_last() {
+        let scratch = Scratch::new("previous");
+        let path = scratch.path("box");
+        leave(&path);
+        let in_use = create(&previous(&path)).unwrap();
+        let error = create(&path).unwrap_err();
+        assert!(matches!(&error, BlackBoxError::InUse(at) if *at == previous(&path)), "{error}");
+        kill(in_use);
+        fs::write(previous(&path), "letters").unwrap();
+        let error = create(&path).unwrap_err();
+        assert!(matches!(&error, BlackBoxError::NotABlackBox(at) if *at == previous(&path)), "{error}");
+        assert_eq!(fs::read(previous(&path)).unwrap(), b"letters");
+        fs::remove_file(previous(&path)).unwrap();
+        for _ in 0..2 {
+            kill(create(&path).unwrap());
+            assert_eq!(fs::read(previous(&path)).unwrap()[..16], FILE_MAGIC);
+            leave(&path);
+        }
+    }
+
+    #[test]
+    fn an_image_of_a_disk_that_begins_with_zeros_is_no_black_box() {
+        let scratch = Scratch::new("disk");
+        let path = scratch.path("box");
+        let mut disk = vec![0_u8; 64 << 10];
+        disk[1024 + 56] = 0x53;
+        fs::write(&path, &disk).unwrap();
+        assert!(matches!(create(&path), Err(BlackBoxError::NotABlackBox(_))));
+        assert_eq!(fs::read(&path).unwrap(), disk);
+    }
+
+    #[test]
+    fn memory_is_zeroed_also_after_a_copy_that_has_failed_in_the_middle() {
+        let scratch = Scratch::new("zeroed");
+        let mut made = create(&scratch.path("box")).unwrap();
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        // SAFETY: memory that nobody has is mapped, filled, and its second half taken away from all.
+        let half_readable = unsafe {
+            let memory = libc::mmap(ptr::null_mut(), 2 * page(), protection, flags, -1, 0);
+            assert_ne!(memory, libc::MAP_FAILED);
+            memory.cast::<u8>().write_bytes(0xAA, 2 * page());
+            assert_eq!(libc::mprotect(memory.byte_add(page()), page(), libc::PROT_NONE), 0);
+            memory.addr()
+        };
+        assert!(made.0.copy(half_readable, 2 * page()).is_err());
+        let memory = made.0.extend(64 << 10).unwrap();
+        // SAFETY: so much was mapped.
+        let bytes = unsafe { slice::from_raw_parts(memory.as_ptr(), 64 << 10) };
+        assert!(bytes.iter().all(|byte| *byte == 0));
+        // SAFETY: both are mapped so, and used no more.
+        unsafe {
+            unmap(half_readable, 2 * page());
+            unmap(memory.addr().get(), 64 << 10);
+        }
+        kill(made);
+    }
 }

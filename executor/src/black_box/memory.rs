@@ -13,8 +13,14 @@ use std::alloc::Layout;
 use std::ops::Range;
 use std::ptr::NonNull;
 
-/// Blocks of pages begin where pages of the machine do.
-pub(super) const PAGE: usize = 4096;
+/// A page of the machine, on which blocks of pages begin: 4 KiB; on some machines 16, or 64.
+pub(super) fn page() -> usize {
+    // SAFETY: it takes a number.
+    usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).expect("every machine has pages")
+}
+
+/// Pieces begin at multiples of their size, up to this.
+const LARGEST_ALIGN: usize = 4096;
 
 /// The smallest piece: it has room for a link.
 const SMALLEST: usize = 16;
@@ -69,7 +75,7 @@ impl Memory {
 
     /// A piece. `None`: there is no room for it.
     pub(super) fn allocate(&mut self, layout: Layout) -> Option<NonNull<u8>> {
-        debug_assert!(layout.align() <= PAGE);
+        debug_assert!(layout.align() <= LARGEST_ALIGN);
         let size = Memory::size_of(layout);
         let of_size = &mut self.free[size.ilog2() as usize];
         let piece = match *of_size {
@@ -78,7 +84,7 @@ impl Memory {
                 *of_size = unsafe { piece.cast::<Option<NonNull<u8>>>().read() };
                 piece
             }
-            None => self.take(size, size.min(PAGE))?,
+            None => self.take(size, size.min(LARGEST_ALIGN))?,
         };
         self.live += 1;
         Some(piece)
@@ -99,7 +105,7 @@ impl Memory {
 
     /// A block that begins at a page, zeroed, and is never given back. `None`: there is no room for it.
     pub(super) fn take_pages(&mut self, size: usize) -> Option<NonNull<u8>> {
-        self.take(size, PAGE)
+        self.take(size, page())
     }
 
     /// What was never used.
@@ -119,7 +125,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// A page of the machine.
+    const PAGE: usize = LARGEST_ALIGN;
+
     #[derive(Clone)]
     #[repr(C, align(4096))]
     struct Bytes([u8; PAGE]);
@@ -172,6 +179,6 @@ mod tests {
         // SAFETY: it comes from there.
         unsafe { memory.give_back(first, layout) };
         assert_eq!(memory.allocate(Layout::new::<[u64; 300]>()), Some(first));
-        assert_eq!(memory.take_pages(PAGE), None);
+        assert_eq!(memory.take_pages(page()), None);
     }
 }

@@ -54,10 +54,6 @@ impl Arena {
         match self.0 {}
     }
 
-    pub(crate) fn is_open(&self) -> bool {
-        match self.0 {}
-    }
-
     pub(crate) fn has(&self, _address: *const ()) -> bool {
         match self.0 {}
     }

@@ -13,6 +13,9 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 /// The first bytes of each black box.
 pub const FILE_MAGIC: [u8; 16] = *b"\x7fhoming\xe2\x86\xa9boxed\n";
 
+/// What is there meanwhile: a file that begins so was never finished, and tells of nothing.
+pub const UNFINISHED_MAGIC: [u8; 16] = *b"\x7fhoming\xe2\x86\xa9begun\n";
+
 /// The version of this format: that of the header in it.
 pub const FILE_VERSION: u32 = super::VERSION;
 

@@ -266,8 +266,8 @@ impl Builder {
     /// The file is made when the runtime is built, for its owner only (mode `0600`); a path that is not absolute begins in the
     /// directory in which the process is then. Each runtime needs one of its own. A black box that is there already, of a
     /// runtime that has ended, is replaced; one of a runtime that did not get there is first renamed, to `….previous` (in place
-    /// of an earlier one), so that a program which is started anew does not destroy what tells of its end. Anything else that
-    /// is there is left alone, and is an [error](BlackBoxError).
+    /// of an earlier such one), so that a program which is started anew does not destroy what tells of its end. Anything else that
+    /// is there, under either name, is left alone, and is an [error](BlackBoxError).
     ///
     /// It takes half a megabyte, as much again as the program has constants, and then 128 bytes for each of the most tasks
     /// that ever lived at once; more for those with names, or in groups and timeouts. Room is reserved before it is used,
@@ -284,7 +284,7 @@ impl Builder {
     ///
     /// Do not write to the file, and do not truncate it while the process lives: it *is* the process's memory. It may be
     /// copied, renamed and removed. After a `fork` without `exec`, which leaves no runtime usable anyway, the child does
-    /// not have that memory.
+    /// not have that memory; but until it ends, or calls `exec`, the file is in use, as if the process itself lived.
     ///
     /// For Linux; elsewhere, building fails. A [`Runner`](super::Runner), which builds its runtime when
     /// it first needs one, then panics as [`build`](Builder::build).
