@@ -173,6 +173,7 @@ impl Board {
                 record.entries[0].write(posted);
             }
             record.count.store(holder.is_some().into(), Ordering::Relaxed);
+            record.more.store(0, Ordering::Relaxed);
         });
     }
 
@@ -221,11 +222,12 @@ impl Record {
     /// The thread of the lock changes it: nobody else does.
     #[inline]
     fn change(&self, change: impl FnOnce(&Record)) {
-        let sequence = self.sequence.load(Ordering::Relaxed);
-        self.sequence.store(sequence.wrapping_add(1), Ordering::Relaxed);
+        // It is odd already, if who was to say what is on the board has panicked.
+        let odd = self.sequence.load(Ordering::Relaxed) | 1;
+        self.sequence.store(odd, Ordering::Relaxed);
         fence(Ordering::Release);
         change(self);
-        self.sequence.store(sequence.wrapping_add(2), Ordering::Release);
+        self.sequence.store(odd.wrapping_add(1), Ordering::Release);
     }
 
     fn posted(&self) -> (Vec<Posted>, u64) {
@@ -312,7 +314,7 @@ fn give_back(record: &'static Record) {
     record.address.store(0, Ordering::Release);
     record.count.store(0, Ordering::Relaxed);
     record.more.store(0, Ordering::Relaxed);
-    if let Some(arena) = black_box::arena_of(ptr::from_ref(record).cast()).filter(|arena| arena.is_open()) {
+    if let Some(arena) = black_box::arena_of(ptr::from_ref(record).cast()) {
         return arena.give_back_board(record);
     }
     let mut pages = pages();
@@ -357,6 +359,24 @@ mod tests {
         let (posted, more) = read(board.number()).unwrap();
         assert_eq!(posted.iter().map(|posted| posted.permits).collect::<Vec<_>>(), [1, 2, 3]);
         assert_eq!(more, 4 + 5 + 1);
+    }
+
+    #[test]
+    fn a_lock_that_one_at_a_time_holds_has_nobody_beside_from_before() {
+        let board = Board::new();
+        board.post([], 4);
+        board.post_one(Some(here().into()));
+        assert_eq!(read(board.number()).map(|(posted, more)| (posted.len(), more)), Some((1, 0)));
+    }
+
+    #[test]
+    fn a_board_can_be_read_after_a_panic_of_who_was_to_say_what_is_on_it() {
+        let board = Board::new();
+        let posts = std::panic::AssertUnwindSafe(|| board.post(std::iter::once_with(|| panic!("no")), 0));
+        assert!(std::panic::catch_unwind(posts).is_err());
+        board.post_one(None);
+        let sequence = board.record().sequence.load(Ordering::Relaxed);
+        assert!(sequence.is_multiple_of(2), "{sequence}: as if it were being written");
     }
 
     #[test]
