@@ -48,13 +48,19 @@ fn drop(_: *const ()) {}
 
 fn wake(id: *const ()) {
     let id = id.addr() as u64;
+    // First of all: to the compiler this is a call, around which whatever is known by then has to be kept.
+    let core = context::running();
+    if let Some(core) = core
+        && let Some(row) = core.current.get()
+        && row.id() == id
+    {
+        // A task that wakes itself, as they do to give way, need not be looked for.
+        return core.wake(row);
+    }
     let row = row_of(id);
-    match context::core_that_owns(row) {
-        Some(core) => {
-            if row.id() == id {
-                core.wake(row);
-            }
-        }
+    match core.filter(|core| core.owns(row)) {
+        Some(core) if row.id() == id => core.wake(row),
+        Some(_) => {}
         None => wake_from_elsewhere(row, id),
     }
 }
