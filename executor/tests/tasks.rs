@@ -857,6 +857,30 @@ fn a_panic_in_an_owner_is_reported_and_the_owner_is_dropped() {
 }
 
 #[test]
+fn an_error_that_an_owner_has_taken_is_not_reported_if_the_owner_s_destructor_panics() {
+    struct Takes;
+    impl Owner for Takes {
+        fn child_done(&self, _child: &TaskRef, outcome: Outcome<'_>) -> Attention {
+            assert!(outcome.is_failure());
+            Attention::Taken
+        }
+    }
+    impl Drop for Takes {
+        fn drop(&mut self) {
+            blow_up("destructor")
+        }
+    }
+    let (runtime, reports) = runtime();
+    runtime
+        .block_on(async {
+            drop(homing::task(async { Err::<(), _>(failure("taken")) }).owner(Takes).spawn());
+            yields(2).await
+        })
+        .unwrap();
+    reports.assert_one(&["destructor"]);
+}
+
+#[test]
 fn a_hook_that_panics_does_not_stop_the_runtime() {
     let runtime = Builder::new().on_unhandled(|_| blow_up("hook")).build();
     runtime

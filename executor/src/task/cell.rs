@@ -92,7 +92,8 @@ pub(crate) struct VTable {
 
 /// The same for its owner.
 pub(crate) struct OwnerTable {
-    /// Takes the owner out, which was there until then, tells it, and drops it. Only its destructor may panic.
+    /// Takes the owner out, which was there until then, tells it, and drops it. Only its destructor may panic, if it has not
+    /// taken the error.
     pub(crate) conclude: unsafe fn(*mut (), &TaskRef, Outcome<'_>) -> Attention,
 }
 
@@ -199,8 +200,13 @@ unsafe fn conclude<F, T, O: Owner>(cell: *mut (), child: &TaskRef, outcome: Outc
     // SAFETY: see above; nobody asks for the owner of a task that has ended.
     let owner = unsafe { ManuallyDrop::take(&mut (*cell.cast::<TaskCell<F, T, O>>()).owner) };
     let attention = life::contain(|| owner.child_done(child, outcome));
+    if attention == Some(Attention::Taken) {
+        // A panic of its destructor does not unsay that.
+        life::contain(|| drop(owner));
+        return Attention::Taken;
+    }
     drop(owner);
-    attention.unwrap_or(Attention::Unseen)
+    Attention::Unseen
 }
 
 unsafe fn waiter<F, T, O: Owner>(cell: *const ()) -> Option<ScopeId> {
