@@ -505,3 +505,23 @@ fn in_a_hosts_turns_what_waits_for_time_or_for_who_does_is_not_stuck() {
     assert!(reports.take().is_empty());
     assert!(holds.abort() && waits.abort());
 }
+
+#[test]
+fn who_is_cancelled_by_the_hook_is_not_slept_over() {
+    let stuck = Rc::new(RefCell::new(None::<Task<()>>));
+    let named = stuck.clone();
+    let cancel = move |_: &Stuck| {
+        named.borrow().iter().for_each(|task| assert!(task.cancel()));
+    };
+    let runtime = Builder::new().on_stuck(cancel).build();
+    let _doubt = runtime.handle();
+    let over = Rc::new(Event::new());
+    let ends = over.clone();
+    *stuck.borrow_mut() = Some(runtime.spawn(async move {
+        let ended = Event::new().wait().await;
+        ends.set();
+        ended
+    }));
+    // Nothing but the cancel lets this go on.
+    runtime.block_on(async move { over.wait().await }).unwrap();
+}

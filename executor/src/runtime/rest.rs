@@ -35,6 +35,9 @@ impl Core {
             if let Verdict::Deadlock(stuck) = self.look_for_stuck(finder, alarm) {
                 return Err(RuntimeError::Deadlock(stuck).into());
             }
+            if !self.ready.is_empty() {
+                return Ok(()); // the hook has made something ready
+            }
         }
         if let Some(deadline) = self.next_jump() {
             return Ok(self.sleep_virtually(deadline)?);
