@@ -3,7 +3,8 @@
 //! ```text
 //! cargo run --example futurelock
 //!
-//! a lock went to the await of line 20, which is not polled; line 26 waits
+//! a lock went to the await of line 21, which is not polled
+//! line 27 waits for it
 //! taken over: true
 //! entries: 1
 //! ```
@@ -45,11 +46,11 @@ async fn lesson() -> Result<()> {
 pub(crate) fn main() -> Result<()> {
     let runtime = Builder::new()
         .on_futurelock(|found| {
-            let lines = [found.let_go_at.line(), found.waits_at.line()];
-            println!(
-                "a lock went to the await of line {}, which is not polled; line {} waits",
-                lines[0], lines[1]
-            );
+            let let_go = found.let_go_at.line();
+            println!("a lock went to the await of line {let_go}, which is not polled");
+            if let Some(waiter) = &found.waiter {
+                println!("line {} waits for it", waiter.waits_at.line());
+            }
             println!("taken over: {}", found.taken_over);
         })
         .build();

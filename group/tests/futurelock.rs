@@ -58,8 +58,9 @@ fn a_live_acquire_of_the_same_task_takes_over_what_an_abandoned_one_was_granted(
             let found = reports.take();
             assert_eq!(found.len(), 1);
             assert!(found[0].taken_over);
-            assert_eq!((&*found[0].name, &*found[0].waiter_name), ("main", "main"));
-            assert_eq!(found[0].waits_at.line(), second_line);
+            let waiter = found[0].waiter.as_ref().expect("it waits");
+            assert_eq!((&*found[0].name, &*waiter.name), ("main", "main"));
+            assert_eq!(waiter.waits_at.line(), second_line);
             // Polled by a combinator of another crate, it is shown where it was made.
             assert_eq!(found[0].let_go_at.line(), first_line);
             let text = found[0].to_string();
@@ -120,10 +121,12 @@ fn another_task_that_comes_to_wait_reports_it_once_and_gets_it_when_the_future_i
             lock_for(&mutex, 2 * SECOND).await?;
             let mut first = mutex.lock();
             let _ = select(&mut first, pin!(sleep(SECOND))).await;
-            // It is granted here, and this task is polled again and again without asking for it.
+            // It is granted here, and this task is polled again and again without asking for it. Nobody sleeps meanwhile.
+            sleep(SECOND).await?;
             for _ in 0..4 {
-                sleep(SECOND).await?;
+                yield_now().await?;
             }
+            assert_eq!(seen.take(), []);
             let waiters: Vec<_> = ["one", "two"]
                 .map(|name| {
                     let mutex = mutex.clone();
@@ -134,7 +137,8 @@ fn another_task_that_comes_to_wait_reports_it_once_and_gets_it_when_the_future_i
             let found = seen.take();
             assert_eq!(found.len(), 1);
             assert!(!found[0].taken_over);
-            assert_eq!((&*found[0].name, &*found[0].waiter_name), ("main", "one"));
+            let waiter = found[0].waiter.as_ref().expect("it has come");
+            assert_eq!((&*found[0].name, &*waiter.name), ("main", "one"));
             assert!(found[0].to_string().contains("task 'one' waits for it at"), "{}", found[0]);
             assert!(waiters.iter().all(|waiter| !waiter.is_finished()));
             drop(first);

@@ -17,6 +17,7 @@
 mod counters;
 mod event;
 mod futurelock;
+mod grants;
 mod slow;
 #[cfg(feature = "tracing")]
 mod spans;
@@ -31,11 +32,13 @@ pub use event::{CancelRequest, PollEnd, ScopeEntered, Spawned, Wait, WokenBy};
 #[cfg(feature = "tracing")]
 pub use spans::Spans;
 
-pub use futurelock::{Futurelock, polls_of};
+pub use futurelock::{Futurelock, FuturelockWaiter, polls_of};
+pub use grants::Grant;
 pub use slow::SlowPoll;
 
 pub(crate) use counters::{Counters, Counts, add};
 pub(crate) use futurelock::{FuturelockHook, print as print_futurelock};
+pub(crate) use grants::Futurelocks;
 pub(crate) use slow::{Post, SlowHook, print as print_slow};
 pub(crate) use watch::{Cause, Forwarded, Watch, tell_request, tell_scope_entered, tell_scope_left};
 

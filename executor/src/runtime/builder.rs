@@ -243,14 +243,18 @@ impl Builder {
         self
     }
 
-    /// What is called when a lock or a permit turns out to be granted to a future that its own task has stopped polling, while
-    /// somebody waits for it: see [`Futurelock`]. By default it is printed to the standard error in
-    /// [debug mode](Builder::debug).
+    /// What is called when a lock or a permit turns out to be granted to a future that its own task has stopped polling: see
+    /// [`Futurelock`]. By default it is printed to the standard error in [debug mode](Builder::debug).
     ///
-    /// If it is the same task that waits, it is given what the other future does not take, and nothing is lost but the other
+    /// If the same task waits for it elsewhere, it is given what the other future does not take, and nothing is lost but the other
     /// one's place in line. Otherwise the lock stays with the future that does not take it until that is polled or dropped.
     ///
-    /// It is noticed when somebody comes to wait, or is polled while he waits; who waits already, and sleeps, notices nothing.
+    /// It is noticed when somebody comes to wait, or is polled while he waits; and, whoever waits, when the runtime is about to
+    /// sleep, or a [turn](crate::runtime::Runtime::turn) leaves nothing to do, and the task has been polled since the grant
+    /// without polling that future. It may come back to it all the same (the body of a `select!` loop does), but keeps the lock from
+    /// everybody until then. Each grant is reported once; that it was taken over is told in any case.
+    ///
+    /// A runtime without this hook keeps no list of grants.
     pub fn on_futurelock(mut self, hook: impl Fn(&Futurelock) + 'static) -> Self {
         self.settings.on_futurelock = Some(Box::new(hook));
         self

@@ -27,7 +27,7 @@ use crate::hook::{self, Hook, Unhandled};
 use crate::introspect::Finder;
 use crate::locals;
 use crate::memory::BlockPool;
-use crate::observe::{self, Cause, Counts, FuturelockHook, Watch};
+use crate::observe::{self, Cause, Counts, Futurelocks, Watch};
 use crate::outpost::{self, RuntimeOutpost};
 use crate::reactor::{IoShare, Patience, Reactor, Share};
 use crate::ready::ReadyQueue;
@@ -98,7 +98,7 @@ pub(crate) struct Core {
     pub(crate) watch: Option<Box<Watch>>,
     pub(crate) counts: Counts,
     /// There if somebody is told of futurelocks.
-    pub(crate) on_futurelock: Option<FuturelockHook>,
+    pub(crate) futurelocks: Option<Futurelocks>,
     /// There if it looks for tasks that nobody can wake any more.
     pub(crate) finder: Option<Finder>,
     /// Ctrl-C cancels the main task.
@@ -132,10 +132,7 @@ impl Core {
         };
         let watch = settings.watch();
         let finder = settings.finder();
-        let on_futurelock = settings.on_futurelock.take().or_else(|| {
-            let print: FuturelockHook = Box::new(observe::print_futurelock);
-            settings.debug.then_some(print)
-        });
+        let futurelocks = settings.futurelocks();
         let near = black_box.as_ref().map_or(std::ptr::null(), BlackBox::place);
         let core = Core {
             serial: NonZeroU64::new(SERIALS.fetch_add(1, Ordering::Relaxed)).expect("they begin with 1"),
@@ -167,7 +164,7 @@ impl Core {
             watch,
             counts: Counts::default(),
             finder,
-            on_futurelock,
+            futurelocks,
             interruptible: Cell::new(false),
             hook: settings.hook.unwrap_or_else(|| Box::new(hook::print)),
             tenancy: Tenancy::default(),

@@ -1,7 +1,8 @@
 //! Rest: what the loop does when nothing is ready, and how it knows until when.
 //!
 //! ```text
-//!   nothing is ready ──► somebody waits for just that?   `settle` wakes him
+//!   nothing is ready ──► a grant that is let go?         it is reported
+//!                        somebody waits for just that?   `settle` wakes him
 //!                        nobody can ever be woken?       a deadlock
 //!                        a virtual clock?                it jumps to the next deadline
 //!                        otherwise                       the thread sleeps in the reactor: for an event, a message
@@ -25,6 +26,10 @@ impl Core {
     #[cold]
     pub(super) fn sleep(&self) -> Result<()> {
         self.until_look.set(LOOK_EVERY);
+        self.look_for_futurelocks();
+        if !self.ready.is_empty() {
+            return Ok(()); // the hook has made something ready
+        }
         if !self.settling.is_empty() {
             return Ok(self.come_to_rest()?);
         }
@@ -36,7 +41,7 @@ impl Core {
                 return Err(RuntimeError::Deadlock(stuck).into());
             }
             if !self.ready.is_empty() {
-                return Ok(()); // the hook has made something ready
+                return Ok(()); // the same
             }
         }
         if let Some(deadline) = self.next_jump() {
@@ -123,7 +128,7 @@ impl Core {
     }
 
     /// Whether nothing can run, by the clock as it was last read.
-    pub(super) fn is_at_rest(&self) -> bool {
+    pub(crate) fn is_at_rest(&self) -> bool {
         let is_due = |deadline| deadline <= self.clock.turn();
         self.ready.is_empty() && self.outpost.is_empty() && !self.next_deadline().is_some_and(is_due)
     }

@@ -6,7 +6,7 @@ use crate::blocking::BlockingOptions;
 use crate::clock::ClockKind;
 use crate::hook::Hook;
 use crate::introspect::{self, Finder, StuckHook};
-use crate::observe::{self, FuturelockHook, Observer, Post, SlowHook, Watch};
+use crate::observe::{self, FuturelockHook, Futurelocks, Observer, Post, SlowHook, Watch};
 use crate::task::options::Start;
 use crate::waker;
 use std::path::PathBuf;
@@ -54,5 +54,13 @@ impl Settings {
     pub(super) fn finder(&mut self) -> Option<Finder> {
         let hook = self.on_stuck.take();
         self.finds_stuck().then(|| Finder::new(hook.unwrap_or_else(|| Box::new(introspect::print_stuck))))
+    }
+
+    pub(super) fn futurelocks(&mut self) -> Option<Futurelocks> {
+        let hook = self.on_futurelock.take().or_else(|| {
+            let print: FuturelockHook = Box::new(observe::print_futurelock);
+            self.debug.then_some(print)
+        });
+        hook.map(Futurelocks::new)
     }
 }

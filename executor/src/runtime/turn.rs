@@ -97,8 +97,12 @@ impl Core {
         }
     }
 
-    /// After a turn that has left nothing to do, looks for tasks that nobody can wake any more, if it is to.
+    /// After a turn that has left nothing to do, looks for grants that were let go, and for tasks that nobody can wake any
+    /// more, if it is to.
     pub(super) fn end_turn(&self) {
+        if !self.has_work() {
+            self.look_for_futurelocks();
+        }
         if let Some(finder) = &self.finder
             && !self.has_work()
         {

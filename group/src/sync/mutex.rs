@@ -200,7 +200,7 @@ impl<T> Mutex<T> {
     fn serve(&self) {
         if !self.held.get() && self.line.granted() == 0 && self.line.grant(()) {
             self.post();
-            self.line.ring();
+            self.line.ring_with_notice(Awaiting::Mutex(self.board.number()));
         }
     }
 }

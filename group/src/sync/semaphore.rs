@@ -276,7 +276,7 @@ impl Semaphore {
             self.line.grant(wanted);
         }
         self.post();
-        self.line.ring();
+        self.line.ring_with_notice(Awaiting::Semaphore(self.board.number()));
     }
 }
 

@@ -39,8 +39,9 @@
 //! intrusive list would save even the slab, but needs `unsafe` and pinned futures; tombstones in a deque would let the
 //! places of the cancelled pile up behind a holder that does not let go.
 
+use homing_executor::cancel::Awaiting;
 use homing_executor::cancel::keep_waker;
-use homing_executor::observe::polls_of;
+use homing_executor::observe::{Grant, polls_of};
 use homing_executor::task::TaskId;
 use slab::Slab;
 use std::cell::{Cell, RefCell};
@@ -74,6 +75,8 @@ struct Place<N> {
     who: Option<Who>,
     /// How often his task had been polled when he was woken.
     woken_at: u32,
+    /// While he is woken and has not come: what his runtime knows of it, if it is to notice that he does not.
+    grant: Option<Grant>,
     /// That he does not come was reported.
     reported: bool,
     /// Taken when it is woken.
@@ -144,6 +147,7 @@ impl<N: Copy> WaitList<N> {
             note,
             who,
             woken_at: 0,
+            grant: None,
             reported: false,
             waker: Some(waker),
             before: NOBODY,
@@ -205,12 +209,20 @@ impl<N: Copy> WaitList<N> {
 
     /// Wakes all who were granted something, in that order.
     pub(crate) fn ring(&self) {
-        while let Some(waker) = self.next_called() {
+        while let Some(waker) = self.next_called(|_| None) {
             waker.wake();
         }
     }
 
-    fn next_called(&self) -> Option<Waker> {
+    /// The same; and that one of them does not come is to be noticed also if nobody else comes to wait for this.
+    pub(crate) fn ring_with_notice(&self, awaited: Awaiting) {
+        while let Some(waker) = self.next_called(|who| Grant::note(who.task, who.place, awaited)) {
+            waker.wake();
+        }
+    }
+
+    #[inline]
+    fn next_called(&self, note: impl FnOnce(Who) -> Option<Grant>) -> Option<Waker> {
         let mut lines = self.lines.borrow_mut();
         let Lines { places, called, woken, .. } = &mut *lines;
         let key = called.first;
@@ -221,7 +233,10 @@ impl<N: Copy> WaitList<N> {
         woken.push(places, key);
         let place = &mut places[key];
         place.state = State::Woken;
-        place.woken_at = place.who.and_then(|who| polls_of(who.task)).unwrap_or_default();
+        if let Some(who) = place.who {
+            place.woken_at = polls_of(who.task).unwrap_or_default();
+            place.grant = note(who);
+        }
         place.waker.take()
     }
 
@@ -247,7 +262,9 @@ impl<N: Copy> WaitList<N> {
 
     /// That a waiter does not come is being reported. Says whether it was not before.
     pub(crate) fn note_report(&self, key: usize) -> bool {
-        !std::mem::replace(&mut self.lines.borrow_mut().places[key].reported, true)
+        let place = &mut self.lines.borrow_mut().places[key];
+        let is_known = place.grant.as_ref().is_some_and(|grant| !grant.note_report());
+        !std::mem::replace(&mut place.reported, true) && !is_known
     }
 
     /// One who was woken and has not come gets nothing; what was kept for him is the caller's.
@@ -258,6 +275,7 @@ impl<N: Copy> WaitList<N> {
         woken.unlink(places, key);
         *granted -= 1;
         places[key].state = State::Asleep;
+        places[key].grant = None;
         self.standing.set(self.standing.get() - 1);
     }
 
