@@ -94,6 +94,7 @@ impl Drop for Held {
 /// # Errors
 ///
 /// If one of them is not served.
+#[cfg_attr(not(feature = "report"), allow(dead_code, reason = "the command calls it"))]
 pub(crate) fn hold_until_the_input_ends(address: SocketAddr, connections: usize) -> Result<(), String> {
     let held = Held::here(address, connections)?;
     println!("{HELD}");
