@@ -32,7 +32,7 @@ fn picture(name: &str, main: impl Future<Output = Result<()>>) {
 /// Lines of the source move.
 fn without_places(drawing: &str) -> String {
     let mut text = String::new();
-    for (index, part) in drawing.split("pictures.rs:").enumerate() {
+    for (index, part) in drawing.split(".rs:").enumerate() {
         text +=
             if index == 0 { part } else { part.trim_start_matches(|c: char| c.is_ascii_digit() || c == ':') };
     }
