@@ -866,3 +866,9 @@ proptest! {
         in_tasks(seed, eager, async move || condition_in_tasks(plan, &blows).await);
     }
 }
+
+#[test]
+fn a_permit_of_nothing_that_goes_back_serves_nobody() {
+    use Step::{Begin, Drop, DropOther, Now};
+    semaphore_by_hand(0, &[Now(3), Begin(0), Begin(2), Begin(2), Begin(0), Drop(0), Begin(0), DropOther(0)]);
+}

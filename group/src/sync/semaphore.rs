@@ -249,7 +249,10 @@ impl Semaphore {
     /// Takes back the permits of a dropped guard.
     pub(super) fn take_back(&self, taken: Taken) {
         self.holdings.leave(taken.place, taken.permits);
-        self.give_back(taken.permits);
+        // Nothing at all helps nobody.
+        if taken.permits > 0 {
+            self.give_back(taken.permits);
+        }
     }
 
     /// The permits of a guard are kept for good.
