@@ -1,5 +1,8 @@
 //! Locks that were granted to a future which its own task has stopped polling, as the runtime notices it before it sleeps.
 
+mod futurelock_reports;
+
+use futurelock_reports::Reports;
 use futures_util::future::select;
 use homing::cancel::Awaiting;
 use homing::observe::{Futurelock, Grant};
@@ -15,20 +18,6 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
-
-#[derive(Clone, Default)]
-struct Reports(Rc<RefCell<Vec<Futurelock>>>);
-
-impl Reports {
-    fn builder(&self) -> Builder {
-        let reports = self.0.clone();
-        Builder::new().virtual_time().on_futurelock(move |found| reports.borrow_mut().push(found.clone()))
-    }
-
-    fn take(&self) -> Vec<Futurelock> {
-        self.0.take()
-    }
-}
 
 /// A mutex that is locked for two seconds from now on.
 async fn locked() -> Result<Rc<Mutex<()>>> {
@@ -57,31 +46,27 @@ fn lets_go(mutex: &Rc<Mutex<()>>, then: Duration) -> Task<()> {
 fn a_grant_that_is_not_collected_is_noticed_before_the_runtime_sleeps_although_nobody_else_waits() {
     let reports = Reports::default();
     let seen = reports.clone();
-    reports
-        .builder()
-        .build()
-        .block_on(async {
-            let mutex = locked().await?;
-            let mut first = mutex.lock();
-            let first_line = line!() - 1;
-            let _ = select(&mut first, pin!(sleep(SECOND))).await;
-            let second_line = line!() + 1;
-            sleep(5 * SECOND).await?;
-            let found = seen.take();
-            assert_eq!(found.len(), 1);
-            assert_eq!(&*found[0].name, "main");
-            assert_eq!(found[0].let_go_at.line(), first_line);
-            assert_eq!(found[0].stands_at.map(|place| place.line()), Some(second_line));
-            assert_eq!((&found[0].waiter, found[0].taken_over), (&None, false));
-            let text = found[0].to_string();
-            for words in ["futurelock: a mutex", "task 'main'", "the task stands at"] {
-                assert!(text.contains(words), "'{words}' is missing in: {text}");
-            }
-            // It was told, and nothing else: it may still come for it.
-            drop(first.await?);
-            Ok(())
-        })
-        .unwrap();
+    reports.run(async {
+        let mutex = locked().await?;
+        let mut first = mutex.lock();
+        let first_line = line!() - 1;
+        let _ = select(&mut first, pin!(sleep(SECOND))).await;
+        let second_line = line!() + 1;
+        sleep(5 * SECOND).await?;
+        let found = seen.take();
+        assert_eq!(found.len(), 1);
+        assert_eq!(&*found[0].name, "main");
+        assert_eq!(found[0].let_go_at.line(), first_line);
+        assert_eq!(found[0].stands_at.map(|place| place.line()), Some(second_line));
+        assert_eq!((&found[0].waiter, found[0].taken_over), (&None, false));
+        let text = found[0].to_string();
+        for words in ["futurelock: a mutex", "task 'main'", "the task stands at"] {
+            assert!(text.contains(words), "'{words}' is missing in: {text}");
+        }
+        // It was told, and nothing else: it may still come for it.
+        drop(first.await?);
+        Ok(())
+    });
     assert_eq!(reports.take(), []);
 }
 
@@ -92,35 +77,31 @@ fn it_is_noticed_while_the_task_stands_there_and_not_later() {
     let noticed = async {
         lets_go(&locked().await?, 60 * SECOND);
         sleep(2 * SECOND).await?;
-        assert_eq!(seen.0.borrow().len(), 0);
+        assert_eq!(seen.take(), []);
         settle().await?;
         assert_eq!(seen.take().len(), 1);
         Ok(())
     };
-    reports.builder().build().block_on(noticed).unwrap();
+    reports.run(noticed);
 }
 
 #[test]
 fn a_grant_is_reported_once_however_often_the_runtime_sleeps_and_whoever_comes_to_wait() {
     let reports = Reports::default();
     let seen = reports.clone();
-    reports
-        .builder()
-        .build()
-        .block_on(async {
-            let mutex = locked().await?;
-            let careless = lets_go(&mutex, 60 * SECOND);
-            for _ in 0..10 {
-                sleep(SECOND).await?;
-            }
-            let theirs = mutex.clone();
-            let late = spawn(async move { theirs.lock().await.map(drop) });
+    reports.run(async {
+        let mutex = locked().await?;
+        let careless = lets_go(&mutex, 60 * SECOND);
+        for _ in 0..10 {
             sleep(SECOND).await?;
-            assert_eq!(seen.take().len(), 1);
-            careless.await?;
-            late.await
-        })
-        .unwrap();
+        }
+        let theirs = mutex.clone();
+        let late = spawn(async move { theirs.lock().await.map(drop) });
+        sleep(SECOND).await?;
+        assert_eq!(seen.take().len(), 1);
+        careless.await?;
+        late.await
+    });
     assert_eq!(reports.take(), []);
 }
 
@@ -128,38 +109,30 @@ fn a_grant_is_reported_once_however_often_the_runtime_sleeps_and_whoever_comes_t
 fn one_that_was_noticed_at_rest_and_is_taken_over_afterwards_is_told_with_that() {
     let reports = Reports::default();
     let seen = reports.clone();
-    reports
-        .builder()
-        .build()
-        .block_on(async {
-            let mutex = locked().await?;
-            let mut first = mutex.lock();
-            let _ = select(&mut first, pin!(sleep(SECOND))).await;
-            sleep(5 * SECOND).await?;
-            assert!(!seen.take()[0].taken_over);
-            drop(mutex.lock().await?);
-            assert!(seen.take()[0].taken_over);
-            sleep(SECOND).await
-        })
-        .unwrap();
+    reports.run(async {
+        let mutex = locked().await?;
+        let mut first = mutex.lock();
+        let _ = select(&mut first, pin!(sleep(SECOND))).await;
+        sleep(5 * SECOND).await?;
+        assert!(!seen.take()[0].taken_over);
+        drop(mutex.lock().await?);
+        assert!(seen.take()[0].taken_over);
+        sleep(SECOND).await
+    });
     assert_eq!(reports.take(), []);
 }
 
 #[test]
 fn whoever_sleeps_in_line_behind_it_is_named() {
     let reports = Reports::default();
-    reports
-        .builder()
-        .build()
-        .block_on(async {
-            let mutex = locked().await?;
-            let careless = lets_go(&mutex, 60 * SECOND);
-            let theirs = mutex.clone();
-            let behind = task(async move { theirs.lock().await.map(drop) }).name("behind").spawn();
-            behind.await?;
-            careless.await
-        })
-        .unwrap();
+    reports.run(async {
+        let mutex = locked().await?;
+        let careless = lets_go(&mutex, 60 * SECOND);
+        let theirs = mutex.clone();
+        let behind = task(async move { theirs.lock().await.map(drop) }).name("behind").spawn();
+        behind.await?;
+        careless.await
+    });
     let found = reports.take();
     assert_eq!(found.len(), 1);
     let waiter = found[0].waiter.as_ref().expect("it waits");
@@ -184,17 +157,13 @@ fn it_is_noticed_before_a_deadlock_that_comes_of_it_ends_the_runtime() {
 #[test]
 fn permits_of_a_semaphore_are_noticed_as_well() {
     let reports = Reports::default();
-    reports
-        .builder()
-        .build()
-        .block_on(async {
-            let semaphore = Rc::new(Semaphore::new(0));
-            let mut first = semaphore.acquire_many(2);
-            let _ = select(&mut first, pin!(sleep(SECOND))).await;
-            semaphore.add_permits(2);
-            sleep(SECOND).await
-        })
-        .unwrap();
+    reports.run(async {
+        let semaphore = Rc::new(Semaphore::new(0));
+        let mut first = semaphore.acquire_many(2);
+        let _ = select(&mut first, pin!(sleep(SECOND))).await;
+        semaphore.add_permits(2);
+        sleep(SECOND).await
+    });
     let found = reports.take();
     assert_eq!(found.len(), 1);
     assert!(found[0].to_string().contains("a permit was granted"), "{}", found[0]);
@@ -203,26 +172,22 @@ fn permits_of_a_semaphore_are_noticed_as_well() {
 #[test]
 fn a_grant_that_is_collected_in_time_is_not_reported() {
     let reports = Reports::default();
-    reports
-        .builder()
-        .build()
-        .block_on(async {
-            let mutex = locked().await?;
-            let waiters: Vec<_> = (0..3)
-                .map(|_| {
-                    let mutex = mutex.clone();
-                    spawn(async move {
-                        let _held = mutex.lock().await?;
-                        sleep(SECOND).await
-                    })
+    reports.run(async {
+        let mutex = locked().await?;
+        let waiters: Vec<_> = (0..3)
+            .map(|_| {
+                let mutex = mutex.clone();
+                spawn(async move {
+                    let _held = mutex.lock().await?;
+                    sleep(SECOND).await
                 })
-                .collect();
-            for waiter in waiters {
-                waiter.await?;
-            }
-            Ok(())
-        })
-        .unwrap();
+            })
+            .collect();
+        for waiter in waiters {
+            waiter.await?;
+        }
+        Ok(())
+    });
     assert_eq!(reports.take(), []);
 }
 
@@ -250,64 +215,56 @@ fn a_grant_whose_task_has_not_had_its_turn_is_not_reported() {
 fn a_grant_whose_task_has_not_been_polled_since_is_not_reported_before_it_is() {
     let reports = Reports::default();
     let seen = reports.clone();
-    reports
-        .builder()
-        .build()
-        .block_on(async {
-            let mutex = locked().await?;
-            let theirs = mutex.clone();
-            let deaf = spawn(async move {
-                // Nobody hears it when its turn comes.
-                let mut first = theirs.lock();
-                assert!(pin!(&mut first).poll(&mut Context::from_waker(Waker::noop())).is_pending());
-                sleep(10 * SECOND).await?;
-                settle().await
-            });
-            sleep(9 * SECOND).await?;
-            assert!(!mutex.is_locked() && mutex.try_lock().is_none(), "it is kept");
-            assert_eq!(seen.take(), []);
-            deaf.await
-        })
-        .unwrap();
+    reports.run(async {
+        let mutex = locked().await?;
+        let theirs = mutex.clone();
+        let deaf = spawn(async move {
+            // Nobody hears it when its turn comes.
+            let mut first = theirs.lock();
+            assert!(pin!(&mut first).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+            sleep(10 * SECOND).await?;
+            settle().await
+        });
+        sleep(9 * SECOND).await?;
+        assert!(!mutex.is_locked() && mutex.try_lock().is_none(), "it is kept");
+        assert_eq!(seen.take(), []);
+        deaf.await
+    });
     assert_eq!(reports.take().len(), 1);
 }
 
 #[test]
 fn a_grant_whose_future_was_dropped_goes_on_and_is_not_reported() {
     let reports = Reports::default();
-    reports
-        .builder()
-        .build()
-        .block_on(async {
-            let mutex = locked().await?;
-            let theirs = mutex.clone();
-            let careful = spawn(async move {
-                {
-                    let mut first = theirs.lock();
-                    let _ = select(&mut first, pin!(sleep(SECOND))).await;
+    reports.run(async {
+        let mutex = locked().await?;
+        let theirs = mutex.clone();
+        let careful = spawn(async move {
+            {
+                let mut first = theirs.lock();
+                let _ = select(&mut first, pin!(sleep(SECOND))).await;
+            }
+            sleep(60 * SECOND).await
+        });
+        // Its turn comes while the task sleeps, and it is dropped when the task is woken for that.
+        let theirs = mutex.clone();
+        let late = spawn(async move {
+            let mut first = Some(Box::pin(async move { theirs.lock().await.map(drop) }));
+            let polls = Cell::new(0);
+            poll_fn(|cx| {
+                polls.set(polls.get() + 1);
+                match (polls.get(), &mut first) {
+                    (1, Some(first)) => first.as_mut().poll(cx).map(drop),
+                    _ => Poll::Ready(drop(first.take())),
                 }
-                sleep(60 * SECOND).await
-            });
-            // Its turn comes while the task sleeps, and it is dropped when the task is woken for that.
-            let theirs = mutex.clone();
-            let late = spawn(async move {
-                let mut first = Some(Box::pin(async move { theirs.lock().await.map(drop) }));
-                let polls = Cell::new(0);
-                poll_fn(|cx| {
-                    polls.set(polls.get() + 1);
-                    match (polls.get(), &mut first) {
-                        (1, Some(first)) => first.as_mut().poll(cx).map(drop),
-                        _ => Poll::Ready(drop(first.take())),
-                    }
-                })
-                .await;
-                sleep(60 * SECOND).await
-            });
-            mutex.lock().await.map(drop)?;
-            careful.await?;
-            late.await
-        })
-        .unwrap();
+            })
+            .await;
+            sleep(60 * SECOND).await
+        });
+        mutex.lock().await.map(drop)?;
+        careful.await?;
+        late.await
+    });
     assert_eq!(reports.take(), []);
 }
 
