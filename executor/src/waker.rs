@@ -5,7 +5,8 @@
 //! freed, and the generation in the id tells that the task is over.
 //!
 //! ```text
-//!  wake(id) ─► row ─► is the runtime that owns it the one running on this thread?
+//!  wake(id) ─► the task that is running on this thread?   Running ─► Rewoken: it goes back in line by itself
+//!           ─► row ─► is the runtime that owns it the one running on this thread?
 //!                     yes: is id the row's current one?   state: Parked ─► Ready, onto the ready queue
 //!                     no:  the slow way through the outpost (module `remote`)
 //! ```

@@ -135,41 +135,47 @@ impl Core {
         } else {
             self.note_end(row);
         }
-        // Held meanwhile: observers, and whoever hears of what is remarkable, may drop the last handle.
+        self.hold(row, || {
+            if ended == Ended::Error {
+                self.note_failure(row);
+            } else if row.count.get() > 0 {
+                self.note_swallowed(row);
+            }
+            if self.watch.is_some() {
+                self.tell_done(row);
+            }
+            self.tell_all(row);
+        });
+    }
+
+    /// Calls `tell`, and recycles the row only then: those who are told of a task's end may drop its last handle.
+    #[inline(always)]
+    fn hold(&self, row: &'static Row, tell: impl FnOnce()) {
         row.refs.set(row.refs.get() + 1);
-        if ended == Ended::Error {
-            self.note_failure(row);
-        } else if row.count.get() > 0 {
-            self.note_swallowed(row);
+        tell();
+        let refs = row.refs.get() - 1;
+        row.refs.set(refs);
+        if refs == 0 {
+            self.release(row);
         }
-        if self.watch.is_some() {
-            self.tell_done(row);
-        }
-        row.refs.set(row.refs.get() - 1);
-        self.tell_all(row);
     }
 
     /// Tells who answers for the task, who awaits it, and whoever else is in the extras, that it is done. If nobody will look at
     /// its output, that goes, and with the last handle the row.
     #[inline(never)]
     fn tell_all(&self, row: &'static Row) {
-        // Held until the end: those who are told may drop the last handle, and with it the row and its cell.
-        row.refs.set(row.refs.get() + 1);
-        if let Some(owner) = &vtable(row).owner {
-            self.tell_owner(row, owner);
-        }
-        self.wake_joiner(row);
-        if let Some(extras) = row.extras() {
-            self.settle(row, extras);
-        }
-        if !row.is(Flag::Handle) && row.stage.get() == Stage::Output {
-            self.drop_unread(row);
-        }
-        let refs = row.refs.get() - 1;
-        row.refs.set(refs);
-        if refs == 0 {
-            self.release(row);
-        }
+        self.hold(row, || {
+            if let Some(owner) = &vtable(row).owner {
+                self.tell_owner(row, owner);
+            }
+            self.wake_joiner(row);
+            if let Some(extras) = row.extras() {
+                self.settle(row, extras);
+            }
+            if !row.is(Flag::Handle) && row.stage.get() == Stage::Output {
+                self.drop_unread(row);
+            }
+        });
     }
 
     #[inline(always)]
