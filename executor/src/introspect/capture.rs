@@ -101,7 +101,7 @@ impl Snapshot {
 
     /// The target, those who wait for it, and so on; each once, however many ways lead there.
     pub(super) fn graph_of(&self, target: Target) -> CallGraph {
-        let picture = Picture::of(&self.runtime);
+        let picture = Picture::of_all(&self.runtime);
         let awaiters = |task: u64| -> Vec<u64> { picture.awaiters(task).collect() };
         let mut graph = CallGraph::default();
         let mut known: HashMap<u64, usize> = HashMap::new();

@@ -1,13 +1,19 @@
 //! The table as text, in columns, as `ps` shows it: a line for each task and each of its awaiters.
 //!
 //! ```text
-//!   first  how wide is each column?  ──► widths       nothing is kept from one pass to the other: cells are made anew,
-//!   then   cell, spaces, cell, …     ──► line         most of them of what the line before has left
+//!   thread  task    name    stack             awaiter stack     awaiter  awaiter id
+//!   4711    0x5028  Task-7  timer -> app::nap group -> app::all main     0x2
+//!   ^^^^^^^^        ........^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+//!   left                    right: mostly the same as in the line before, and then copied as a whole
 //! ```
+//!
+//! First it is found out how wide each column is; then lines are written. Nothing is kept from one pass to the other: to make
+//! cells twice costs less than to keep them.
 
 use super::drawn::{Awaiter, Drawn, Name, Sketch};
 use super::record::TaskName;
 use super::shared_str::SharedStr;
+use super::sheet::Sheet;
 use super::write::{decimal_width, hex_width, push_hex};
 
 const HEAD: [&str; 7] = ["thread", "task", "name", "stack", "awaiter stack", "awaiter", "awaiter id"];
@@ -15,26 +21,77 @@ const HEAD: [&str; 7] = ["thread", "task", "name", "stack", "awaiter stack", "aw
 /// How wide a column may be. A cell that is wider pushes the rest of its line aside, and no other.
 const WIDEST: usize = 120;
 
-/// Makes the lines, each without its end.
-pub(super) fn each_line(tasks: &impl Drawn, mut take: impl FnMut(&str)) {
+/// Writes all lines.
+pub(super) fn write(tasks: &impl Drawn, sheet: &mut impl Sheet) {
     let mut widths = HEAD.map(str::len);
-    each_row(tasks, |cells| {
-        for (width, cell) in widths.iter_mut().zip(cells) {
-            *width = cell.width().min(WIDEST).max(*width);
+    each_row(tasks, |row| {
+        let widen = |(width, cell): (&mut usize, &Cell<'_>)| *width = cell.width().min(WIDEST).max(*width);
+        let [thread, task, name, right @ ..] = &mut widths;
+        [task, name].into_iter().zip(&[Cell::Hex(row.id), Cell::Name(row.name)]).for_each(widen);
+        if row.rest == Rest::New {
+            widen((thread, &row.thread));
+            right.iter_mut().zip(&row.right).for_each(widen);
         }
     });
-    let mut line = String::new();
-    for (head, width) in HEAD.iter().zip(widths) {
-        Cell::Text(head, head.len()).push_to(&mut line, width);
+    let [thread, task, name, right @ ..] = widths;
+    let write_right = |text: &mut String, cells: &[Cell<'_>; 4]| {
+        for (cell, width) in cells.iter().zip(right) {
+            cell.push_to(text, width);
+        }
+        // The last cell has nothing to its right.
+        text.truncate(text.trim_end().len());
+    };
+    let head = HEAD.map(|head| Cell::Text(head, head.len()));
+    let [head_left @ .., _, _, _, _] = &head;
+    for (cell, width) in head_left.iter().zip([thread, task, name]) {
+        cell.push_to(sheet.line(), width);
     }
-    take(line.trim_end());
-    each_row(tasks, |cells| {
-        line.clear();
-        for (cell, width) in cells.iter().zip(widths) {
-            cell.push_to(&mut line, width);
+    write_right(sheet.line(), head.last_chunk().expect("there are seven"));
+    sheet.end_line();
+    let (mut left_text, mut right_text) = (String::new(), String::new());
+    each_row(tasks, |row| {
+        if row.rest == Rest::New {
+            left_text.clear();
+            row.thread.push_to(&mut left_text, thread);
+            right_text.clear();
+            write_right(&mut right_text, &row.right);
         }
-        take(line.trim_end());
+        let line = sheet.line();
+        line.push_str(&left_text);
+        Cell::Hex(row.id).push_to(line, task);
+        Cell::Name(row.name).push_to(line, name);
+        line.push_str(&right_text);
+        sheet.end_line();
     });
+}
+
+/// A line.
+struct Row<'r> {
+    thread: Cell<'r>,
+    id: u64,
+    name: Name<'r>,
+    /// Stack, stack of the awaiter, its name and its id.
+    right: [Cell<'r>; 4],
+    /// What all of that is, but for the task's id and name.
+    rest: Rest,
+}
+
+/// What a line has to do with the one before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    Same,
+    New,
+}
+
+impl Rest {
+    fn same_if(same: bool) -> Rest {
+        if same { Rest::Same } else { Rest::New }
+    }
+
+    /// The same only if both parts are.
+    fn and(self, other: Rest) -> Rest {
+        Rest::same_if(self == Rest::Same && other == Rest::Same)
+    }
 }
 
 /// What is in one column of one line.
@@ -75,35 +132,41 @@ impl Cell<'_> {
     }
 }
 
-fn each_row<'a, D: Drawn>(tasks: &'a D, mut take: impl FnMut(&[Cell<'_>; 7])) {
+fn each_row<'a, D: Drawn>(tasks: &'a D, mut take: impl FnMut(&Row<'_>)) {
     let mut frames: Vec<Sketch<'a>> = Vec::new();
+    let mut names: Vec<&'a SharedStr> = Vec::new();
     let (mut stack, mut path) = (Chain::default(), Chain::default());
     // Of the line before: the thread, and who awaits the task, by which way.
     let (mut thread, mut awaiter): (Option<Thread>, Option<By<'a>>) = (None, None);
+    let nobody = [Cell::Text("", 0), Cell::Text("", 0), Cell::Text("0x0", 3)];
     for at in 0..tasks.len() {
         let task = tasks.task(at);
-        let thread = Thread::kept(&mut thread, task.thread);
-        frames.clear();
-        tasks.stack(at, &mut frames);
-        stack.update(&frames);
-        let mut with = |[awaiter_stack, awaiter, awaiter_id]: [Cell<'_>; 3]| {
-            let (id, name) = (Cell::Hex(task.id), Cell::Name(task.name));
-            take(&[thread.cell(), id, name, stack.cell(), awaiter_stack, awaiter, awaiter_id]);
+        names.clear();
+        tasks.stack(at, |frame| names.push(frame.name));
+        let rest = Thread::update(&mut thread, task.thread).and(stack.update(&names));
+        let thread = thread.as_ref().expect("just updated").cell();
+        let mut with = |rest: Rest, [awaiter_stack, awaiter, awaiter_id]: [Cell<'_>; 3]| {
+            let right = [stack.cell(), awaiter_stack, awaiter, awaiter_id];
+            take(&Row { thread, id: task.id, name: task.name, right, rest });
         };
         let awaits = tasks.await_count(at);
         for number in 0..awaits {
             let this = tasks.awaiter(at, number);
-            if awaiter.as_ref().is_none_or(|by| by.awaiter != this) {
+            let by = Rest::same_if(awaiter.as_ref().is_some_and(|by| by.awaiter == this));
+            if by == Rest::New {
                 frames.clear();
                 tasks.path(at, number, &mut frames);
-                path.update(&frames);
+                names.clear();
+                names.extend(frames.iter().map(|frame| frame.name));
+                path.update(&names);
                 awaiter = Some(By::of(tasks, this));
             }
-            let by = awaiter.as_ref().expect("just found");
-            with([path.cell(), by.name, Cell::Text(&by.id, by.id.len())]);
+            let by_whom = awaiter.as_ref().expect("just found");
+            with(rest.and(by), [path.cell(), by_whom.name, Cell::Text(&by_whom.id, by_whom.id.len())]);
         }
         if awaits == 0 {
-            with([Cell::Text("", 0), Cell::Text("", 0), Cell::Text("0x0", 3)]);
+            let before = Rest::same_if(awaiter.take().is_none());
+            with(rest.and(before), nobody);
         }
     }
 }
@@ -115,12 +178,13 @@ struct Thread {
 }
 
 impl Thread {
-    /// The one that is kept, if it is this one.
-    fn kept(kept: &mut Option<Thread>, number: u64) -> &Thread {
-        if kept.as_ref().is_some_and(|thread| thread.number != number) {
-            *kept = None;
+    /// Keeps the one of this number.
+    fn update(kept: &mut Option<Thread>, number: u64) -> Rest {
+        if kept.as_ref().is_some_and(|thread| thread.number == number) {
+            return Rest::Same;
         }
-        kept.get_or_insert_with(|| Thread { number, text: number.to_string() })
+        *kept = Some(Thread { number, text: number.to_string() });
+        Rest::New
     }
 
     fn cell(&self) -> Cell<'_> {
@@ -151,15 +215,14 @@ struct Chain<'a> {
 }
 
 impl<'a> Chain<'a> {
-    fn update(&mut self, frames: &[Sketch<'a>]) {
-        let names = frames.iter().map(|frame| frame.name);
-        if names.clone().eq(self.names.iter().copied()) {
-            return;
+    fn update(&mut self, names: &[&'a SharedStr]) -> Rest {
+        if names == self.names {
+            return Rest::Same;
         }
-        self.names.clear();
-        self.names.extend(names);
+        names.clone_into(&mut self.names);
         self.text = self.names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(" -> ");
         self.width = width(&self.text);
+        Rest::New
     }
 
     fn cell(&self) -> Cell<'_> {

@@ -4,9 +4,11 @@ use super::columns;
 use super::cycles::CycleFound;
 use super::picture::Picture;
 use super::record::RuntimeRecord;
+use super::sheet::Pieces;
 use super::tree::{self, Marks};
 
-/// Makes the lines that the [table](super::TaskTable::of_records) of these records shows, each without its end.
+/// Makes the text that the [table](super::TaskTable::of_records) of these records shows, and hands it out in pieces, each some
+/// whole lines with their ends.
 ///
 /// A hundred thousand tasks take a tenth of the time that it takes to make the table first.
 ///
@@ -16,18 +18,24 @@ use super::tree::{self, Marks};
 /// let tasks = vec![TaskRecord { id: 2, name: "nap".to_owned().into(), ..TaskRecord::default() }];
 /// let runtimes = [RuntimeRecord { thread: 7, tasks, ..RuntimeRecord::default() }];
 /// let mut text = String::new();
-/// draw_rows(&runtimes, |line| text += &format!("{line}\n"));
+/// draw_rows(&runtimes, |lines| text.push_str(lines));
 /// assert_eq!(text, TaskTable::of_records(&runtimes).to_string());
 /// ```
 pub fn draw_rows(runtimes: &[RuntimeRecord], take: impl FnMut(&str)) {
-    columns::each_line(&Picture::of(runtimes), take);
+    let mut sheet = Pieces::new(take);
+    columns::write(&Picture::of(runtimes), &mut sheet);
+    sheet.finish();
 }
 
-/// Makes the lines of the [trees](super::TaskTable::tree) of these records, one tree after the other.
+/// Makes the lines of the [trees](super::TaskTable::tree) of these records, one tree after the other, and hands them out in
+/// pieces, as [`draw_rows`] does.
 ///
 /// # Errors
 ///
-/// [`CycleFound`], if tasks await one another in a circle. No line is made then.
-pub fn draw_tree(runtimes: &[RuntimeRecord], mut take: impl FnMut(&str)) -> Result<(), CycleFound> {
-    tree::each_line(&Picture::of(runtimes), Marks::default(), |_, line| take(line))
+/// [`CycleFound`], if tasks await one another in a circle. Nothing is handed out then.
+pub fn draw_tree(runtimes: &[RuntimeRecord], take: impl FnMut(&str)) -> Result<(), CycleFound> {
+    let mut sheet = Pieces::new(take);
+    tree::write(&Picture::of(runtimes), Marks::default(), &mut sheet)?;
+    sheet.finish();
+    Ok(())
 }

@@ -40,8 +40,8 @@ pub(super) trait Drawn {
     /// Adds the frames that lead there, the innermost first.
     fn path<'a>(&'a self, at: usize, number: usize, frames: &mut Vec<Sketch<'a>>);
 
-    /// Adds all frames of a task, the innermost first.
-    fn stack<'a>(&'a self, at: usize, frames: &mut Vec<Sketch<'a>>);
+    /// Hands out all frames of a task, the innermost first.
+    fn stack<'a>(&'a self, at: usize, take: impl FnMut(Sketch<'a>));
 }
 
 /// A task.
@@ -99,16 +99,20 @@ pub(super) struct Sketch<'a> {
 impl Sketch<'_> {
     /// Writes what the frame's `Display` does.
     pub(super) fn push_to(&self, text: &mut String) {
+        self.push_all_but_place(text);
+        if let Some(place) = self.place {
+            text.push(' ');
+            push_place(text, place);
+        }
+    }
+
+    pub(super) fn push_all_but_place(&self, text: &mut String) {
         text.push_str(self.name);
         let before = text.len();
         text.push(' ');
         self.detail.push_to(text);
         if text.len() == before + 1 {
             text.truncate(before);
-        }
-        if let Some(place) = self.place {
-            text.push(' ');
-            push_place(text, place);
         }
     }
 
@@ -175,7 +179,7 @@ impl Drawn for Entries<'_> {
         frames.extend(self.by(at, number).stack.iter().map(Sketch::from));
     }
 
-    fn stack<'a>(&'a self, at: usize, frames: &mut Vec<Sketch<'a>>) {
-        frames.extend(self.tasks[at].0.stack.iter().map(Sketch::from));
+    fn stack<'a>(&'a self, at: usize, take: impl FnMut(Sketch<'a>)) {
+        self.tasks[at].0.stack.iter().map(Sketch::from).for_each(take);
     }
 }

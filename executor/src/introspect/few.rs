@@ -17,14 +17,16 @@ enum Items<T> {
 impl<T> Few<T> {
     /// Adds one at the end.
     pub fn push(&mut self, item: T) {
-        self.0 = match std::mem::replace(&mut self.0, Items::Many(Vec::new())) {
-            Items::One(first) => Items::Many(vec![first, item]),
-            Items::Many(items) if items.is_empty() => Items::One(item),
-            Items::Many(mut items) => {
+        // In the usual case the item is written once, where it stays.
+        if let Items::Many(items) = &mut self.0 {
+            if items.is_empty() {
+                self.0 = Items::One(item);
+            } else {
                 items.push(item);
-                Items::Many(items)
             }
-        };
+        } else if let Items::One(first) = std::mem::replace(&mut self.0, Items::Many(Vec::new())) {
+            self.0 = Items::Many(vec![first, item]);
+        }
     }
 }
 

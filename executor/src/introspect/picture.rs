@@ -6,8 +6,9 @@
 //!   a wait for tasks, or a place in a group ─────────────► edges: this task ── awaited by ──► that one
 //! ```
 //!
-//! Tasks are known by their places, and edges lie in one list, sorted by the awaited task's: a hundred thousand take no memory
-//! of their own each.
+//! Tasks are known by their places. An edge to a task from the group that it is in is one number for each task; the others, of
+//! which there are few, lie in one list, sorted by the awaited task's place. So of a hundred thousand tasks none takes memory of
+//! its own, and all together take little: memory that is touched for the first time costs more than what is done with it.
 //!
 //! Nothing is believed that need not be so: scopes that are within one another in a circle, waits for tasks that there are
 //! not, are no danger to it. Records may come from a process whose memory is in disorder.
@@ -16,7 +17,7 @@ use super::drawn::{Awaiter, Drawn, Name, Shown, Sketch};
 use super::frame::{Frame, FrameKind, TaskState};
 use super::framed;
 use super::held_by::{HeldBy, Taker};
-use super::ids::IdMap;
+use super::places::{NOWHERE, Places};
 use super::record::{
     Elsewhere, HolderRecord, LockRecord, RuntimeRecord, ScopeRecord, TaskRecord, WaitRecord, What,
 };
@@ -30,10 +31,13 @@ use std::sync::Arc;
 
 /// All records, with what can be asked of them.
 pub(super) struct Picture<'a> {
-    tasks: Vec<(&'a TaskRecord, &'a RuntimeRecord)>,
-    /// Where a task is, by its id.
-    places: IdMap<u32>,
-    /// Who waits for a task: the edges from the task's entry of `first_edges` to the next one.
+    runtimes: &'a [RuntimeRecord],
+    /// The place after the last one of each runtime.
+    ends: Vec<usize>,
+    places: Places,
+    /// In whose group a task is, or [`NOWHERE`].
+    parents: Vec<u32>,
+    /// Which leaves wait for a task: the edges from the task's entry of `first_edges` to the next one.
     edges: Vec<Edge>,
     first_edges: Vec<u32>,
     words: Words,
@@ -80,39 +84,70 @@ impl Default for Words {
 }
 
 impl<'a> Picture<'a> {
+    /// For drawings: knows the ids that records mention, and no others.
     pub(super) fn of(runtimes: &'a [RuntimeRecord]) -> Picture<'a> {
-        let mut tasks = Vec::with_capacity(runtimes.iter().map(|runtime| runtime.tasks.len()).sum());
-        let records =
-            runtimes.iter().flat_map(|runtime| runtime.tasks.iter().map(move |task| (task, runtime)));
-        tasks.extend(records);
-        assert!(u32::try_from(tasks.len()).is_ok(), "places are numbers of 32 bits");
-        let places: IdMap<u32> = tasks.iter().zip(0..).map(|((task, _), at)| (task.id, at)).collect();
-        let found = edges(&tasks, &places);
-        let (edges, first_edges) = sorted(&found, tasks.len());
-        Picture { tasks, places, edges, first_edges, words: Words::default() }
+        Picture::with(runtimes, Places::of_mentioned(runtimes))
+    }
+
+    /// To be asked for any task.
+    pub(super) fn of_all(runtimes: &'a [RuntimeRecord]) -> Picture<'a> {
+        Picture::with(runtimes, Places::of_all(runtimes))
+    }
+
+    fn with(runtimes: &'a [RuntimeRecord], places: Places) -> Picture<'a> {
+        let mut end = 0;
+        let ends = runtimes.iter().map(|runtime| {
+            end += runtime.tasks.len();
+            end
+        });
+        let ends = ends.collect();
+        assert!(end < NOWHERE as usize, "places are numbers of 32 bits");
+        let parents = parents(runtimes, &places);
+        let (edges, first_edges) = sorted(&edges(runtimes, &places), end);
+        Picture { runtimes, ends, places, parents, edges, first_edges, words: Words::default() }
     }
 
     /// The ids of those who wait for this task.
     pub(super) fn awaiters(&self, task: u64) -> impl Iterator<Item = u64> {
-        let edges = self.find(task).map_or(&[][..], |at| self.edges_of(at));
-        edges.iter().map(|edge| self.awaiting(*edge).0.id)
+        let at = self.find(task);
+        let numbers = at.map_or(0..0, |at| 0..self.await_count(at));
+        numbers.map(move |number| self.awaiter(at.expect("it has awaiters"), number).id)
     }
 
     /// All frames of a task, the innermost first; none if there is no such task.
     pub(super) fn frames(&self, id: u64) -> Vec<Frame> {
-        let mut sketches = Vec::new();
+        let mut frames = Vec::new();
         if let Some(at) = self.find(id) {
-            self.stack(at, &mut sketches);
+            self.stack(at, |sketch| frames.push(sketch.to_frame()));
         }
-        sketches.into_iter().map(Sketch::to_frame).collect()
+        frames
     }
 
-    fn edges_of(&self, at: usize) -> &[Edge] {
+    fn record(&self, at: usize) -> (&'a TaskRecord, &'a RuntimeRecord) {
+        // Most programs have one runtime.
+        let number = if at < self.ends[0] { 0 } else { self.ends.partition_point(|end| *end <= at) };
+        let runtime = &self.runtimes[number];
+        (&runtime.tasks[at + runtime.tasks.len() - self.ends[number]], runtime)
+    }
+
+    fn leaves(&self, at: usize) -> &[Edge] {
         &self.edges[self.first_edges[at] as usize..self.first_edges[at + 1] as usize]
     }
 
+    /// Who waits for a task: first the group that it is in.
+    fn edge(&self, at: usize, number: usize) -> Edge {
+        match (self.parents[at], number) {
+            (NOWHERE, number) => self.leaves(at)[number],
+            (awaiter, 0) => {
+                let scope = self.record(at).0.group.expect("who has a parent is in a group");
+                Edge { awaiter, from: From::Scope(scope) }
+            }
+            (_, number) => self.leaves(at)[number - 1],
+        }
+    }
+
     fn awaiting(&self, edge: Edge) -> (&'a TaskRecord, &'a RuntimeRecord) {
-        self.tasks[edge.awaiter as usize]
+        self.record(edge.awaiter as usize)
     }
 
     fn await_sketch<'s>(&'s self, wait: &'s WaitRecord, awaiter: u64, now: u64) -> Sketch<'s> {
@@ -139,18 +174,25 @@ impl<'a> Picture<'a> {
     }
 }
 
-/// Each with the place of the awaited task: first those of groups.
-fn edges(tasks: &[(&TaskRecord, &RuntimeRecord)], places: &IdMap<u32>) -> Vec<(u32, Edge)> {
-    let (mut of_groups, mut of_leaves) = (Vec::with_capacity(tasks.len()), Vec::new());
+/// In whose group each task is.
+fn parents(runtimes: &[RuntimeRecord], places: &Places) -> Vec<u32> {
     // Children of one parent come together.
     let mut latest = (0, None);
-    for ((task, _), at) in tasks.iter().zip(0..) {
-        if let Some(scope) = task.group {
-            if latest.0 != task.parent {
-                latest = (task.parent, places.get(&task.parent).copied());
-            }
-            of_groups.extend(latest.1.map(|awaiter| (at, Edge { awaiter, from: From::Scope(scope) })));
+    let parent = |task: &TaskRecord| {
+        task.group?;
+        if latest.0 != task.parent {
+            latest = (task.parent, places.get(task.parent));
         }
+        latest.1
+    };
+    let tasks = runtimes.iter().flat_map(|runtime| &runtime.tasks);
+    tasks.map(parent).map(|parent| parent.unwrap_or(NOWHERE)).collect()
+}
+
+/// Those of leaves, each with the place of the awaited task.
+fn edges(runtimes: &[RuntimeRecord], places: &Places) -> Vec<(u32, Edge)> {
+    let mut edges = Vec::new();
+    for (task, at) in runtimes.iter().flat_map(|runtime| &runtime.tasks).zip(0..) {
         let mut known = HashSet::new();
         for (number, wait) in task.waits.iter().enumerate() {
             let mut awaited = wait.what.tasks(task.id).peekable();
@@ -159,12 +201,11 @@ fn edges(tasks: &[(&TaskRecord, &RuntimeRecord)], places: &IdMap<u32>) -> Vec<(u
             }
             let first = task.waits.iter().position(|other| other == wait).unwrap_or(number);
             let edge = Edge { awaiter: at, from: From::Leaf(first as u32) };
-            let new = awaited.filter_map(|id| places.get(&id)).filter(|place| known.insert((**place, first)));
-            of_leaves.extend(new.map(|place| (*place, edge)));
+            let new = awaited.filter_map(|id| places.get(id)).filter(|place| known.insert((*place, first)));
+            edges.extend(new.map(|place| (place, edge)));
         }
     }
-    of_groups.extend(of_leaves);
-    of_groups
+    edges
 }
 
 /// The edges by the places of the awaited tasks, otherwise in their order, and where those of each begin.
@@ -188,24 +229,24 @@ fn sorted(edges: &[(u32, Edge)], tasks: usize) -> (Vec<Edge>, Vec<u32>) {
 
 impl Drawn for Picture<'_> {
     fn len(&self) -> usize {
-        self.tasks.len()
+        self.parents.len()
     }
 
     fn task(&self, at: usize) -> Shown<'_> {
-        let (task, runtime) = self.tasks[at];
+        let (task, runtime) = self.record(at);
         Shown { thread: runtime.thread, id: task.id, name: Name::Recorded(&task.name) }
     }
 
     fn find(&self, id: u64) -> Option<usize> {
-        self.places.get(&id).map(|at| *at as usize)
+        self.places.get(id).map(|at| at as usize)
     }
 
     fn await_count(&self, at: usize) -> usize {
-        self.edges_of(at).len()
+        self.leaves(at).len() + usize::from(self.parents[at] != NOWHERE)
     }
 
     fn awaiter(&self, at: usize, number: usize) -> Awaiter {
-        let edge = self.edges_of(at)[number];
+        let edge = self.edge(at, number);
         let awaiter = self.awaiting(edge).0;
         let one_of_several = match edge.from {
             From::Leaf(at) => awaiter.waits[at as usize].what.is_of_several(),
@@ -215,7 +256,7 @@ impl Drawn for Picture<'_> {
     }
 
     fn path<'s>(&'s self, at: usize, number: usize, frames: &mut Vec<Sketch<'s>>) {
-        let edge = self.edges_of(at)[number];
+        let edge = self.edge(at, number);
         let (task, runtime) = self.awaiting(edge);
         let mut within = match edge.from {
             From::Scope(scope) => scope,
@@ -235,26 +276,26 @@ impl Drawn for Picture<'_> {
         frames.push(task.future_sketch());
     }
 
-    fn stack<'s>(&'s self, at: usize, frames: &mut Vec<Sketch<'s>>) {
-        let (task, runtime) = self.tasks[at];
+    fn stack<'s>(&'s self, at: usize, mut take: impl FnMut(Sketch<'s>)) {
+        let (task, runtime) = self.record(at);
         if let Some(running) = &task.running {
             let (name, detail) = (&self.words.running, Detail::Text(&running.detail));
-            frames.push(Sketch { kind: FrameKind::Running, name, detail, place: running.place.as_ref() });
+            take(Sketch { kind: FrameKind::Running, name, detail, place: running.place.as_ref() });
         }
         let waits = task.waits.iter().map(|wait| (wait.scope, self.await_sketch(wait, task.id, runtime.now)));
         let unrecorded = self.unrecorded(task).map(|sketch| (task.innermost_frame(), sketch));
         let waits = waits.chain(unrecorded);
         if task.scopes.is_empty() {
-            frames.extend(waits.map(|(_, sketch)| sketch));
+            waits.for_each(|(_, sketch)| take(sketch));
         } else {
             let scopes = task.scopes.iter().filter(|scope| task.stands_in(scope)).map(|scope| Scope {
                 id: scope.id,
                 parent: scope.parent,
                 sketch: self.scope_sketch(scope, runtime.now),
             });
-            unfold(scopes.collect(), waits.collect(), frames);
+            unfold(scopes.collect(), waits.collect(), &mut take);
         }
-        frames.push(task.future_sketch());
+        take(task.future_sketch());
     }
 }
 
@@ -277,11 +318,10 @@ impl TaskTable {
             });
             awaits.collect()
         };
-        let mut sketches = Vec::new();
-        let mut stack = |at: usize| {
-            sketches.clear();
-            picture.stack(at, &mut sketches);
-            sketches.iter().map(|sketch| sketch.to_frame()).collect()
+        let stack = |at: usize| {
+            let mut frames = Vec::new();
+            picture.stack(at, |sketch| frames.push(sketch.to_frame()));
+            frames
         };
         let mut places = 0..;
         let threads = runtimes.iter().map(|runtime| {
@@ -348,14 +388,29 @@ impl TaskRecord {
 impl What {
     /// The tasks that can end the wait of this one, or hold what it awaits. (What is kept for it, it has only to take.)
     fn tasks(&self, awaiter: u64) -> impl Iterator<Item = u64> {
-        let (tasks, holders): (&[u64], &[HolderRecord]) = match self {
+        let (tasks, holders) = self.ids();
+        let others = holders.iter().filter(move |holder| holder.hold != Hold::Kept || holder.task != awaiter);
+        tasks.iter().copied().chain(others.map(|holder| holder.task))
+    }
+
+    /// The ids that are mentioned, once or more often.
+    pub(super) fn mentions(&self) -> impl Iterator<Item = u64> {
+        let (tasks, holders) = self.ids();
+        tasks.iter().copied().chain(holders.iter().map(|holder| holder.task))
+    }
+
+    /// Whether it may be for tasks, and those that can end it be found.
+    pub(super) fn is_for_tasks(&self) -> bool {
+        matches!(self, What::Task(_) | What::Tasks(_) | What::Lock(_))
+    }
+
+    fn ids(&self) -> (&[u64], &[HolderRecord]) {
+        match self {
             What::Task(task) => (std::slice::from_ref(task), &[]),
             What::Tasks(tasks) => (tasks, &[]),
             What::Lock(lock) => (&[], &lock.holders),
             _ => (&[], &[]),
-        };
-        let others = holders.iter().filter(move |holder| holder.hold != Hold::Kept || holder.task != awaiter);
-        tasks.iter().copied().chain(others.map(|holder| holder.task))
+        }
     }
 
     /// Whether any of several may end the wait.
@@ -440,7 +495,7 @@ impl Picture<'_> {
             _ if task == 0 => (String::new(), Taker::Outside),
             (Some(at), _) => {
                 let taker = if task == awaiter { Taker::Itself } else { Taker::Alive };
-                (self.tasks[at].0.name.to_string(), taker)
+                (self.record(at).0.name.to_string(), taker)
             }
             (None, Elsewhere::Ended) => (String::new(), Taker::Done),
             (None, Elsewhere::EndedAs(name)) => (name.clone(), Taker::Done),
@@ -489,7 +544,7 @@ impl Picture<'_> {
 
     fn push_name(&self, text: &mut String, task: u64) {
         match self.find(task) {
-            Some(at) => push_quoted(text, Name::Recorded(&self.tasks[at].0.name)),
+            Some(at) => push_quoted(text, Name::Recorded(&self.record(at).0.name)),
             None => push_hex(text, task),
         }
     }
@@ -497,7 +552,7 @@ impl Picture<'_> {
     /// The names of the first few that have not ended.
     fn push_names(&self, text: &mut String, tasks: &[u64]) {
         const SHOWN: usize = 3;
-        let mut alive = tasks.iter().copied().filter(|task| self.places.contains_key(task));
+        let mut alive = tasks.iter().copied().filter(|task| self.places.get(*task).is_some());
         for (number, task) in alive.by_ref().take(SHOWN).enumerate() {
             text.push_str(if number > 0 { ", " } else { "" });
             self.push_name(text, task);
@@ -523,9 +578,13 @@ struct Scope<'a> {
     sketch: Sketch<'a>,
 }
 
-/// Moves what stands within a scope to the frames, the innermost first: the scopes in it with what is in them, and then
+/// Hands out what stands within a scope, the innermost first: the scopes in it with what is in them, and then
 /// its own awaits; beginning with the whole task.
-fn unfold<'a>(mut scopes: Vec<Scope<'a>>, mut waits: Vec<(u32, Sketch<'a>)>, frames: &mut Vec<Sketch<'a>>) {
+fn unfold<'a>(
+    mut scopes: Vec<Scope<'a>>,
+    mut waits: Vec<(u32, Sketch<'a>)>,
+    mut take: impl FnMut(Sketch<'a>),
+) {
     // Without recursion: scopes may be deeper in one another than the stack is. Those that are being unfolded, the
     // outermost first; it begins with the task itself.
     let mut within: Vec<Option<Scope<'a>>> = vec![None];
@@ -536,11 +595,13 @@ fn unfold<'a>(mut scopes: Vec<Scope<'a>>, mut waits: Vec<(u32, Sketch<'a>)>, fra
             Some(index) => within.push(Some(scopes.remove(index))),
             None => {
                 let here = waits.extract_if(.., |(scope, _)| *scope == outer);
-                frames.extend(here.map(|(_, sketch)| sketch));
-                frames.extend(within.pop().flatten().map(|scope| scope.sketch));
+                here.for_each(|(_, sketch)| take(sketch));
+                if let Some(scope) = within.pop().flatten() {
+                    take(scope.sketch);
+                }
             }
         }
     }
     // Of a leaf that was moved out of a scope which is over.
-    frames.extend(waits.into_iter().map(|(_, sketch)| sketch));
+    waits.into_iter().for_each(|(_, sketch)| take(sketch));
 }

@@ -286,7 +286,7 @@ fn stuck_beside_others(core: &Core, rows: &[(&'static Row, Hope)]) -> Vec<u64> {
         return Vec::new();
     }
     let snapshot = Snapshot::of(core, None);
-    let picture = Picture::of(snapshot.runtime());
+    let picture = Picture::of_all(snapshot.runtime());
     // Who awaits a task that has hope, has it as well.
     let mut rest: Vec<u64> = hopeful.iter().copied().collect();
     while let Some(task) = rest.pop() {

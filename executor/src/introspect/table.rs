@@ -14,6 +14,7 @@ use super::drawn::Entries;
 use super::frame::{Frame, Place, TaskState};
 use super::ids::IdMap;
 use super::shared_str::SharedStr;
+use super::sheet::Pieces;
 use std::fmt;
 use std::sync::Arc;
 
@@ -178,9 +179,9 @@ fn chain(stack: &[Frame]) -> String {
 impl fmt::Display for TaskTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut done = Ok(());
-        columns::each_line(&Entries::of(self), |line| {
-            done = done.and_then(|()| writeln!(f, "{line}"));
-        });
+        let mut sheet = Pieces::new(|lines: &str| done = done.and_then(|()| f.write_str(lines)));
+        columns::write(&Entries::of(self), &mut sheet);
+        sheet.finish();
         done
     }
 }

@@ -23,9 +23,11 @@
 
 use super::cycles::{self, CycleFound, Which};
 use super::drawn::{Awaiter, Drawn, Entries, Sketch};
+use super::frame::Place;
 use super::ids::IdMap;
+use super::sheet::{Sheet, Trees};
 use super::table::TaskTable;
-use super::write::{push_decimal, push_hex};
+use super::write::{push_decimal, push_hex, push_place};
 use std::collections::HashMap;
 
 /// What stands before a task's name, and before a frame, in a [tree](TaskTable::tree).
@@ -64,29 +66,21 @@ impl TaskTable {
     ///
     /// As [`tree`](TaskTable::tree).
     pub fn tree_with(&self, marks: Marks<'_>) -> Result<Vec<Vec<String>>, CycleFound> {
-        let mut trees: Vec<Vec<String>> = Vec::new();
-        each_line(&Entries::of(self), marks, |root, line| {
-            if trees.len() == root {
-                trees.push(Vec::new());
-            }
-            trees[root].push(line.to_owned());
-        })?;
-        Ok(trees)
+        let mut sheet = Trees::default();
+        write(&Entries::of(self), marks, &mut sheet)?;
+        Ok(sheet.trees)
     }
 }
 
-/// Makes the lines, each with the number of the tree that it is of.
-pub(super) fn each_line(
-    tasks: &impl Drawn,
-    marks: Marks<'_>,
-    mut take: impl FnMut(usize, &str),
-) -> Result<(), CycleFound> {
+/// Writes all trees, one after the other; nothing, if there is a circle.
+pub(super) fn write(tasks: &impl Drawn, marks: Marks<'_>, sheet: &mut impl Sheet) -> Result<(), CycleFound> {
     let which = cycles::to_follow(tasks)?;
     let forest = Forest::of(tasks, which);
     let drawn = vec![false; tasks.len()];
-    let mut pen = Pen { tasks, marks, forest: &forest, drawn, line: String::new() };
-    for (number, root) in forest.roots(tasks, which).enumerate() {
-        pen.draw(root, &mut |line| take(number, line));
+    let mut pen = Pen { tasks, marks, forest: &forest, drawn, places: LastPlaces::default(), sheet };
+    for root in forest.roots(tasks, which) {
+        pen.sheet.begin_tree();
+        pen.draw(root);
     }
     Ok(())
 }
@@ -230,17 +224,41 @@ impl Growth {
 }
 
 /// Draws trees.
-struct Pen<'a, D> {
+struct Pen<'a, D, S> {
     tasks: &'a D,
     marks: Marks<'a>,
     forest: &'a Forest,
     /// Which tasks have been: what is below them is drawn once. (What is no task is below one other only.)
     drawn: Vec<bool>,
-    line: String,
+    places: LastPlaces<'a>,
+    sheet: &'a mut S,
 }
 
-impl<'a, D: Drawn> Pen<'a, D> {
-    fn draw(&mut self, root: Item, take: &mut impl FnMut(&str)) {
+/// The places that were written last, each of a task's first frame, its second, and so on: most tasks stand where the one before
+/// does.
+#[derive(Default)]
+struct LastPlaces<'a>(Vec<(Option<&'a Place>, String)>);
+
+impl<'a> LastPlaces<'a> {
+    fn push_to(&mut self, line: &mut String, number: usize, place: Option<&'a Place>) {
+        if self.0.len() <= number {
+            self.0.resize_with(number + 1, Default::default);
+        }
+        let (last, text) = &mut self.0[number];
+        if *last != place {
+            *last = place;
+            text.clear();
+            if let Some(place) = place {
+                text.push(' ');
+                push_place(text, place);
+            }
+        }
+        line.push_str(text);
+    }
+}
+
+impl<'a, D: Drawn, S: Sheet> Pen<'a, D, S> {
+    fn draw(&mut self, root: Item) {
         let forest = self.forest;
         let mut frames: Vec<Sketch<'a>> = Vec::new();
         let mut depth = Depth::default();
@@ -254,14 +272,14 @@ impl<'a, D: Drawn> Pen<'a, D> {
             let mut again = false;
             if let Item::Task(at) = item {
                 if children.is_empty() {
-                    self.tasks.stack(at as usize, &mut frames);
+                    self.tasks.stack(at as usize, |frame| frames.push(frame));
                 }
                 let is_leaf = children.is_empty() && frames.is_empty();
                 again = std::mem::replace(&mut self.drawn[at as usize], true) && !is_leaf;
             }
             self.write_item(&depth, branch, item);
-            self.line.push_str(if again { " (see above)" } else { "" });
-            take(&self.line);
+            self.sheet.line().push_str(if again { " (see above)" } else { "" });
+            self.sheet.end_line();
             if again {
                 continue;
             }
@@ -271,10 +289,11 @@ impl<'a, D: Drawn> Pen<'a, D> {
             rest.extend(children.iter().enumerate().rev().map(|(number, child)| {
                 (*child, level, if number == last { Branch::Last } else { Branch::Inner })
             }));
-            for frame in frames.iter().rev() {
+            for (number, frame) in frames.iter().enumerate().rev() {
                 self.begin(&depth, Branch::Last, self.marks.frame);
-                frame.push_to(&mut self.line);
-                take(&self.line);
+                frame.push_all_but_place(self.sheet.line());
+                self.places.push_to(self.sheet.line(), number, frame.place);
+                self.sheet.end_line();
                 depth.sink(Branch::Last);
             }
         }
@@ -284,17 +303,18 @@ impl<'a, D: Drawn> Pen<'a, D> {
         match item {
             Item::Task(at) => {
                 self.begin(depth, branch, self.marks.task);
-                self.tasks.task(at as usize).name.push_to(&mut self.line);
+                self.tasks.task(at as usize).name.push_to(self.sheet.line());
             }
             Item::Node(at) => match &self.forest.nodes[at as usize].label {
                 Label::Frame(text) => {
                     self.begin(depth, branch, self.marks.frame);
-                    self.line.push_str(text);
+                    self.sheet.line().push_str(text);
                 }
                 Label::Unknown(id) => {
                     self.begin(depth, branch, self.marks.task);
-                    self.line.push_str("Unknown ");
-                    push_hex(&mut self.line, *id);
+                    let line = self.sheet.line();
+                    line.push_str("Unknown ");
+                    push_hex(line, *id);
                 }
                 Label::Task => unreachable!("a task is an item by itself"),
             },
@@ -303,11 +323,11 @@ impl<'a, D: Drawn> Pen<'a, D> {
 
     /// Begins a line with all that stands before what is told in it.
     fn begin(&mut self, depth: &Depth, branch: Branch, mark: &str) {
-        self.line.clear();
-        depth.push_to(&mut self.line);
-        self.line.push_str(branch.turn());
-        self.line.push_str(mark);
-        self.line.push(' ');
+        let line = self.sheet.line();
+        depth.push_to(line);
+        line.push_str(branch.turn());
+        line.push_str(mark);
+        line.push(' ');
     }
 }
 

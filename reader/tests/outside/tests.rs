@@ -16,11 +16,11 @@ use std::time::Duration;
 /// What is drawn of records is what is drawn of the table that is made of them.
 fn assert_drawn_alike(reading: &Reading) {
     let mut rows = String::new();
-    draw_rows(&reading.runtimes, |line| rows += &format!("{line}\n"));
+    draw_rows(&reading.runtimes, |lines| rows += lines);
     assert_eq!(rows, reading.table().to_string());
-    let mut tree = Vec::new();
-    draw_tree(&reading.runtimes, |line| tree.push(line.to_owned())).unwrap();
-    assert_eq!(tree, reading.table().tree().unwrap().concat());
+    let mut tree = String::new();
+    draw_tree(&reading.runtimes, |lines| tree += lines).unwrap();
+    assert_eq!(tree.lines().collect::<Vec<_>>(), reading.table().tree().unwrap().concat());
 }
 
 /// All that `programs::everything` has, with names.
@@ -315,9 +315,9 @@ fn many() {
             let reading = reader.read().unwrap();
             let read = cpu_time();
             lines = [0; 2];
-            draw_rows(&reading.runtimes, |_| lines[0] += 1);
+            draw_rows(&reading.runtimes, |piece| lines[0] += piece.lines().count());
             let listed = cpu_time();
-            draw_tree(&reading.runtimes, |_| lines[1] += 1).unwrap();
+            draw_tree(&reading.runtimes, |piece| lines[1] += piece.lines().count()).unwrap();
             let times = [read - begin, listed - read, cpu_time() - listed];
             best.iter_mut().zip(times).for_each(|(best, time)| *best = time.min(*best));
             assert_eq!((reading.task_count(), reading.changing), (MANY + 1, 0));

@@ -85,11 +85,11 @@ enum Failure {
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Ps(What { what }) => show(&what, |reading, output| {
-            draw_rows(&reading.runtimes, |line| output.line(line));
+            draw_rows(&reading.runtimes, |lines| output.text(lines));
             Ok(())
         }),
         Command::Pstree(What { what }) => show(&what, |reading, output| {
-            draw_tree(&reading.runtimes, |line| output.line(line))
+            draw_tree(&reading.runtimes, |lines| output.text(lines))
                 .map_err(|cycle| Failure::Cycle(cycle.to_string()))
         }),
         Command::Dot(What { what }) => show(&what, |reading, output| {
@@ -97,7 +97,7 @@ fn main() -> ExitCode {
             Ok(())
         }),
         Command::Json(What { what }) => show(&what, |reading, output| {
-            output.line(&reading.table().to_json());
+            output.text(&(reading.table().to_json() + "\n"));
             Ok(())
         }),
         Command::Top(options) => top::run(&options),
