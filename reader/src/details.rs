@@ -6,8 +6,8 @@
 //!                  nodes, where and how many    ──► nodes  ──► lists of tasks
 //! ```
 //!
-//! Each step is one call for very many tasks. At the end rows and extras are read once more: if either has changed, what
-//! was found need not belong together, and that task is read again.
+//! Each step is one call for very many tasks. What was found belongs together if rows and extras are the same afterwards: if
+//! either has changed, that task is read again.
 
 use crate::budget::{Budget, Budgets};
 use crate::layout::{At, Layout};
@@ -17,6 +17,7 @@ use crate::rows::{Rows, settle};
 use crate::texts::shown;
 use homing_executor::outside::Meaning;
 use std::collections::HashSet;
+use std::ops::Range;
 
 /// What it takes to keep a scope or a node, of which a record is made, at least.
 const KEPT: usize = 192;
@@ -24,112 +25,199 @@ const KEPT: usize = 192;
 /// The details of one task.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Details {
-    pub(crate) name: Option<String>,
+    pub(crate) name: Option<Name>,
     pub(crate) scopes: Vec<Vec<u8>>,
     pub(crate) nodes: Vec<Vec<u8>>,
     /// Beside the nodes, or the row, the ids that an address leads to; in the order of addresses.
     pub(crate) lists: Vec<(u64, Vec<u64>)>,
 }
 
-/// Reads the details of all rows that have some, each with the row's place, in their order; those that do not settle are
-/// marked as changing.
-pub(crate) fn read_all(
-    memory: &dyn Memory,
-    layout: &Layout,
-    rows: &mut Rows,
-    budgets: &mut Budgets,
-) -> Vec<(usize, Details)> {
-    let with_extras = |rows: &Rows, at: usize| {
-        rows.get(at).state.is_some() && layout.row.extras.number(rows.bytes(at)) != 0
-    };
-    let mut left: Vec<usize> = (0..rows.len()).filter(|at| with_extras(rows, *at)).collect();
-    let mut found: Vec<(usize, Details)> = Vec::new();
-    for tries in 0..limits::TRIES {
-        let length = left.len() * (layout.row.size + layout.extras.size);
-        if left.is_empty() || (tries > 0 && !budgets.again.take_all(length)) {
-            break;
-        }
-        let batch = Batch::read(memory, layout, rows, &left, &mut budgets.details);
-        let is_settled = batch.recheck(memory, layout, rows, &left);
-        let mut unsettled = Vec::new();
-        for ((at, details), is_settled) in left.into_iter().zip(batch.details).zip(is_settled) {
-            match found.binary_search_by_key(&at, |(at, _)| *at) {
-                Ok(place) => found[place].1 = details,
-                // The first time, which is in order.
-                Err(_) => found.push((at, details)),
-            }
-            if !is_settled {
-                unsettled.push(at);
-            }
-        }
-        settle(memory, layout, rows, unsettled.clone(), &mut budgets.again);
-        let lost: HashSet<usize> = unsettled.extract_if(.., |at| !with_extras(rows, *at)).collect();
-        if !lost.is_empty() {
-            found.retain(|(at, _)| !lost.contains(at));
-        }
-        left = unsettled;
-    }
-    for at in left {
-        rows.mark_as_changing(at);
-    }
-    found
+/// A name, as it was read. Text is made of it where records are made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Name {
+    /// Where it is among those of the block.
+    bytes: Range<usize>,
+    /// How long it is there, of which not all need have been read.
+    length: u64,
 }
 
-/// The details of many tasks, read together.
-struct Batch {
-    /// What they were found by.
+/// The details of some rows of a block.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// Each with the row's place, in their order.
+    pub(crate) details: Vec<(usize, Details)>,
+    pub(crate) names: Names,
+}
+
+/// The bytes of all names of a block.
+#[derive(Debug, Default)]
+pub(crate) struct Names(Vec<u8>);
+
+impl Names {
+    fn push(&mut self, bytes: &[u8], length: u64) -> Name {
+        let start = self.0.len();
+        self.0.extend_from_slice(bytes);
+        Name { bytes: start..self.0.len(), length }
+    }
+
+    /// As text that can be shown.
+    pub(crate) fn text(&self, name: &Name) -> String {
+        shown(&self.0[name.bytes.clone()], name.length)
+    }
+}
+
+impl Found {
+    pub(crate) fn clear(&mut self) {
+        self.details.clear();
+        self.names.0.clear();
+    }
+
+    fn push(&mut self, at: usize, details: Details) {
+        // The first time they come in order.
+        if self.details.last().is_none_or(|(last, _)| *last < at) {
+            return self.details.push((at, details));
+        }
+        match self.details.binary_search_by_key(&at, |(at, _)| *at) {
+            Ok(place) => self.details[place].1 = details,
+            Err(place) => self.details.insert(place, (at, details)),
+        }
+    }
+}
+
+/// Whether there is more to say of a row.
+pub(crate) fn are_there(layout: &Layout, rows: &Rows, at: usize) -> bool {
+    rows.get(at).state.is_some() && layout.row.extras.number(rows.bytes(at)) != 0
+}
+
+/// Where details are read to: memory that is used again for each block. (If it were new each time, the kernel would have to find
+/// and clear more pages than there are to be read.)
+#[derive(Debug, Default)]
+pub(crate) struct Desk {
     extras: Parts,
-    details: Vec<Details>,
+    heads: Vec<Head>,
+    /// What they lead to, one after the other.
+    led_to: Parts,
+    /// Rows and extras, read again.
+    again: Parts,
 }
 
-impl Batch {
-    fn read(
+/// What extras say: addresses, and how much there is.
+#[derive(Debug, Default)]
+struct Head {
+    name: (u64, u64),
+    scopes: (u64, u64),
+    nodes: (u64, u64),
+}
+
+impl Desk {
+    /// Reads the details of these rows together.
+    pub(crate) fn read(
+        &mut self,
         memory: &dyn Memory,
         layout: &Layout,
         rows: &Rows,
         which: &[usize],
         budget: &mut Budget,
-    ) -> Batch {
-        let addresses = which.iter().map(|at| layout.row.extras.number(rows.bytes(*at)));
-        let parts = addresses.map(|address| (address, budget.take(layout.extras.size))).collect();
-        let extras = Parts::read(memory, parts);
-        let pairs = |at: At| -> Vec<(u64, u64)> {
-            let whole =
-                extras.iter().map(|extras| extras.filter(|extras| extras.len() == layout.extras.size));
-            whole.map(|extras| extras.map_or((0, 0), |extras| at.pair(extras))).collect()
+        found: &mut Found,
+    ) {
+        let Desk { extras, heads, led_to, .. } = self;
+        let window = &layout.extras_window;
+        let parts = which.iter().map(|at| {
+            let address = layout.row.extras.number(rows.bytes(*at));
+            (address.saturating_add(window.start as u64), budget.take(window.len()))
+        });
+        extras.read(memory, parts);
+        heads.clear();
+        heads.extend(extras.iter().map(
+            |extras| match extras.filter(|extras| extras.len() == window.len()) {
+                Some(extras) => {
+                    let pair = |at: At| at.since(window.start).pair(extras);
+                    let fields = &layout.extras;
+                    Head { name: pair(fields.name), scopes: pair(fields.scopes), nodes: pair(fields.nodes) }
+                }
+                None => Head::default(),
+            },
+        ));
+        let names = heads.iter().map(|head| (head.name.0, budget.take(clamp(head.name.1, limits::NAME))));
+        led_to.read(memory, names);
+        let name = |(bytes, head): (Option<&[u8]>, &Head)| {
+            let bytes = bytes.filter(|bytes| !bytes.is_empty())?;
+            Some(found.names.push(bytes, head.name.1))
         };
-        let names = pairs(layout.extras.name);
-        let parts =
-            names.iter().map(|(at, length)| (*at, budget.take(clamp(*length, limits::NAME)))).collect();
-        let read = Parts::read(memory, parts);
-        let name = |(name, (_, length)): (Option<&[u8]>, &(u64, u64))| {
-            name.filter(|name| !name.is_empty()).map(|name| shown(name, *length))
-        };
-        let names = read.iter().zip(&names).map(name);
-        let mut lists = |at: At, size: usize, limit: usize| {
-            read_lists(memory, &pairs(at), size, limit, budget).into_iter()
-        };
-        let scopes = lists(layout.extras.scopes, layout.scope.size, limits::SCOPES);
-        let nodes = lists(layout.extras.nodes, layout.node.size, limits::NODES);
-        let of_extras = names.zip(scopes).zip(nodes);
-        let mut details: Vec<Details> = of_extras
-            .map(|((name, scopes), nodes)| Details { name, scopes, nodes, lists: Vec::new() })
-            .collect();
-        for (details, at) in details.iter_mut().zip(which) {
-            details.read_tasks(memory, layout, rows.bytes(*at), budget);
+        let names = led_to.iter().zip(&*heads).map(name);
+        let mut all: Vec<Details> = names.map(|name| Details { name, ..Details::default() }).collect();
+        // Most tasks are in no scope, and stand at one await.
+        if heads.iter().any(|head| head.scopes.1 != 0) {
+            let lists = heads.iter().map(|head| head.scopes);
+            led_to.read_lists(memory, lists, layout.scope.size, limits::SCOPES, budget);
+            let scopes = led_to.lists(layout.scope.size);
+            all.iter_mut().zip(scopes).for_each(|(details, scopes)| details.scopes = scopes);
         }
-        Batch { extras, details }
+        if heads.iter().any(|head| head.nodes.1 != 0) {
+            let lists = heads.iter().map(|head| head.nodes);
+            led_to.read_lists(memory, lists, layout.node.size, limits::NODES, budget);
+            let nodes = led_to.lists(layout.node.size);
+            all.iter_mut().zip(nodes).for_each(|(details, nodes)| details.nodes = nodes);
+        }
+        for (mut details, at) in all.into_iter().zip(which) {
+            details.read_tasks(memory, layout, rows.bytes(*at), budget);
+            found.push(*at, details);
+        }
     }
 
-    /// Whether rows and extras are still what they were.
-    fn recheck(&self, memory: &dyn Memory, layout: &Layout, rows: &Rows, which: &[usize]) -> Vec<bool> {
-        let parts = which.iter().map(|at| (rows.get(*at).address, layout.row.size)).collect();
-        let now = Parts::read(memory, parts);
-        let same_row = now.iter().zip(which).map(|(now, at)| now.is_some_and(|now| now == rows.bytes(*at)));
-        let extras = Parts::read(memory, self.extras.parts.clone());
-        let before = self.extras.iter().map(Option::unwrap_or_default);
-        let same_extras = extras.iter().zip(before).map(|(now, before)| now.is_some_and(|now| now == before));
-        same_row.zip(same_extras).map(|(row, extras)| row && extras).collect()
+    /// Reads the extras of those rows again, and says which are not what they were.
+    pub(crate) fn changed(&mut self, memory: &dyn Memory, which: &[usize]) -> Vec<usize> {
+        let Desk { extras, again, .. } = self;
+        again.read(memory, extras.parts.iter().copied());
+        let before = extras.iter().map(Option::unwrap_or_default);
+        let changed = again.iter().zip(before).zip(which).filter(|((now, before), _)| *now != Some(*before));
+        changed.map(|(_, at)| *at).collect()
+    }
+
+    /// The same with the rows themselves: which rows or extras have changed.
+    fn changed_with_rows(
+        &mut self,
+        memory: &dyn Memory,
+        layout: &Layout,
+        rows: &Rows,
+        which: &[usize],
+    ) -> Vec<usize> {
+        self.again.read(memory, which.iter().map(|at| (rows.get(*at).address, layout.row.size)));
+        let differs = |(now, at): &(Option<&[u8]>, &usize)| *now != Some(rows.bytes(**at));
+        let changed = self.again.iter().zip(which).filter(differs);
+        let mut changed: Vec<usize> = changed.map(|(_, at)| *at).collect();
+        changed.extend(self.changed(memory, which));
+        changed.sort_unstable();
+        changed.dedup();
+        changed
+    }
+
+    /// Reads the details of rows that have changed, until they settle; those that do not are marked as changing.
+    pub(crate) fn read_again(
+        &mut self,
+        memory: &dyn Memory,
+        layout: &Layout,
+        rows: &mut Rows,
+        mut left: Vec<usize>,
+        budgets: &mut Budgets,
+        found: &mut Found,
+    ) {
+        let have_changed: HashSet<usize> = left.iter().copied().collect();
+        for _ in 0..limits::TRIES {
+            left.retain(|at| are_there(layout, rows, *at));
+            let length = left.len() * (layout.row.size + layout.extras.size);
+            if left.is_empty() || !budgets.again.take_all(length) {
+                break;
+            }
+            self.read(memory, layout, rows, &left, &mut budgets.details, found);
+            left = self.changed_with_rows(memory, layout, rows, &left);
+            settle(memory, layout, rows, left.clone(), &mut budgets.again);
+        }
+        // Some have no details any more.
+        found.details.retain(|(at, _)| !have_changed.contains(at) || are_there(layout, rows, *at));
+        for at in left {
+            rows.mark_as_changing(at);
+        }
     }
 }
 
@@ -167,36 +255,45 @@ fn ids(memory: &dyn Memory, address: u64, budget: &mut Budget) -> Vec<u64> {
     }
 }
 
-fn read_lists(
-    memory: &dyn Memory,
-    lists: &[(u64, u64)],
-    size: usize,
-    limit: usize,
-    budget: &mut Budget,
-) -> Vec<Vec<Vec<u8>>> {
-    let parts = lists.iter().map(|(address, count)| {
-        // Small items are charged for what it takes to keep them.
-        let charge = size.max(KEPT);
-        (*address, budget.take(clamp(*count, limit) * charge) / charge * size)
-    });
-    let lists = Parts::read(memory, parts.collect());
-    let items =
-        lists.iter().map(|list| list.unwrap_or_default().chunks_exact(size).map(<[u8]>::to_vec).collect());
-    items.collect()
-}
-
 /// Parts of the memory, read together.
+#[derive(Debug, Default)]
 struct Parts {
     parts: Vec<(u64, usize)>,
+    /// The parts, one after the other, and perhaps what is left of others before.
     bytes: Vec<u8>,
     is_read: Vec<bool>,
 }
 
 impl Parts {
-    fn read(memory: &dyn Memory, parts: Vec<(u64, usize)>) -> Parts {
-        let mut bytes = vec![0; parts.iter().map(|part| part.1).sum()];
-        let is_read = memory.read_many(&parts, &mut bytes);
-        Parts { parts, bytes, is_read }
+    fn read(&mut self, memory: &dyn Memory, parts: impl Iterator<Item = (u64, usize)>) {
+        self.parts.clear();
+        self.parts.extend(parts);
+        let length = self.parts.iter().map(|part| part.1).sum();
+        if self.bytes.len() < length {
+            self.bytes.resize(length, 0);
+        }
+        self.is_read = match length {
+            // As often, when there are no scopes, or no leaves beside the first.
+            0 => vec![true; self.parts.len()],
+            _ => memory.read_many(&self.parts, &mut self.bytes[..length]),
+        };
+    }
+
+    /// Reads lists of items of this size, of which addresses and counts are known.
+    fn read_lists(
+        &mut self,
+        memory: &dyn Memory,
+        lists: impl Iterator<Item = (u64, u64)>,
+        size: usize,
+        limit: usize,
+        budget: &mut Budget,
+    ) {
+        let parts = lists.map(|(address, count)| {
+            // Small items are charged for what it takes to keep them.
+            let charge = size.max(KEPT);
+            (address, budget.take(clamp(count, limit) * charge) / charge * size)
+        });
+        self.read(memory, parts);
     }
 
     /// Those that could be read.
@@ -207,6 +304,12 @@ impl Parts {
             rest = after;
             is_read.then_some(part)
         })
+    }
+
+    /// The same as lists of items.
+    fn lists(&self, size: usize) -> impl Iterator<Item = Vec<Vec<u8>>> {
+        let items = move |list: &[u8]| list.chunks_exact(size).map(<[u8]>::to_vec).collect();
+        self.iter().map(move |list| list.map_or_else(Vec::new, items))
     }
 }
 

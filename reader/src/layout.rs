@@ -17,6 +17,7 @@ use homing_executor::introspect::{SharedStr, TaskState};
 use homing_executor::outside::{Field, Fixed, Label, LabelKind, MAGIC, Meaning, VERSION};
 use std::collections::HashMap;
 use std::mem::offset_of;
+use std::ops::Range;
 
 /// A place in a structure.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +39,8 @@ pub(crate) struct Layout {
     pub(crate) page_rows: usize,
     pub(crate) row: RowLayout,
     pub(crate) extras: ExtrasLayout,
+    /// The part of the extras that has all of those fields.
+    pub(crate) extras_window: Range<usize>,
     pub(crate) node: NodeLayout,
     pub(crate) scope: ScopeLayout,
     pub(crate) kind: TypeLayout,
@@ -163,9 +166,21 @@ impl At {
         self.offset
     }
 
+    /// The same place, counted from another beginning.
+    pub(crate) fn since(self, start: usize) -> At {
+        At { offset: self.offset - start, size: self.size }
+    }
+
     /// The number that is there.
     #[inline]
     pub(crate) fn number(self, structure: &[u8]) -> u64 {
+        // Nearly always there are eight bytes: then all sizes are the same few instructions.
+        if let Some(word) = structure[self.offset..].first_chunk::<8>()
+            && self.size <= 8
+        {
+            let (word, others) = (u64::from_ne_bytes(*word), 64 - 8 * self.size as u32);
+            return if cfg!(target_endian = "big") { word >> others } else { word << others >> others };
+        }
         let bytes = &structure[self.offset..self.offset + self.size];
         match *bytes {
             [byte] => byte.into(),
@@ -227,6 +242,8 @@ impl Layout {
         if page_rows == 0 || page_rows > limits::PAGE_ROWS {
             return Err(Error::Corrupt(format!("pages of {page_rows} rows")));
         }
+        let extras = ExtrasLayout::of(&fields)?;
+        let extras_window = window([extras.name, extras.nodes, extras.scopes]);
         Ok(Some(Layout {
             address,
             release,
@@ -237,7 +254,8 @@ impl Layout {
             clock_origin: word(offset_of!(Fixed, clock_origin)),
             page_rows: page_rows as usize,
             row: RowLayout::of(&fields)?,
-            extras: ExtrasLayout::of(&fields)?,
+            extras,
+            extras_window,
             node: NodeLayout::of(&fields)?,
             scope: ScopeLayout::of(&fields)?,
             kind: TypeLayout::of(&fields)?,
@@ -350,6 +368,13 @@ impl Fields {
         }
         Err(Error::Corrupt(format!("{name} at {}, {} bytes", at.offset, at.size)))
     }
+}
+
+/// From the first of them to the end of the last.
+fn window<const FIELDS: usize>(fields: [At; FIELDS]) -> Range<usize> {
+    let starts = fields.map(|at| at.offset);
+    let ends = fields.map(|at| at.offset + at.size);
+    starts.into_iter().min().unwrap_or(0)..ends.into_iter().max().unwrap_or(0)
 }
 
 /// All labels: kind, value, name, meaning.

@@ -4,7 +4,7 @@
 //! that does not return, stopped by a signal, or dead, and left as a core file or a [black box](BlackBoxFile).
 //!
 //! ```text
-//!   Memory                 find              layout            rows, details          RuntimeRecord
+//!   Memory                 find              layout            block: rows, details   RuntimeRecord
 //!   Process  (/proc/PID) ─┐  note, section,    fields by name,   each read twice:       of `introspect`: tree,
 //!   CoreFile (a file)   ──┼► magic         ──► labels        ──► what has not settled   table, JSON, DOT come
 //!   BlackBoxFile        ──┘ (a black box                         is read again          of the same code as in process
@@ -26,7 +26,9 @@
 
 pub mod limits;
 
+mod ahead;
 mod black_box;
+mod block;
 mod budget;
 mod core_file;
 mod details;

@@ -34,7 +34,9 @@ pub const NODES: usize = 4096;
 /// Tasks that one leaf awaits.
 pub const AWAITED: usize = 1_000_000;
 /// Bytes of names, scopes, leaves and lists in one reading.
-pub const DETAILS: usize = 512 << 20;
+pub const DETAILS: usize = 448 << 20;
+/// Bytes of names of scopes, and of what is told of locks, in one reading.
+pub const TOLD: usize = 64 << 20;
 /// Bytes of texts and places that are remembered, to be read once, with what it takes to find them.
 pub const TEXTS: usize = 128 << 20;
 /// How often a record that changes is read before it is taken as it is.

@@ -21,8 +21,8 @@ pub struct Region {
     pub file: Option<PathBuf>,
 }
 
-/// The memory of a process, alive or dead.
-pub trait Memory {
+/// The memory of a process, alive or dead. It may be read by several threads.
+pub trait Memory: Sync {
     /// Fills the buffer with what is at the address.
     ///
     /// # Errors

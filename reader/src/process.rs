@@ -14,6 +14,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 /// Parts in one call: more are refused.
 const PARTS: usize = 1024;
@@ -23,6 +24,8 @@ const PARTS: usize = 1024;
 pub struct Process {
     pid: u32,
     regions: Vec<Region>,
+    /// Used again each time that many parts are read.
+    spans: Mutex<Vec<u8>>,
 }
 
 impl Process {
@@ -39,7 +42,7 @@ impl Process {
         // (A path may be no text.)
         let maps = String::from_utf8_lossy(&maps);
         let regions: Vec<Region> = maps.lines().filter_map(region).take(limits::MAPPINGS).collect();
-        let process = Process { pid, regions };
+        let process = Process { pid, regions, spans: Mutex::default() };
         let Some(first) = process.regions.first() else { return Err(Error::NoProcess(pid)) };
         // The right to read the list is not quite the same as that to read the memory.
         match process.copy(&[(first.start, 1)], &mut [0]) {
@@ -100,7 +103,8 @@ impl Memory for Process {
     }
 
     fn read_many(&self, parts: &[(u64, usize)], buffer: &mut [u8]) -> Vec<bool> {
-        spans::read(parts, buffer, |parts, buffer| self.copy_all(parts, buffer))
+        let mut bytes = self.spans.lock().unwrap_or_else(PoisonError::into_inner);
+        spans::read(parts, buffer, &mut bytes, |parts, buffer| self.copy_all(parts, buffer))
     }
 
     fn regions(&self) -> &[Region] {

@@ -1,14 +1,16 @@
 //! The reader: from memory to records, once or again and again.
 
+use crate::ahead;
+use crate::block::Block;
 use crate::budget::{Budget, Budgets};
-use crate::details::{self, Details};
+use crate::details::Details;
 use crate::error::Error;
 use crate::find;
 use crate::layout::Layout;
 use crate::limits;
 use crate::locks::Locks;
 use crate::memory::{Memory, read_u64};
-use crate::rows::{self, Extent, Rows};
+use crate::rows::{self, Extent};
 use crate::texts::{Texts, shown, text};
 use homing_executor::introspect::{
     Few, Running, RuntimeRecord, ScopeRecord, TaskName, TaskRecord, TaskState, TaskTable, WaitRecord, What,
@@ -144,20 +146,18 @@ impl Reader {
         let mut reading = Reading::default();
         let mut budgets = Budgets::new();
         let mut is_there = false;
+        let mut told = Budget::new(limits::TOLD);
         for (layout, texts) in &mut self.parts {
             is_there |= read_u64(memory, layout.address).is_ok();
             texts.update(memory, layout, &mut budgets.reads);
             let runtimes = runtimes(memory, layout, &mut budgets);
             let mut part = Part::new(memory, layout, texts, &runtimes);
-            let extent = rows::read_all(memory, layout, &mut budgets, |rows, budgets| {
-                let details = details::read_all(memory, layout, rows, budgets);
-                part.fill(rows, details, &mut budgets.details);
-            });
+            let extent = ahead::read_all(memory, layout, &mut budgets, |block| part.fill(block, &mut told));
             part.finish(&mut reading);
             reading.left.tasks |= extent == Extent::CutOff;
             reading.left.details |= texts.is_cut_off();
         }
-        reading.left.details |= budgets.details.is_used_up();
+        reading.left.details |= budgets.details.is_used_up() || told.is_used_up();
         if is_there { Ok(reading) } else { Err(Error::Ended(memory.describe())) }
     }
 
@@ -277,18 +277,22 @@ impl<'a> Part<'a> {
         Part { memory, layout, texts, runtimes, by_outpost, records, busy, changing, locks }
     }
 
-    /// Makes records of rows. `names`: the bytes of names of scopes, which are read last, that may be had.
-    fn fill(&mut self, rows: &Rows, details: Vec<(usize, Details)>, names: &mut Budget) {
+    /// Makes records of rows. `told`: the bytes that may be had of names of scopes, and of locks, which are read only now.
+    fn fill(&mut self, block: &mut Block, told: &mut Budget) {
+        let Block { rows, found } = block;
         let (memory, layout) = (self.memory, self.layout);
         // Rows of one runtime are together.
         let mut latest = (0, None);
-        let mut details = details.into_iter().peekable();
+        let names = &found.names;
+        let mut details = found.details.drain(..).peekable();
         for at in 0..rows.len() {
             let (row, bytes) = (rows.get(at), rows.bytes(at));
             let details = details.next_if(|(of, _)| *of == at).map(|(_, details)| details);
             let Some(state) = row.state else { continue };
             self.changing += usize::from(!row.settled);
-            let mut task = self.task(bytes, state, !row.settled, details.unwrap_or_default(), names);
+            let details = details.unwrap_or_default();
+            let name = details.name.as_ref().map(|name| names.text(name));
+            let mut task = self.task(bytes, state, !row.settled, name, &details, told);
             let outpost = layout.row.owner.number(bytes);
             if latest.0 != outpost {
                 latest = (outpost, self.by_outpost.get(&outpost).copied());
@@ -318,8 +322,9 @@ impl<'a> Part<'a> {
         bytes: &[u8],
         state: TaskState,
         changing: bool,
-        mut details: Details,
-        names: &mut Budget,
+        name: Option<String>,
+        details: &Details,
+        told: &mut Budget,
     ) -> TaskRecord {
         let (memory, layout) = (self.memory, &self.layout.row);
         let parent = layout.parent.number(bytes);
@@ -331,7 +336,7 @@ impl<'a> Part<'a> {
         if meaning != Meaning::Tasks {
             let scope = layout.await_scope.number(bytes) as u32;
             let (operand, place) = (layout.await_operand.number(bytes), layout.await_place.number(bytes));
-            waits.extend(self.wait(kind, operand, scope, place, &details, names));
+            waits.extend(self.wait(kind, operand, scope, place, details, told));
         }
         let recorded = [kind, layout.await_operand.number(bytes), layout.await_place.number(bytes)];
         let mut seen = 0;
@@ -346,12 +351,12 @@ impl<'a> Part<'a> {
             }
             if is_of_last_poll || fields.linked.number(node) != 0 {
                 let scope = fields.scope.number(node) as u32;
-                waits.extend(self.wait(kind, operand, scope, place, &details, names));
+                waits.extend(self.wait(kind, operand, scope, place, details, told));
             }
         }
         TaskRecord {
             id: id(self.layout, bytes),
-            name: details.name.take().map_or_else(|| self.other_name(bytes), TaskName::from),
+            name: name.map_or_else(|| self.other_name(bytes), TaskName::from),
             state,
             type_name: self.texts.type_name(layout.table.number(bytes)),
             spawned_at: self.texts.place(memory, layout.place.number(bytes)),
@@ -363,7 +368,7 @@ impl<'a> Part<'a> {
             waits,
             more: (layout.await_more.number(bytes) as u32).saturating_sub(seen),
             is_asked: meaning == Meaning::Request,
-            scopes: details.scopes.iter().map(|scope| self.scope(scope, polls, names)).collect(),
+            scopes: details.scopes.iter().map(|scope| self.scope(scope, polls, told)).collect(),
             changing,
         }
     }
@@ -384,7 +389,7 @@ impl<'a> Part<'a> {
         scope: u32,
         place: u64,
         details: &Details,
-        names: &mut Budget,
+        told: &mut Budget,
     ) -> Option<WaitRecord> {
         let what = match self.layout.meaning(kind) {
             Meaning::Nothing | Meaning::Request => return None,
@@ -397,7 +402,7 @@ impl<'a> Part<'a> {
             Meaning::Number => What::Number(operand),
             Meaning::Thing => What::Thing(operand),
             Meaning::Lock => {
-                let lock = self.locks.lock(self.memory, self.layout, self.texts, operand, names);
+                let lock = self.locks.lock(self.memory, self.layout, self.texts, operand, told);
                 lock.map_or(What::Thing(operand), What::Lock)
             }
         };
@@ -405,13 +410,13 @@ impl<'a> Part<'a> {
         Some(WaitRecord { name, what, scope, place: self.texts.place(self.memory, place) })
     }
 
-    fn scope(&mut self, scope: &[u8], polls: u32, names: &mut Budget) -> ScopeRecord {
+    fn scope(&mut self, scope: &[u8], polls: u32, told: &mut Budget) -> ScopeRecord {
         let polled = self.layout.scope_polled.map(|polled| polled.number(scope) as u32);
         let (memory, layout) = (self.memory, &self.layout.scope);
         let (kind, kind_length) = layout.kind.pair(scope);
         let (name, name_length) = layout.name.pair(scope);
         let length = usize::try_from(name_length).unwrap_or(usize::MAX).min(limits::NAME);
-        let is_named = length > 0 && names.take_all(length);
+        let is_named = length > 0 && told.take_all(length);
         ScopeRecord {
             id: layout.id.number(scope) as u32,
             parent: layout.parent.number(scope) as u32,

@@ -22,21 +22,29 @@ struct Span {
 }
 
 /// Fills the buffer with the parts, one after the other, and says which could be read. `read` does the same, part by part.
+/// What is in `bytes` does not matter, then or after; it is memory for the spans.
 pub(crate) fn read(
     parts: &[(u64, usize)],
     buffer: &mut [u8],
+    bytes: &mut Vec<u8>,
     mut read: impl FnMut(&[(u64, usize)], &mut [u8]) -> Vec<bool>,
 ) -> Vec<bool> {
     let mut order: Vec<usize> = (0..parts.len()).collect();
-    order.sort_by_key(|part| parts[*part].0);
+    // Often they are in their order: what was made one after the other, lies so.
+    if !parts.is_sorted_by_key(|part| part.0) {
+        order.sort_by_key(|part| parts[*part].0);
+    }
     let spans = spans(parts, &order);
     if spans.len() * 2 > parts.len() {
         return read(parts, buffer);
     }
     let offsets = offsets(parts);
     let wholes: Vec<(u64, usize)> = spans.iter().map(|span| (span.start, span.length as usize)).collect();
-    let mut bytes = vec![0; wholes.iter().map(|whole| whole.1).sum()];
-    let is_read = read(&wholes, &mut bytes);
+    let length = wholes.iter().map(|whole| whole.1).sum();
+    if bytes.len() < length {
+        bytes.resize(length, 0);
+    }
+    let is_read = read(&wholes, &mut bytes[..length]);
     let mut all_read = vec![true; parts.len()];
     let mut rest = &bytes[..];
     for (span, is_read) in spans.iter().zip(is_read) {
@@ -119,7 +127,7 @@ mod tests {
             let length = parts.iter().map(|part| part.1).sum();
             let (mut expected, mut found) = (vec![0; length], vec![0; length]);
             let all_expected = simply(&parts, &mut expected);
-            let all_read = read(&parts, &mut found, simply);
+            let all_read = read(&parts, &mut found, &mut Vec::new(), simply);
             prop_assert_eq!(&all_read, &all_expected);
             let offsets = offsets(&parts);
             for (number, (_, length)) in parts.iter().enumerate().filter(|(number, _)| all_read[*number]) {

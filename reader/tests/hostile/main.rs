@@ -8,7 +8,6 @@ use homing_executor::outside::{self, Field, Fixed, Label};
 use homing_reader::{CoreFile, Error, Memory, Reader, Region, Unreadable, limits};
 use made_up::{BASE, Piece, core_of, elf, file_note, header, long, look, piece, program_headers, word};
 use proptest::prelude::*;
-use std::cell::Cell;
 use std::fs::File;
 use std::mem::offset_of;
 use std::path::PathBuf;
@@ -19,7 +18,7 @@ use std::time::{Duration, Instant};
 /// Memory of which some bytes are others each time that they are read.
 struct Flipping<M> {
     memory: M,
-    random: Cell<u64>,
+    random: AtomicU64,
     /// One of so many reads is disturbed.
     one_of: u64,
 }
@@ -27,11 +26,11 @@ struct Flipping<M> {
 impl<M> Flipping<M> {
     fn random(&self) -> u64 {
         // xorshift (Marsaglia).
-        let mut random = self.random.get();
+        let mut random = self.random.load(Ordering::Relaxed);
         random ^= random << 13;
         random ^= random >> 7;
         random ^= random << 17;
-        self.random.set(random);
+        self.random.store(random, Ordering::Relaxed);
         random
     }
 }
@@ -459,7 +458,7 @@ fn memory_that_changes_with_each_read_is_read_to_an_end() {
             for seed in 1..100 {
                 let memory = Process::open(std::process::id()).unwrap();
                 let one_of = [1, 2, 5, 20, 100][seed as usize % 5];
-                look(Flipping { memory, random: Cell::new(seed * 0x9E37_79B9), one_of });
+                look(Flipping { memory, random: AtomicU64::new(seed * 0x9E37_79B9), one_of });
             }
             tg.cancel();
             Ok(())

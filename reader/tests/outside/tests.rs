@@ -7,10 +7,13 @@ use crate::target::{Scratch, Target};
 use homing::introspect::{
     FrameKind, Taker, TaskEntry, TaskState, TaskTable, capture_tasks, draw_rows, draw_tree,
 };
-use homing_reader::{Error, Reader, Reading, open};
+use homing_reader::{Error, Memory, Process, Reader, Reading, Region, Unreadable, open};
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::panic::catch_unwind;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// What is drawn of records is what is drawn of the table that is made of them.
@@ -51,6 +54,7 @@ pub(crate) fn run_all() {
         ("runtimes_of_several_threads_are_told_apart", threads),
         ("tasks_that_do_not_change_are_right_among_many_that_do", churn),
         ("a_hundred_thousand_tasks_are_read_in_a_moment", many),
+        ("of_a_hundred_thousand_tasks_no_more_is_read_than_must_be", no_more_is_read_than_must_be),
         ("a_core_file_shows_all_that_the_process_had", core_file),
         ("a_process_whose_runtime_is_over_has_no_tasks_and_is_no_error", over),
         ("what_is_in_the_way_is_told", in_the_way),
@@ -304,6 +308,78 @@ fn churn() {
     }
 }
 
+/// A process, and how much of it was read.
+struct Counted {
+    process: Process,
+    calls: Arc<AtomicUsize>,
+    bytes: Arc<AtomicUsize>,
+}
+
+impl Counted {
+    fn count(&self, bytes: usize) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+impl Memory for Counted {
+    fn read(&self, address: u64, buffer: &mut [u8]) -> Result<(), Unreadable> {
+        self.count(buffer.len());
+        self.process.read(address, buffer)
+    }
+
+    fn read_many(&self, parts: &[(u64, usize)], buffer: &mut [u8]) -> Vec<bool> {
+        self.count(buffer.len());
+        self.process.read_many(parts, buffer)
+    }
+
+    fn regions(&self) -> &[Region] {
+        self.process.regions()
+    }
+
+    fn open_file(&self, region: &Region) -> Option<File> {
+        self.process.open_file(region)
+    }
+
+    fn now(&self) -> Option<u64> {
+        self.process.now()
+    }
+
+    fn thread_name(&self, thread: u64) -> Option<String> {
+        self.process.thread_name(thread)
+    }
+
+    fn describe(&self) -> String {
+        self.process.describe()
+    }
+}
+
+/// Each row is read twice, and so is what leads to a name, which is read once; all of that in large pieces. The pieces that are
+/// drawn are large, too.
+fn no_more_is_read_than_must_be() {
+    for (program, at_most) in [("many", 2 * 128), ("many named", 2 * (128 + 128) + 16)] {
+        let target = Target::start(program);
+        let (calls, bytes) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let process = Process::open(target.pid()).unwrap();
+        let counted = Counted { process, calls: calls.clone(), bytes: bytes.clone() };
+        let mut reader = Reader::new(Box::new(counted)).unwrap();
+        [&calls, &bytes].into_iter().for_each(|count| count.store(0, Ordering::Relaxed));
+        let reading = reader.read().unwrap();
+        assert_eq!((reading.task_count(), reading.changing), (MANY + 1, 0));
+        let [calls, bytes] = [calls, bytes].map(|count| count.load(Ordering::Relaxed));
+        println!("{program}, {MANY}: {calls} calls, {} bytes a task", bytes / MANY);
+        // A few bytes are of rows in the last chunk without tasks, of places, and of types.
+        assert!(bytes < (at_most + 16) * MANY, "{bytes}");
+        assert!(calls < MANY / 512 * 6 + 200, "{calls}");
+        let (mut pieces, mut length) = (0, 0);
+        draw_rows(&reading.runtimes, |piece| {
+            pieces += 1;
+            length += piece.len();
+        });
+        assert!(pieces <= length / (64 << 10) + 1, "{pieces} pieces of {length} bytes");
+    }
+}
+
 fn many() {
     for program in ["many", "many named"] {
         let target = Target::start(program);
@@ -334,11 +410,11 @@ fn many() {
     }
 }
 
-/// Of this thread: other programs on the machine have no part in it.
+/// Of this process, whichever of its threads: other programs on the machine have no part in it.
 fn cpu_time() -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: it writes to `time`, and to nothing else.
-    assert_eq!(unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) }, 0);
+    assert_eq!(unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut time) }, 0);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
