@@ -28,9 +28,9 @@ pub(super) fn write(tasks: &impl Drawn, sheet: &mut impl Sheet) {
         let widen = |(width, cell): (&mut usize, &Cell<'_>)| *width = cell.width().min(WIDEST).max(*width);
         let [thread, task, name, right @ ..] = &mut widths;
         [task, name].into_iter().zip(&[Cell::Hex(row.id), Cell::Name(row.name)]).for_each(widen);
-        if row.rest == Rest::New {
-            widen((thread, &row.thread));
-            right.iter_mut().zip(&row.right).for_each(widen);
+        if let Rest::New { thread: cell, right: cells } = &row.rest {
+            widen((thread, cell));
+            right.iter_mut().zip(cells).for_each(widen);
         }
     });
     let [thread, task, name, right @ ..] = widths;
@@ -50,11 +50,11 @@ pub(super) fn write(tasks: &impl Drawn, sheet: &mut impl Sheet) {
     sheet.end_line();
     let (mut left_text, mut right_text) = (String::new(), String::new());
     each_row(tasks, |row| {
-        if row.rest == Rest::New {
+        if let Rest::New { thread: cell, right: cells } = &row.rest {
             left_text.clear();
-            row.thread.push_to(&mut left_text, thread);
+            cell.push_to(&mut left_text, thread);
             right_text.clear();
-            write_right(&mut right_text, &row.right);
+            write_right(&mut right_text, cells);
         }
         let line = sheet.line();
         line.push_str(&left_text);
@@ -67,31 +67,20 @@ pub(super) fn write(tasks: &impl Drawn, sheet: &mut impl Sheet) {
 
 /// A line.
 struct Row<'r> {
-    thread: Cell<'r>,
     id: u64,
     name: Name<'r>,
-    /// Stack, stack of the awaiter, its name and its id.
-    right: [Cell<'r>; 4],
-    /// What all of that is, but for the task's id and name.
-    rest: Rest,
+    rest: Rest<'r>,
 }
 
-/// What a line has to do with the one before.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Rest {
+/// What else is in a line.
+enum Rest<'r> {
+    /// The same as in the line before.
     Same,
-    New,
-}
-
-impl Rest {
-    fn same_if(same: bool) -> Rest {
-        if same { Rest::Same } else { Rest::New }
-    }
-
-    /// The same only if both parts are.
-    fn and(self, other: Rest) -> Rest {
-        Rest::same_if(self == Rest::Same && other == Rest::Same)
-    }
+    New {
+        thread: Cell<'r>,
+        /// Stack, stack of the awaiter, its name and its id.
+        right: [Cell<'r>; 4],
+    },
 }
 
 /// What is in one column of one line.
@@ -138,22 +127,24 @@ fn each_row<'a, D: Drawn>(tasks: &'a D, mut take: impl FnMut(&Row<'_>)) {
     let (mut stack, mut path) = (Chain::default(), Chain::default());
     // Of the line before: the thread, and who awaits the task, by which way.
     let (mut thread, mut awaiter): (Option<Thread>, Option<By<'a>>) = (None, None);
-    let nobody = [Cell::Text("", 0), Cell::Text("", 0), Cell::Text("0x0", 3)];
     for at in 0..tasks.len() {
         let task = tasks.task(at);
+        if tasks.is_like_before(at) {
+            take(&Row { id: task.id, name: task.name, rest: Rest::Same });
+            continue;
+        }
         names.clear();
         tasks.stack(at, |frame| names.push(frame.name));
-        let rest = Thread::update(&mut thread, task.thread).and(stack.update(&names));
-        let thread = thread.as_ref().expect("just updated").cell();
-        let mut with = |rest: Rest, [awaiter_stack, awaiter, awaiter_id]: [Cell<'_>; 3]| {
+        stack.update(&names);
+        let thread = Thread::kept(&mut thread, task.thread).cell();
+        let mut with = |[awaiter_stack, awaiter, awaiter_id]: [Cell<'_>; 3]| {
             let right = [stack.cell(), awaiter_stack, awaiter, awaiter_id];
-            take(&Row { thread, id: task.id, name: task.name, right, rest });
+            take(&Row { id: task.id, name: task.name, rest: Rest::New { thread, right } });
         };
         let awaits = tasks.await_count(at);
         for number in 0..awaits {
             let this = tasks.awaiter(at, number);
-            let by = Rest::same_if(awaiter.as_ref().is_some_and(|by| by.awaiter == this));
-            if by == Rest::New {
+            if awaiter.as_ref().is_none_or(|by| by.awaiter != this) {
                 frames.clear();
                 tasks.path(at, number, &mut frames);
                 names.clear();
@@ -161,12 +152,11 @@ fn each_row<'a, D: Drawn>(tasks: &'a D, mut take: impl FnMut(&Row<'_>)) {
                 path.update(&names);
                 awaiter = Some(By::of(tasks, this));
             }
-            let by_whom = awaiter.as_ref().expect("just found");
-            with(rest.and(by), [path.cell(), by_whom.name, Cell::Text(&by_whom.id, by_whom.id.len())]);
+            let by = awaiter.as_ref().expect("just found");
+            with([path.cell(), by.name, Cell::Text(&by.id, by.id.len())]);
         }
         if awaits == 0 {
-            let before = Rest::same_if(awaiter.take().is_none());
-            with(rest.and(before), nobody);
+            with([Cell::Text("", 0), Cell::Text("", 0), Cell::Text("0x0", 3)]);
         }
     }
 }
@@ -178,13 +168,12 @@ struct Thread {
 }
 
 impl Thread {
-    /// Keeps the one of this number.
-    fn update(kept: &mut Option<Thread>, number: u64) -> Rest {
-        if kept.as_ref().is_some_and(|thread| thread.number == number) {
-            return Rest::Same;
+    /// The one that is kept, if it is this one.
+    fn kept(kept: &mut Option<Thread>, number: u64) -> &Thread {
+        if kept.as_ref().is_some_and(|thread| thread.number != number) {
+            *kept = None;
         }
-        *kept = Some(Thread { number, text: number.to_string() });
-        Rest::New
+        kept.get_or_insert_with(|| Thread { number, text: number.to_string() })
     }
 
     fn cell(&self) -> Cell<'_> {
@@ -215,14 +204,13 @@ struct Chain<'a> {
 }
 
 impl<'a> Chain<'a> {
-    fn update(&mut self, names: &[&'a SharedStr]) -> Rest {
+    fn update(&mut self, names: &[&'a SharedStr]) {
         if names == self.names {
-            return Rest::Same;
+            return;
         }
         names.clone_into(&mut self.names);
         self.text = self.names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(" -> ");
         self.width = width(&self.text);
-        Rest::New
     }
 
     fn cell(&self) -> Cell<'_> {

@@ -28,6 +28,12 @@ pub(super) trait Drawn {
     /// Who one is.
     fn task(&self, at: usize) -> Shown<'_>;
 
+    /// Whether it shows at a glance that a task has the same thread, names of frames, and awaiters, of which there is at most
+    /// one, as the one before it.
+    fn is_like_before(&self, _at: usize) -> bool {
+        false
+    }
+
     /// Where a task is, by its id.
     fn find(&self, id: u64) -> Option<usize>;
 

@@ -237,6 +237,17 @@ impl Drawn for Picture<'_> {
         Shown { thread: runtime.thread, id: task.id, name: Name::Recorded(&task.name) }
     }
 
+    fn is_like_before(&self, at: usize) -> bool {
+        let Some(before) = at.checked_sub(1) else { return false };
+        let ((task, runtime), (other, of_other)) = (self.record(at), self.record(before));
+        // Siblings, or in no group, and no leaf waits for either.
+        self.parents[at] == self.parents[before]
+            && task.group == other.group
+            && self.first_edges[before] == self.first_edges[at + 1]
+            && std::ptr::eq(runtime, of_other)
+            && task.stands_like(other)
+    }
+
     fn find(&self, id: u64) -> Option<usize> {
         self.places.get(id).map(|at| at as usize)
     }
@@ -352,6 +363,20 @@ impl TaskRecord {
         !is_let_go || self.waits.iter().any(|wait| self.is_within(wait.scope, scope.id))
     }
 
+    /// Whether it has frames with the same names as another task, for which all is compared that [`stack`](Drawn::stack) looks
+    /// at. (If one is running, or they differ in something that does not show, the answer is no.)
+    fn stands_like(&self, other: &TaskRecord) -> bool {
+        let (waits, others) = (self.waits.iter(), other.waits.iter());
+        let scopes = self.scopes.iter().zip(&other.scopes);
+        self.running.is_none()
+            && other.running.is_none()
+            && (self.state, self.more, self.is_asked) == (other.state, other.more, other.is_asked)
+            && self.type_name == other.type_name
+            && waits.map(|wait| (wait.scope, &wait.name)).eq(others.map(|wait| (wait.scope, &wait.name)))
+            && self.scopes.len() == other.scopes.len()
+            && scopes.into_iter().all(|(scope, other)| scope.stands_like(other))
+    }
+
     /// Whether the scope `outer` is `inner`, or around it.
     fn is_within(&self, inner: u32, outer: u32) -> bool {
         let mut within = inner;
@@ -382,6 +407,14 @@ impl TaskRecord {
     fn future_sketch(&self) -> Sketch<'_> {
         let (name, place) = (&self.type_name, self.spawned_at.as_ref());
         Sketch { kind: FrameKind::Spawn, name, detail: Detail::Text(""), place }
+    }
+}
+
+impl ScopeRecord {
+    /// The same of scopes.
+    fn stands_like(&self, other: &ScopeRecord) -> bool {
+        (self.id, self.parent, self.was_passed_by) == (other.id, other.parent, other.was_passed_by)
+            && self.kind == other.kind
     }
 }
 
