@@ -12,7 +12,7 @@ use futures_util::task::AtomicWaker;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Barrier, Mutex};
+use std::sync::{Arc, Barrier, LazyLock, Mutex};
 use std::task::{Poll, Waker};
 use std::thread::{self, Thread};
 use std::time::Instant;
@@ -136,32 +136,44 @@ fn with_partner<T>(answer: impl Fn() + Send + 'static, body: impl FnOnce(Partner
 /// Two threads wake a thousand tasks, as fast as they can.
 pub(crate) struct Flood;
 
-const FLOODERS: usize = 2;
-
 impl Flood {
+    /// As many threads as there are CPUs beside the runtime's, two at most. One more than that, and the kernel takes the
+    /// runtime off its CPU for a time slice now and then: what is measured then is who was on when.
+    fn flooders() -> u32 {
+        static FLOODERS: LazyLock<u32> = LazyLock::new(|| {
+            let cpus = thread::available_parallelism().map_or(1, usize::from);
+            if cpus > 2 { 2 } else { 1 }
+        });
+        *FLOODERS
+    }
+
     fn tasks(scale: Scale) -> usize {
         scale.pick(1_000, 1_000, 10)
     }
 
-    /// A round is to take longer than the kernel lets one thread have a CPU.
+    /// How often each task is woken. A round is to take longer than the kernel lets one thread have a CPU.
+    fn wakes(scale: Scale) -> u32 {
+        scale.pick(1_000, 1_000, 10)
+    }
+
+    /// How often each of the threads wakes it.
     fn laps(scale: Scale) -> u32 {
-        scale.pick(500, 500, 5)
+        Self::wakes(scale) / Self::flooders()
     }
 }
 
 impl Workload for Flood {
     const NAME: &'static str = "wake-flood";
-    const ABOUT: &'static str =
-        "2 threads wake 1,000 tasks, each of them 1,000 times: until all tasks have seen it";
+    const ABOUT: &'static str = "threads (2, or 1 if there are only 2 CPUs) wake 1,000 tasks, each of them 1,000 times: until all tasks have seen it";
     const METRICS: &'static [Metric] = &[Metric::only("ns/wake")];
     const NEEDS: &'static [Ability] = &[Ability::Spawn, Ability::Join, Ability::RemoteWake];
     const LIMIT: Option<Limit> = Some(Limit {
         about: "a counter for each task, and a thread that looks at all of them until it has seen everything",
         round: |scale| {
-            let wakes = Self::laps(scale) * FLOODERS as u32;
+            let wakes = Self::wakes(scale);
             let counters: Arc<[AtomicU32]> = (0..Self::tasks(scale)).map(|_| AtomicU32::new(0)).collect();
-            let start = Arc::new(Barrier::new(FLOODERS + 1));
-            let flooders: Vec<_> = (0..FLOODERS)
+            let start = Arc::new(Barrier::new(Self::flooders() as usize + 1));
+            let flooders: Vec<_> = (0..Self::flooders())
                 .map(|_| {
                     let (counters, start) = (counters.clone(), start.clone());
                     thread::spawn(move || {
@@ -186,7 +198,7 @@ impl Workload for Flood {
     });
 
     fn round<R: Runtime>(runtime: &R, scale: Scale) -> Figures {
-        let wakes = Self::laps(scale) * FLOODERS as u32;
+        let wakes = Self::wakes(scale);
         let took = in_a_task(runtime, async move |runtime: R| {
             let tasks: Arc<[Flooded]> = (0..Self::tasks(scale)).map(|_| Flooded::default()).collect();
             let waiting = Rc::new(Arrivals::default());
@@ -194,8 +206,8 @@ impl Workload for Flood {
                 .map(|index| runtime.spawn(flooded(tasks.clone(), index, wakes, waiting.clone())))
                 .collect();
             waiting.reach(tasks.len()).await;
-            let start = Arc::new(Barrier::new(FLOODERS + 1));
-            let flooders: Vec<_> = (0..FLOODERS)
+            let start = Arc::new(Barrier::new(Self::flooders() as usize + 1));
+            let flooders: Vec<_> = (0..Self::flooders())
                 .map(|_| {
                     let wakers: Vec<Waker> = tasks
                         .iter()
