@@ -135,7 +135,7 @@ impl Core {
 
     /// When the earliest timer is due. One that is set to the end of time never is.
     pub(crate) fn next_deadline(&self) -> Option<Nanos> {
-        self.deadlines.next().filter(|deadline| *deadline != Nanos::MAX)
+        self.deadlines.next()
     }
 
     /// Whether somebody awaits such a job: its end is sure to come, so a virtual clock does not jump over it.

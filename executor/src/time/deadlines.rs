@@ -12,8 +12,8 @@
 //! Wakers of others are anybody's code: they are cloned before a call comes here, and given back, to be woken or dropped
 //! by the caller.
 //!
-//! The loop asks at the beginning of each turn whether anything is due. The answer is nearly always no, and takes one
-//! comparison, with the earliest deadline that there can be. (bound-holds)
+//! The loop asks at the beginning of each turn whether anything is due, and before each sleep what comes next. The answer is
+//! nearly always no, and often nothing: it takes one comparison, with the earliest deadline that there can be. (bound-holds)
 
 use crate::clock::Nanos;
 use crate::waker;
@@ -149,10 +149,17 @@ impl Deadlines {
         due.map(|sleeper| table.give_back(sleeper))
     }
 
-    /// When the earliest timer is due.
+    /// When the earliest timer is due. One that is set to the end of time never is.
+    ///
+    /// Whoever has no timers at all, as many servers, finds that out by looking at the bound: for he asks before each sleep.
     #[inline]
     pub(crate) fn next(&self) -> Option<Nanos> {
-        self.table.borrow_mut().wheel.next_deadline()
+        if self.are_quiet_at(Nanos::MAX - 1) {
+            return None;
+        }
+        let next = self.table.borrow_mut().wheel.next_deadline().unwrap_or(Nanos::MAX);
+        self.bound.set(next);
+        (next != Nanos::MAX).then_some(next)
     }
 
     /// Disarms all of them, for the runtime's end. Their wakers are for the caller to drop.
@@ -202,5 +209,42 @@ impl Sleeper {
 
     fn place(self) -> usize {
         (self.0.get() >> 1) as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task() -> Wakes {
+        Wakes::Task(NonZeroU64::new(2).expect("it is two"))
+    }
+
+    #[test]
+    fn a_timer_at_the_end_of_time_is_never_next() {
+        let deadlines = Deadlines::new(0);
+        let key = deadlines.arm(Nanos::MAX, task());
+        assert_eq!(deadlines.next(), None);
+        assert!(deadlines.is_armed(key));
+        deadlines.arm(5, task());
+        assert_eq!(deadlines.next(), Some(5));
+    }
+
+    #[test]
+    fn who_has_asked_what_comes_next_is_not_called_for_a_timer_that_was_disarmed() {
+        let deadlines = Deadlines::new(0);
+        let (early, late) = (deadlines.arm(5, task()), deadlines.arm(9, task()));
+        let _ = deadlines.disarm(early);
+        assert!(!deadlines.are_quiet_at(6), "nobody has looked yet");
+        assert_eq!(deadlines.next(), Some(9));
+        assert!(deadlines.are_quiet_at(8) && !deadlines.are_quiet_at(9));
+        let _ = deadlines.disarm(late);
+        assert_eq!(deadlines.next(), None);
+        assert!(deadlines.are_quiet_at(Nanos::MAX - 1));
+        // What is armed after that is heard of again.
+        deadlines.arm(3, task());
+        assert!(!deadlines.are_quiet_at(3));
+        assert_eq!(deadlines.next(), Some(3));
+        assert!(deadlines.pop_due(2).is_none() && deadlines.pop_due(3).is_some());
     }
 }
