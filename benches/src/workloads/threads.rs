@@ -133,7 +133,7 @@ fn with_partner<T>(answer: impl Fn() + Send + 'static, body: impl FnOnce(Partner
     result
 }
 
-/// Two threads wake a thousand tasks, as fast as they can.
+/// Other threads wake a thousand tasks, as fast as they can.
 pub(crate) struct Flood;
 
 impl Flood {
