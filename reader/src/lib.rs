@@ -41,6 +41,7 @@ mod memory;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod process;
 mod reader;
+mod room;
 mod rows;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod spans;

@@ -10,6 +10,7 @@ use crate::layout::Layout;
 use crate::limits;
 use crate::locks::Locks;
 use crate::memory::{Memory, read_u64};
+use crate::room;
 use crate::rows::{self, Extent};
 use crate::texts::{Texts, shown, text};
 use homing_executor::introspect::{
@@ -306,7 +307,9 @@ impl<'a> Part<'a> {
                 task.running = Some(Box::new(Running { detail: busy.to_string(), place: None }));
                 self.busy.push(busy);
             }
-            self.records[owner.unwrap_or(self.runtimes.len())].tasks.push(task);
+            let tasks = &mut self.records[owner.unwrap_or(self.runtimes.len())].tasks;
+            room::make(tasks);
+            tasks.push(task);
         }
     }
 
