@@ -166,10 +166,6 @@ impl Memory for BlackBoxFile {
         &[]
     }
 
-    fn open_file(&self, _region: &Region) -> Option<File> {
-        None
-    }
-
     fn header(&self) -> Option<u64> {
         Some(self.header)
     }

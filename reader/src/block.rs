@@ -184,18 +184,6 @@ mod tests {
             self.0.regions()
         }
 
-        fn open_file(&self, _region: &crate::Region) -> Option<std::fs::File> {
-            None
-        }
-
-        fn now(&self) -> Option<u64> {
-            None
-        }
-
-        fn thread_name(&self, _thread: u64) -> Option<String> {
-            None
-        }
-
         fn describe(&self) -> String {
             "a process of which a part is missing".to_owned()
         }

@@ -178,14 +178,6 @@ impl Memory for CoreFile {
         mapped::open(region.file.as_ref()?)
     }
 
-    fn now(&self) -> Option<u64> {
-        None
-    }
-
-    fn thread_name(&self, _thread: u64) -> Option<String> {
-        None
-    }
-
     fn describe(&self) -> String {
         format!("core file {}", self.path.display())
     }

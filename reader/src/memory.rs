@@ -46,13 +46,19 @@ pub trait Memory: Sync {
     fn regions(&self) -> &[Region];
 
     /// The contents of a file that a region is mapped from, as it was when it was mapped, if it is still there.
-    fn open_file(&self, region: &Region) -> Option<std::fs::File>;
+    fn open_file(&self, _region: &Region) -> Option<std::fs::File> {
+        None
+    }
 
     /// What `CLOCK_MONOTONIC` says there, in nanoseconds, if time goes on.
-    fn now(&self) -> Option<u64>;
+    fn now(&self) -> Option<u64> {
+        None
+    }
 
-    /// The name of a thread.
-    fn thread_name(&self, thread: u64) -> Option<String>;
+    /// The name of a thread, if it is known.
+    fn thread_name(&self, _thread: u64) -> Option<String> {
+        None
+    }
 
     /// What it is, for people: `process 4711`.
     fn describe(&self) -> String;

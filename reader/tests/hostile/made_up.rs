@@ -8,7 +8,6 @@
 use homing_executor::introspect::{TaskTable, draw_rows, draw_tree};
 use homing_executor::outside::{self, Field, Fixed, Label};
 use homing_reader::{Memory, Reader, Region, Unreadable};
-use std::fs::File;
 use std::mem::offset_of;
 use std::time::{Duration, Instant};
 
@@ -38,16 +37,8 @@ impl Memory for Piece {
         &self.1
     }
 
-    fn open_file(&self, _region: &Region) -> Option<File> {
-        None
-    }
-
     fn now(&self) -> Option<u64> {
         Some(5_000_000_000)
-    }
-
-    fn thread_name(&self, _thread: u64) -> Option<String> {
-        None
     }
 
     fn describe(&self) -> String {

@@ -222,18 +222,6 @@ impl Memory for Images {
         &self.1
     }
 
-    fn open_file(&self, _region: &Region) -> Option<File> {
-        None
-    }
-
-    fn now(&self) -> Option<u64> {
-        None
-    }
-
-    fn thread_name(&self, _thread: u64) -> Option<String> {
-        None
-    }
-
     fn describe(&self) -> String {
         "very many images".to_owned()
     }
@@ -392,18 +380,6 @@ impl Memory for Vast {
 
     fn regions(&self) -> &[Region] {
         &self.region
-    }
-
-    fn open_file(&self, _region: &Region) -> Option<File> {
-        None
-    }
-
-    fn now(&self) -> Option<u64> {
-        None
-    }
-
-    fn thread_name(&self, _thread: u64) -> Option<String> {
-        None
     }
 
     fn describe(&self) -> String {
