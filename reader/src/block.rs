@@ -131,8 +131,8 @@ mod tests {
     use crate::{Process, rows};
     use homing::{spawn, yield_now};
 
-    #[test]
-    fn parts_share_the_number_of_tasks_that_are_read() {
+    /// This process, while it has thirty tasks.
+    fn with_tasks(look: impl FnOnce(Process, &Layout, &[u64])) {
         homing::run(async {
             let tasks: Vec<_> =
                 (0..30).map(|_| spawn(std::future::pending::<homing::Result<()>>())).collect();
@@ -140,25 +140,33 @@ mod tests {
             let memory = Process::open(std::process::id()).unwrap();
             let header = homing_executor::outside::header_address() as u64;
             let layout = Layout::read(&memory, header).unwrap().unwrap();
-            let mut budgets = Budgets { tasks: Budget::new(20), ..Budgets::new() };
-            let read = |budgets: &mut Budgets| {
-                let mut count = 0;
-                let pages = rows::pages(&memory, &layout);
-                let extent = read_all(&memory, &layout, &pages, budgets, |block| {
-                    count += block.rows.len();
-                    Some(block)
-                });
-                (count, extent)
-            };
-            assert_eq!(read(&mut budgets), (20, Extent::CutOff));
-            assert_eq!(read(&mut budgets), (0, Extent::CutOff));
-            assert!(read(&mut Budgets::new()).0 > 30);
+            let pages = rows::pages(&memory, &layout);
+            look(memory, &layout, &pages);
             for task in tasks {
                 task.cancel();
             }
             Ok(())
         })
         .unwrap();
+    }
+
+    fn count(memory: &dyn Memory, layout: &Layout, pages: &[u64], budgets: &mut Budgets) -> (usize, Extent) {
+        let mut count = 0;
+        let extent = read_all(memory, layout, pages, budgets, |block| {
+            count += block.rows.len();
+            Some(block)
+        });
+        (count, extent)
+    }
+
+    #[test]
+    fn parts_share_the_number_of_tasks_that_are_read() {
+        with_tasks(|memory, layout, pages| {
+            let mut budgets = Budgets { tasks: Budget::new(20), ..Budgets::new() };
+            assert_eq!(count(&memory, layout, pages, &mut budgets), (20, Extent::CutOff));
+            assert_eq!(count(&memory, layout, pages, &mut budgets), (0, Extent::CutOff));
+            assert!(count(&memory, layout, pages, &mut Budgets::new()).0 > 30);
+        });
     }
 
     /// A process of whose pages the ends cannot be read.
@@ -191,26 +199,10 @@ mod tests {
 
     #[test]
     fn of_a_page_that_is_not_all_there_what_is_there_is_read() {
-        homing::run(async {
-            let tasks: Vec<_> =
-                (0..30).map(|_| spawn(std::future::pending::<homing::Result<()>>())).collect();
-            yield_now().await?;
-            let process = Process::open(std::process::id()).unwrap();
-            let header = homing_executor::outside::header_address() as u64;
-            let layout = Layout::read(&process, header).unwrap().unwrap();
-            let pages = rows::pages(&process, &layout);
-            let memory = CutShort(process, pages.clone());
-            let mut count = 0;
-            let extent = read_all(&memory, &layout, &pages, &mut Budgets::new(), |block| {
-                count += block.rows.len();
-                Some(block)
-            });
+        with_tasks(|process, layout, pages| {
+            let memory = CutShort(process, pages.to_owned());
+            let (count, extent) = count(&memory, layout, pages, &mut Budgets::new());
             assert!(extent == Extent::All && count > 30, "{count}");
-            for task in tasks {
-                task.cancel();
-            }
-            Ok(())
-        })
-        .unwrap();
+        });
     }
 }
