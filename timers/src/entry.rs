@@ -12,6 +12,7 @@
 //! ```
 
 use crate::bank::Place;
+use crate::list::{List, Neighbours};
 use crate::{Tick, TimerKey};
 
 /// No entry, or no bank, where an index is expected. Half the size of an `Option<u32>`, which is what
@@ -69,25 +70,24 @@ impl<T> Entries<T> {
         &mut self.table
     }
 
-    /// Adds a timer, which is not yet in any line.
+    /// Adds a timer that is in this place, and is going to be the last of that line, which is for the caller to tell.
     #[inline]
-    pub(crate) fn insert(&mut self, deadline: Tick, value: T) -> TimerKey {
+    pub(crate) fn insert(&mut self, deadline: Tick, value: T, place: Place, line: &List) -> TimerKey {
         let generation = self.armed_count;
         self.armed_count = generation.wrapping_add(1);
+        let entry = Entry { deadline, prev: line.tail, next: NIL, place, generation, value: Some(value) };
         let index = if self.vacant != NIL { self.vacant } else { self.unused };
-        if let Some(entry) = self.table.get_mut(index as usize) {
-            debug_assert!(entry.value.is_none(), "a vacant entry has no value");
+        if let Some(vacant) = self.table.get_mut(index as usize) {
+            debug_assert!(vacant.value.is_none(), "a vacant entry has no value");
             if self.vacant != NIL {
-                self.vacant = entry.next;
+                self.vacant = vacant.next;
             } else {
                 self.unused += 1;
             }
-            (entry.deadline, entry.generation) = (deadline, generation);
-            entry.value = Some(value);
+            *vacant = entry;
         } else {
             assert!(index != NIL, "more than 2³² - 1 timers in one wheel");
-            let place = Place::HELD;
-            self.table.push(Entry { deadline, prev: NIL, next: NIL, place, generation, value: Some(value) });
+            self.table.push(entry);
             self.unused += 1;
         }
         self.len += 1;
@@ -99,16 +99,34 @@ impl<T> Entries<T> {
     pub(crate) fn remove(&mut self, index: u32) -> T {
         let entry = &mut self.table[index as usize];
         let value = entry.value.take().expect("only an armed timer is removed");
+        entry.next = self.vacant;
+        self.has_vacated(index);
+        value
+    }
+
+    /// Removes a timer if it is in this place: from a line that is for the caller to close up behind it.
+    #[inline]
+    pub(crate) fn remove_from(&mut self, place: Place, key: TimerKey) -> Option<(T, Neighbours)> {
+        let entry = self.table.get_mut(key.index as usize)?;
+        if entry.generation != key.generation || entry.place != place {
+            return None;
+        }
+        let value = entry.value.take()?;
+        let neighbours = Neighbours { prev: entry.prev, next: entry.next };
+        entry.next = self.vacant;
+        self.has_vacated(key.index);
+        Some((value, neighbours))
+    }
+
+    #[inline]
+    fn has_vacated(&mut self, index: u32) {
+        self.vacant = index;
         self.len -= 1;
         if self.len == 0 {
             // The table starts over. The vacated ones are linked in the order in which timers fired, which
             // is none at all for the memory; the next thousand timers had better be neighbours again.
             (self.vacant, self.unused) = (NIL, 0);
-        } else {
-            entry.next = self.vacant;
-            self.vacant = index;
         }
-        value
     }
 
     /// The timer of that name, unless the name is stale.

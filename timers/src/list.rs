@@ -22,6 +22,13 @@ pub(crate) struct List {
     pub(crate) tail: u32,
 }
 
+/// Who stand before and after an entry, or [`NIL`].
+#[derive(Clone, Copy)]
+pub(crate) struct Neighbours {
+    pub(crate) prev: u32,
+    pub(crate) next: u32,
+}
+
 impl List {
     pub(crate) const EMPTY: List = List { head: NIL, tail: NIL };
 
@@ -36,6 +43,12 @@ impl List {
         let entry = &mut entries[index as usize];
         entry.prev = self.tail;
         entry.next = NIL;
+        self.admit(entries, index);
+    }
+
+    /// Lets an entry in at the end of the line that has the links already which it needs there.
+    #[inline]
+    pub(crate) fn admit<T>(&mut self, entries: &mut [Entry<T>], index: u32) {
         if self.tail == NIL {
             self.head = index;
         } else {
@@ -50,14 +63,27 @@ impl List {
     #[inline]
     pub(crate) fn unlink<T>(&mut self, entries: &mut [Entry<T>], index: u32) {
         let Entry { prev, next, .. } = entries[index as usize];
+        debug_assert!(
+            prev != NIL || self.head == index,
+            "linked-both-ways: what has none before it is the head"
+        );
+        debug_assert!(
+            next != NIL || self.tail == index,
+            "linked-both-ways: what has none after it is the tail"
+        );
+        self.close_up(entries, Neighbours { prev, next });
+    }
+
+    /// Has those stand together who were the neighbours of an entry that has left.
+    #[inline]
+    pub(crate) fn close_up<T>(&mut self, entries: &mut [Entry<T>], left: Neighbours) {
+        let Neighbours { prev, next } = left;
         if prev == NIL {
-            debug_assert_eq!(self.head, index, "linked-both-ways: what has none before it is the head");
             self.head = next;
         } else {
             entries[prev as usize].next = next;
         }
         if next == NIL {
-            debug_assert_eq!(self.tail, index, "linked-both-ways: what has none after it is the tail");
             self.tail = prev;
         } else {
             entries[next as usize].prev = prev;

@@ -88,6 +88,14 @@ pub(crate) struct Next {
 impl Next {
     /// What is known if both are empty.
     const NONE: Next = Next { bound: Tick::MAX, entry: NIL };
+
+    /// A timer with this deadline comes to lie in the tray.
+    #[inline]
+    fn lower(&mut self, deadline: Tick) {
+        if deadline < self.bound {
+            *self = Next { bound: deadline, entry: NIL };
+        }
+    }
 }
 
 impl<T> TimerWheel<T> {
@@ -176,9 +184,19 @@ impl<T> TimerWheel<T> {
     /// ```
     #[inline]
     pub fn arm(&mut self, deadline: Tick, value: T) -> TimerKey {
-        let deadline = deadline.max(self.now);
-        let key = self.entries.insert(deadline, value);
-        self.link(key.index, deadline);
+        if deadline <= self.now {
+            return self.arm_held(value);
+        }
+        self.next.lower(deadline);
+        let key = self.entries.insert(deadline, value, Place::TRAY, &self.tray);
+        self.tray.admit(self.entries.links(), key.index);
+        key
+    }
+
+    /// Arms a timer that is due already.
+    fn arm_held(&mut self, value: T) -> TimerKey {
+        let key = self.entries.insert(self.now, value, Place::HELD, &self.held);
+        self.held.admit(self.entries.links(), key.index);
         key
     }
 
@@ -194,6 +212,18 @@ impl<T> TimerWheel<T> {
     /// ```
     #[inline]
     pub fn disarm(&mut self, key: TimerKey) -> Option<T> {
+        // Most are in the tray still, and leave it in one step.
+        let Some((value, neighbours)) = self.entries.remove_from(Place::TRAY, key) else {
+            return self.disarm_elsewhere(key);
+        };
+        self.tray.close_up(self.entries.links(), neighbours);
+        if self.entries.len() == 0 {
+            self.next = Next::NONE;
+        }
+        Some(value)
+    }
+
+    fn disarm_elsewhere(&mut self, key: TimerKey) -> Option<T> {
         if !self.is_armed(key) {
             return None;
         }
@@ -480,9 +510,7 @@ impl<T> TimerWheel<T> {
         let (line, place) = if deadline <= self.now {
             (&mut self.held, Place::HELD)
         } else {
-            if deadline < self.next.bound {
-                self.next = Next { bound: deadline, entry: NIL };
-            }
+            self.next.lower(deadline);
             (&mut self.tray, Place::TRAY)
         };
         line.push_back(self.entries.links(), index);
