@@ -71,27 +71,58 @@ impl<T> Entries<T> {
     }
 
     /// Adds a timer that is in this place, and is going to be the last of that line, which is for the caller to tell.
-    #[inline]
     pub(crate) fn insert(&mut self, deadline: Tick, value: T, place: Place, line: &List) -> TimerKey {
-        let generation = self.armed_count;
-        self.armed_count = generation.wrapping_add(1);
-        let entry = Entry { deadline, prev: line.tail, next: NIL, place, generation, value: Some(value) };
-        let index = if self.vacant != NIL { self.vacant } else { self.unused };
-        if let Some(vacant) = self.table.get_mut(index as usize) {
-            debug_assert!(vacant.value.is_none(), "a vacant entry has no value");
-            if self.vacant != NIL {
-                self.vacant = vacant.next;
-            } else {
-                self.unused += 1;
-            }
-            *vacant = entry;
-        } else {
-            assert!(index != NIL, "more than 2³² - 1 timers in one wheel");
-            self.table.push(entry);
-            self.unused += 1;
-        }
+        let value = match self.reuse(deadline, value, place, line) {
+            Ok(key) => return key,
+            Err(value) => value,
+        };
+        let index = self.unused;
+        assert!(index != NIL, "more than 2³² - 1 timers in one wheel");
+        let generation = self.next_generation();
+        self.table.push(Entry {
+            deadline,
+            prev: line.tail,
+            next: NIL,
+            place,
+            generation,
+            value: Some(value),
+        });
+        self.unused += 1;
         self.len += 1;
         TimerKey { index, generation }
+    }
+
+    /// The same, if there is a vacant entry for it; else the value is given back.
+    #[inline(always)]
+    pub(crate) fn reuse(
+        &mut self,
+        deadline: Tick,
+        value: T,
+        place: Place,
+        line: &List,
+    ) -> Result<TimerKey, T> {
+        let index = if self.vacant != NIL { self.vacant } else { self.unused };
+        if index as usize >= self.table.len() {
+            return Err(value);
+        }
+        let generation = self.next_generation();
+        let entry = &mut self.table[index as usize];
+        debug_assert!(entry.value.is_none(), "a vacant entry has no value");
+        if self.vacant != NIL {
+            self.vacant = entry.next;
+        } else {
+            self.unused += 1;
+        }
+        *entry = Entry { deadline, prev: line.tail, next: NIL, place, generation, value: Some(value) };
+        self.len += 1;
+        Ok(TimerKey { index, generation })
+    }
+
+    #[inline]
+    fn next_generation(&mut self) -> u32 {
+        let generation = self.armed_count;
+        self.armed_count = generation.wrapping_add(1);
+        generation
     }
 
     /// Removes a timer, which is no longer in any line.

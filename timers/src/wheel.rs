@@ -182,18 +182,31 @@ impl<T> TimerWheel<T> {
     /// assert_eq!(wheel.pop_due(50), Some("at once"));
     /// assert_eq!(wheel.pop_due(50), None);
     /// ```
-    #[inline]
+    #[inline(always)]
     pub fn arm(&mut self, deadline: Tick, value: T) -> TimerKey {
         if deadline <= self.now {
             return self.arm_held(value);
         }
         self.next.lower(deadline);
+        match self.entries.reuse(deadline, value, Place::TRAY, &self.tray) {
+            Ok(key) => {
+                self.tray.admit(self.entries.links(), key.index);
+                key
+            }
+            Err(value) => self.arm_in_tray(deadline, value),
+        }
+    }
+
+    /// Arms a timer that is not due yet, for which there is no vacant entry.
+    #[inline(never)]
+    fn arm_in_tray(&mut self, deadline: Tick, value: T) -> TimerKey {
         let key = self.entries.insert(deadline, value, Place::TRAY, &self.tray);
         self.tray.admit(self.entries.links(), key.index);
         key
     }
 
     /// Arms a timer that is due already.
+    #[inline(never)]
     fn arm_held(&mut self, value: T) -> TimerKey {
         let key = self.entries.insert(self.now, value, Place::HELD, &self.held);
         self.held.admit(self.entries.links(), key.index);
@@ -210,7 +223,7 @@ impl<T> TimerWheel<T> {
     /// assert_eq!(wheel.disarm(key), Some("never mind"));
     /// assert_eq!(wheel.disarm(key), None);
     /// ```
-    #[inline]
+    #[inline(always)]
     pub fn disarm(&mut self, key: TimerKey) -> Option<T> {
         // Most are in the tray still, and leave it in one step.
         let Some((value, neighbours)) = self.entries.remove_from(Place::TRAY, key) else {
@@ -223,6 +236,7 @@ impl<T> TimerWheel<T> {
         Some(value)
     }
 
+    #[inline(never)]
     fn disarm_elsewhere(&mut self, key: TimerKey) -> Option<T> {
         if !self.is_armed(key) {
             return None;

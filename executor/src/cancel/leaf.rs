@@ -245,6 +245,33 @@ impl Leaf {
         }
     }
 
+    /// Parks one that is not parked, and is polled with this task's own waker, if there is no more to it than to write down
+    /// what it waits for, or only to count it, as one of very many. If there is, nothing has happened, and
+    /// [`park_at`](Leaf::park_at) is to be called.
+    #[inline(always)]
+    pub(crate) fn parks_plainly(
+        &mut self,
+        row: &Row,
+        awaiting: Awaiting,
+        place: &'static Location<'static>,
+    ) -> bool {
+        if self.task != 0 || self.node != 0 || row.has_request() {
+            return false;
+        }
+        if row.awaiting.is_vacant() {
+            let (kind, operand) = awaiting.recorded();
+            self.enter(row, row.id());
+            row.awaiting.set(Wait { kind, scope: self.scope, operand, place: Some(place) });
+            return true;
+        }
+        if row.awaiting.is_crowded() {
+            row.awaiting.count_more();
+            self.enter_unseen(row);
+            return true;
+        }
+        false
+    }
+
     /// Parks where there is more to it: a request is pending, the leaf is not the first one, or it is polled by a
     /// combinator's waker.
     #[cold]
@@ -374,10 +401,15 @@ impl Leaf {
     /// Parks unseen.
     #[inline]
     fn count(&mut self, row: &Row) {
-        row.awaiting.cast_doubt();
         if self.node == 0 || self.poll != row.polls.get() {
             row.awaiting.count_more();
         }
+        self.enter_unseen(row);
+    }
+
+    #[inline(always)]
+    fn enter_unseen(&mut self, row: &Row) {
+        row.awaiting.cast_doubt();
         self.enter(row, row.id());
         self.node = UNSEEN;
     }
@@ -450,9 +482,25 @@ impl Leaf {
         }
         match context::current_row() {
             // The usual case: within a poll of its task, and it has no node.
-            Some(row) if row.id() == self.task && matches!(self.node, 0 | UNSEEN) => self.leave_record(row),
-            _ => self.leave_parked(),
+            Some(row) if self.is_plain_in(row) => self.leave(row),
+            _ => {
+                self.leave_parked();
+                self.node = 0;
+                self.task = 0;
+            }
         }
+    }
+
+    /// Whether it is parked in this task, without a node.
+    #[inline(always)]
+    pub(crate) fn is_plain_in(&self, row: &Row) -> bool {
+        self.task == row.id() && matches!(self.node, 0 | UNSEEN)
+    }
+
+    /// As [`abandon`](Leaf::abandon), for one that [is parked](Leaf::is_plain_in) in the task that is being polled.
+    #[inline(always)]
+    pub(crate) fn leave(&mut self, row: &Row) {
+        self.leave_record(row);
         self.node = 0;
         self.task = 0;
     }

@@ -311,6 +311,7 @@ impl Awaiting {
     }
 
     /// Another leaf parks, perhaps after one that waits for tasks.
+    #[inline]
     pub(crate) fn cast_doubt(&self) {
         if self.joins.get() != Joins::None {
             self.joins.set(Joins::InDoubt);
@@ -334,10 +335,12 @@ impl Awaiting {
     }
 
     /// Whether so many have parked in this poll that the next one shall only be counted.
+    #[inline(always)]
     pub(crate) fn is_crowded(&self) -> bool {
         self.more.get() >= SEEN_BESIDE && self.kind.get() != AwaitKind::Nothing
     }
 
+    #[inline]
     pub(crate) fn count_more(&self) {
         self.more.set(self.more.get().saturating_add(1));
     }

@@ -86,20 +86,38 @@ impl Deadlines {
     }
 
     /// Arms a timer.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn arm(&self, deadline: Nanos, wakes: Wakes) -> TimerKey {
+        match wakes {
+            Wakes::Task(task) => self.arm_for(deadline, task),
+            Wakes::Foreign(waker) => self.arm_foreign(deadline, waker),
+        }
+    }
+
+    #[inline(always)]
+    fn arm_for(&self, deadline: Nanos, task: NonZeroU64) -> TimerKey {
+        self.lower_bound(deadline);
+        self.table.borrow_mut().wheel.arm(deadline, Sleeper(task))
+    }
+
+    #[cold]
+    fn arm_foreign(&self, deadline: Nanos, waker: Waker) -> TimerKey {
         self.lower_bound(deadline);
         let mut table = self.table.borrow_mut();
-        let sleeper = table.sleeper(wakes);
+        let sleeper = table.keep(waker);
         table.wheel.arm(deadline, sleeper)
     }
 
     /// Disarms a timer, if it is armed. Whatever waker it had is for the caller to drop.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn disarm(&self, key: TimerKey) -> Option<Waker> {
-        let mut table = self.table.borrow_mut();
-        let sleeper = table.wheel.disarm(key)?;
-        if sleeper.is_foreign() { table.give_back(sleeper).foreign() } else { None }
+        let sleeper = self.table.borrow_mut().wheel.disarm(key)?;
+        if sleeper.is_foreign() { self.waker_of(sleeper) } else { None }
+    }
+
+    #[cold]
+    fn waker_of(&self, former: Sleeper) -> Option<Waker> {
+        self.table.borrow_mut().give_back(former).foreign()
     }
 
     /// Gives a timer another deadline; `false` if it is not armed.

@@ -38,6 +38,14 @@ impl Instant {
         Instant(context::with(|core| core.map_or_else(clock::monotonic, |core| core.clock.read())))
     }
 
+    /// So much later than now.
+    ///
+    /// Not in line: so a [`sleep`](super::sleep) is short enough to be, and made where it is to stand.
+    #[inline(never)]
+    pub(crate) fn in_time(duration: Duration) -> Instant {
+        Instant::now() + duration
+    }
+
     #[inline]
     pub(crate) const fn from_nanos(nanos: Nanos) -> Instant {
         Instant(nanos)

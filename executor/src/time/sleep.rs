@@ -1,8 +1,17 @@
 //! Sleeping.
 
-use super::{Instant, Timer};
-use crate::cancel::{Awaiting, Leaf};
-use crate::error::Result;
+use super::Instant;
+use super::deadlines::Wakes;
+use super::timer::Arming;
+use crate::cancel::{Awaiting, Leaf, place};
+use crate::context;
+use crate::error::{Cancelled, Result, RuntimeError};
+use crate::runtime::core::Core;
+use crate::waker;
+use std::fmt;
+use std::mem::ManuallyDrop;
+use std::num::NonZeroU64;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -42,7 +51,12 @@ use std::time::Duration;
 #[inline]
 pub fn sleep(duration: Duration) -> Sleep {
     let state = if duration.is_zero() { State::Yield } else { State::Timer };
-    Sleep { timer: Timer::new(Instant::now() + duration), state, leaf: Leaf::new() }
+    Sleep {
+        deadline: Instant::in_time(duration),
+        arming: Arming::NONE,
+        state,
+        leaf: ManuallyDrop::new(Leaf::new()),
+    }
 }
 
 /// Waits until `deadline`: completes in the first turn of the loop at or after it. A past one still gives way once.
@@ -61,17 +75,22 @@ pub fn sleep(duration: Duration) -> Sleep {
 #[track_caller]
 #[inline]
 pub fn sleep_until(deadline: Instant) -> Sleep {
-    Sleep { timer: Timer::new(deadline), state: State::Timer, leaf: Leaf::new() }
+    Sleep { deadline, arming: Arming::NONE, state: State::Timer, leaf: ManuallyDrop::new(Leaf::new()) }
 }
 
 /// The future of [`sleep`] and [`sleep_until`].
-#[derive(Debug)]
+// The parts of a `Timer` and a leaf side by side, not a timer and a leaf: it is smaller, and who polls or drops it looks once
+// for the running runtime, and not once for each of the two.
 #[must_use = "futures do nothing unless awaited"]
 pub struct Sleep {
-    timer: Timer,
+    deadline: Instant,
+    arming: Arming,
     state: State,
-    leaf: Leaf,
+    /// Dropped with the rest, and not by itself.
+    leaf: ManuallyDrop<Leaf>,
 }
+
+const _: () = assert!(size_of::<Sleep>() == 56, "a sleep has grown: programs have very many");
 
 /// | from    | polled                     | to      |
 /// |---------|----------------------------|---------|
@@ -91,50 +110,119 @@ enum State {
 impl Sleep {
     /// When it ends.
     pub fn deadline(&self) -> Instant {
-        self.timer.deadline()
+        self.deadline
     }
 
     /// Sets another end. One that is over begins anew.
     pub fn reset(&mut self, deadline: Instant) {
-        self.timer.reset(deadline);
+        self.deadline = deadline;
+        self.arming.reset(deadline);
         self.state = State::Timer;
+    }
+
+    fn poll_at(&mut self, cx: &mut Context<'_>, place: &'static Location<'static>) -> Poll<Result<()>> {
+        let running = context::running();
+        let awaiting = Awaiting::Timer(self.deadline.nanos());
+        // The usual case: it begins, within a task, and is polled with that one's own waker.
+        if let Some(core) = running
+            && let Some(row) = core.current.get()
+            && let Some(task) = NonZeroU64::new(row.id())
+            && waker::task_of(cx.waker()) == Some(task.get())
+            && self.state == State::Timer
+            && !self.arming.is_some()
+            && self.leaf.parks_plainly(row, awaiting, place)
+        {
+            self.arming.arm(core, self.deadline, Wakes::Task(task));
+            return Poll::Pending;
+        }
+        self.poll_otherwise(cx, awaiting, place, running)
+    }
+
+    #[inline(never)]
+    fn poll_otherwise(
+        &mut self,
+        cx: &mut Context<'_>,
+        awaiting: Awaiting,
+        place: &'static Location<'static>,
+        running: Option<&Core>,
+    ) -> Poll<Result<()>> {
+        if let Err(cancelled) = self.leaf.resume() {
+            return self.cancelled(cancelled, running);
+        }
+        let over = match (self.state, running) {
+            (State::Timer, Some(core)) => self.arming.poll(core, self.deadline, cx.waker()).is_ready(),
+            (State::Timer, None) => return Poll::Ready(Err(RuntimeError::NoRuntime.into())),
+            (State::Yield, _) => {
+                self.state = State::Yielded;
+                cx.waker().wake_by_ref();
+                false
+            }
+            (State::Yielded | State::Over, _) => true,
+        };
+        if over {
+            self.state = State::Over;
+            self.leaf.unpark();
+            return Poll::Ready(Ok(()));
+        }
+        match self.leaf.park_at(cx, awaiting, place) {
+            Ok(()) => Poll::Pending,
+            Err(cancelled) => self.cancelled(cancelled, running),
+        }
+    }
+
+    /// It is dropped where it is armed or parked.
+    fn let_go(&mut self) {
+        let running = context::running();
+        match running.and_then(|core| core.current.get()) {
+            // The usual case: within a poll of its task.
+            Some(row) if self.leaf.is_plain_in(row) => self.leaf.leave(row),
+            _ => return self.let_go_elsewhere(running),
+        }
+        drop(self.arming.disarm(running));
+    }
+
+    #[cold]
+    fn let_go_elsewhere(&mut self, running: Option<&Core>) {
+        let _waker = self.arming.disarm(running);
+        self.leaf.abandon();
+    }
+
+    /// A cancel has come: the deadline is of no interest any more.
+    #[cold]
+    fn cancelled(&mut self, cancelled: Cancelled, running: Option<&Core>) -> Poll<Result<()>> {
+        let _waker = self.arming.disarm(running);
+        Poll::Ready(Err(cancelled.into()))
     }
 }
 
 impl Future for Sleep {
     type Output = Result<()>;
 
+    // In line is what is a constant there: the place.
     #[track_caller]
+    #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        let this = &mut *self;
-        if let Err(cancelled) = this.leaf.resume() {
-            this.timer.disarm();
-            return Poll::Ready(Err(cancelled.into()));
+        let place = place::of_await(Location::caller(), self.leaf.place());
+        self.poll_at(cx, place)
+    }
+}
+
+impl Drop for Sleep {
+    #[inline]
+    fn drop(&mut self) {
+        if self.arming.is_some() || self.leaf.is_parked() {
+            self.let_go();
         }
-        let over = match this.state {
-            State::Yield => {
-                this.state = State::Yielded;
-                cx.waker().wake_by_ref();
-                false
-            }
-            State::Yielded | State::Over => true,
-            State::Timer => match this.timer.poll(cx.waker()) {
-                Poll::Ready(result) => {
-                    result?;
-                    true
-                }
-                Poll::Pending => false,
-            },
-        };
-        if over {
-            this.state = State::Over;
-            this.leaf.unpark();
-            return Poll::Ready(Ok(()));
-        }
-        if let Err(cancelled) = this.leaf.park(cx, Awaiting::Timer(this.timer.deadline().nanos())) {
-            this.timer.disarm();
-            return Poll::Ready(Err(cancelled.into()));
-        }
-        Poll::Pending
+    }
+}
+
+impl fmt::Debug for Sleep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Sleep { deadline, arming: _, state, leaf } = self;
+        f.debug_struct("Sleep")
+            .field("deadline", deadline)
+            .field("state", state)
+            .field("leaf", &**leaf)
+            .finish()
     }
 }
