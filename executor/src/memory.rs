@@ -8,7 +8,7 @@
 //!  class   0: 16 B   ● → ● → ●           free blocks, the last one freed first
 //!  class   1: 32 B   ● → ●
 //!   …                                    chunk: [ block │ block │ block │ … ]
-//!  class 127: 2 KiB  ●
+//!  class 255: 4 KiB  ●
 //!  larger, or aligned beyond 16:  the global allocator
 //! ```
 //!
@@ -20,7 +20,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::ptr::{NonNull, null_mut};
 
 const GRAIN: usize = 16;
-const CLASSES: usize = 128;
+const CLASSES: usize = 1 + u8::MAX as usize;
 const LARGEST: usize = GRAIN * CLASSES;
 /// Chunks of a class grow up to this size, so that a few tasks take little and many take few chunks.
 const LARGEST_CHUNK: usize = 64 * 1024;
@@ -67,26 +67,39 @@ impl Source {
             Source::Global(layout)
         }
     }
+
+    /// Its class, if it is one of the pool's.
+    #[inline(always)]
+    pub(crate) fn class(self) -> Option<u8> {
+        match self {
+            Source::Class(class) => Some(class),
+            Source::Global(_) | Source::Elsewhere => None,
+        }
+    }
 }
 
 impl BlockPool {
     /// A block from `source`; uninitialised.
     #[inline]
     pub(crate) fn allocate(&self, source: Source) -> *mut () {
-        let class = match source {
-            Source::Class(class) => usize::from(class),
-            Source::Global(layout) => return allocate_globally(layout),
+        match source {
+            Source::Class(class) => self.take_free(class).unwrap_or_else(|| self.refill(usize::from(class))),
+            Source::Global(layout) => allocate_globally(layout),
             Source::Elsewhere => unreachable!("memory from elsewhere is not asked for here"),
-        };
-        if let Some(classes) = self.classes.get() {
-            let free = classes[class].free.get();
-            if !free.is_null() {
-                // SAFETY: a block in the list is free and large enough for the link, which `release` or `refill` wrote.
-                classes[class].free.set(unsafe { (*free).next });
-                return free.cast();
-            }
         }
-        self.refill(class)
+    }
+
+    /// The block of a class that was freed last, if there is one.
+    #[inline(always)]
+    pub(crate) fn take_free(&self, class: u8) -> Option<*mut ()> {
+        let class = &self.classes.get()?[usize::from(class)];
+        let free = class.free.get();
+        if free.is_null() {
+            return None;
+        }
+        // SAFETY: a block in the list is free and large enough for the link, which `release` or `refill` wrote.
+        class.free.set(unsafe { (*free).next });
+        Some(free.cast())
     }
 
     /// Takes back a block.

@@ -3,9 +3,10 @@
 mod support;
 
 use homing::error::RuntimeError;
-use homing::task::{Attention, Outcome, Owner};
+use homing::task::{Attention, Outcome, Owner, TaskBuilder, WeakTaskRef};
 use homing::{Builder, Error, Runtime, TaskRef};
 use std::cell::{Cell, RefCell};
+use std::convert::identity;
 use std::rc::Rc;
 use support::{Drops, Log, OnDrop, Reports, blow_up, failure, forever, in_virtual_time, runtime, yields};
 
@@ -714,6 +715,41 @@ fn an_owner_may_drop_the_last_handle_on_its_child() {
     assert_eq!(drops.count(), 50);
     assert_eq!(runtime.task_count(), 0);
     reports.assert_none();
+}
+
+/// Keeps what it is told of its child before that begins.
+#[derive(Default)]
+struct Expecting(Rc<RefCell<Vec<WeakTaskRef>>>);
+
+impl Owner for Expecting {
+    fn child_made(&self, child: WeakTaskRef) {
+        assert!(child.upgrade().is_none(), "there is nothing to be looked at or cancelled yet");
+        self.0.borrow_mut().push(child);
+    }
+
+    fn child_done(&self, child: &TaskRef, _outcome: Outcome<'_>) -> Attention {
+        assert_eq!(self.0.borrow_mut().pop().and_then(WeakTaskRef::upgrade).as_ref(), Some(child));
+        Attention::Unseen
+    }
+}
+
+#[test]
+fn an_owner_knows_its_child_before_it_begins() {
+    in_virtual_time(async {
+        let known = Rc::new(RefCell::new(Vec::new()));
+        // The first one finds a fresh row, the others what the first one has left; the last one ends inside its spawn.
+        for start in [identity, identity, TaskBuilder::eager, TaskBuilder::eager] {
+            let begins = known.clone();
+            let child = homing::task(async move {
+                assert_eq!(begins.borrow().len(), 1);
+                Ok(())
+            });
+            start(child.owner(Expecting(known.clone()))).spawn().await?;
+            assert!(known.borrow().is_empty());
+        }
+        Ok(())
+    })
+    .unwrap();
 }
 
 #[test]

@@ -16,6 +16,7 @@ use crate::error::Cancelled;
 use crate::runtime::core::Core;
 use crate::task::extras::{Node, NodeKind};
 use crate::task::row::{AwaitKind, Flag, Row, Wait};
+use crate::task::state::State;
 use std::panic::Location;
 use std::task::Context;
 
@@ -139,12 +140,12 @@ impl Leaf {
         debug_assert!(core.owns(awaited));
         let place = place::of_await(Location::caller(), self.place);
         let Some(row) = core.current.get() else { return false };
+        debug_assert!(self.task != 0 || self.node == 0, "what is not parked has no node");
         let undisturbed = self.task == 0
-            && self.node == 0
             && is_own(row, cx)
             && row.awaiting.is_vacant()
             && !row.has_request()
-            && awaited.state.get().is_alive()
+            && awaited.state.get() != State::Done
             && !std::ptr::eq(row, awaited);
         if undisturbed {
             self.enter(row, row.id());

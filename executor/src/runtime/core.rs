@@ -6,7 +6,7 @@
 //!   ┌─► admit_injected   wakes and calls from other threads
 //!   │   expire_timers    wakes whatever is due
 //!   │   poll_ready       the tasks that were ready when the turn began, first come, first polled
-//!   └── collect          nothing ready: sleep until an event or the next deadline
+//!   └── sleep            nothing ready: until an event or the next deadline
 //! ```
 //!
 //! Looking at the clock and at the kernel's events costs something, so while there is work it is done once in a few
@@ -213,18 +213,22 @@ impl Core {
             if done() {
                 return Ok(());
             }
-            self.collect()?;
+            if self.ready.is_empty() {
+                self.sleep()?;
+            }
         }
     }
 
     /// The loop until the end of the task that `block_on` waits for.
     pub(super) fn run_main(&self, main: &'static Row, interrupts: Option<&Interrupts<'_>>) -> Result<()> {
-        self.run_until(|| {
-            if let Some(interrupts) = interrupts {
+        let is_done = || main.state.get() == State::Done;
+        match interrupts {
+            None => self.run_until(is_done),
+            Some(interrupts) => self.run_until(|| {
                 interrupts.pass_on(main);
-            }
-            main.state.get() == State::Done
-        })
+                is_done()
+            }),
+        }
     }
 
     /// What other threads have sent.
@@ -371,12 +375,6 @@ impl Core {
         share
     }
 
-    /// With nothing left to do, sleeps until there is; otherwise returns at once.
-    #[inline]
-    pub(crate) fn collect(&self) -> Result<()> {
-        if self.ready.is_empty() { self.sleep() } else { Ok(()) }
-    }
-
     /// Calls `f` as if in a turn of this runtime, wherever it is called from.
     #[inline]
     pub(crate) fn inside<R>(&self, f: impl FnOnce() -> R) -> R {
@@ -429,7 +427,7 @@ impl Core {
                 std::task::Poll::Ready(Ok(()))
             }
         });
-        if let Some(row) = self.make(future, (), Location::caller()) {
+        if let Some(row) = self.make(future, Location::caller()) {
             if let Some(context) = context {
                 locals::in_force::give(row, context);
             }

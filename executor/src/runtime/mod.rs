@@ -129,7 +129,7 @@ impl Runtime {
         // SAFETY: nothing is moved out of the pinned cell; it is handed over as the memory that the vtable works with.
         let memory: *mut ManuallyDrop<TaskCell<F::IntoFuture, T, ()>> =
             unsafe { cell.as_mut().get_unchecked_mut() };
-        let row = core.found_row(memory.cast(), on_stack::<F::IntoFuture, T, ()>(), None, place);
+        let row = core.found_row(memory.cast(), on_stack::<F::IntoFuture, T, ()>(), place);
         row.set(Flag::Main);
         if let Some(context) = context {
             locals::in_force::give(row, context.clone());

@@ -4,13 +4,17 @@
 //!   future ──► a cell, from the pool ──► a row, filled in ──► what it was given ──► in line, polled at once, or held
 //!              found_task                found_row            outfit                start
 //! ```
+//!
+//! The usual spawn has a way of its own ([`Core::spawn_plainly`]): it asks first whether all that a task is made of is at hand, and
+//! if it is, the rest is storing.
 
 use super::cell::{self, TaskCell, VTable};
 use super::extras::Extras;
 use super::options::{Start, TaskOptions};
 use super::owner::Owner;
 use super::record;
-use super::row::{Flag, Row, Stage};
+use super::reference::TaskRef;
+use super::row::{Flag, Row};
 use super::state::State;
 use crate::cancel::ScopeId;
 use crate::error::Result;
@@ -37,19 +41,120 @@ impl Core {
         T: 'static,
         O: Owner,
     {
-        let row = self.make(future, owner, options.place)?;
+        self.spawn_with(cell::pooled::<F, T, O>(), future, owner, options)
+    }
+
+    #[inline]
+    fn spawn_with<F, T, O>(
+        &self,
+        vtable: &'static VTable,
+        future: F,
+        owner: O,
+        options: TaskOptions,
+    ) -> Option<&'static Row>
+    where
+        F: Future<Output = Result<T>> + 'static,
+        T: 'static,
+        O: Owner,
+    {
+        let row = self.make_as(vtable, future, owner, options.place)?;
         self.outfit(row, options.extras);
-        match options.start {
-            Some(Start::Eager) => self.start_eager::<F, T>(row, cell::pooled::<F, T, O>()),
-            start => self.start(row, start),
-        }
+        self.start(row, options.start);
         Some(row)
+    }
+
+    /// A spawn without options, or with none but that it be eager.
+    #[inline(always)]
+    pub(crate) fn spawn_plainly<F, T, O>(
+        &self,
+        future: F,
+        owner: O,
+        eager: bool,
+        place: &'static Location<'static>,
+    ) -> Option<&'static Row>
+    where
+        F: Future<Output = Result<T>> + 'static,
+        T: 'static,
+        O: Owner,
+    {
+        let vtable = cell::pooled::<F, T, O>();
+        // First, as it may be anybody's code.
+        let waiter = owner.waiter();
+        if let Some(spawner) = self.spawner()
+            && let Some((row, cell)) = self.at_hand(vtable)
+        {
+            // SAFETY: a free block of the size that the table is for.
+            unsafe { TaskCell::<F, T, O>::fill(cell, future, owner) };
+            row.cell.set(cell);
+            self.fill_in(row, waiter, Some(spawner), place);
+            self.introduce::<F, T, O>(row);
+            self.begin(row);
+            if eager {
+                self.start_eager::<F, T>(row, vtable);
+            } else {
+                self.ready.push(row);
+            }
+            return Some(row);
+        }
+        self.spawn_otherwise(vtable, future, owner, eager, place)
+    }
+
+    /// Something was not at hand. (A call that comes last: so the usual way calls nothing that it would have to save anything for.
+    /// And with the very same table, by which the row will be known: the compiler may make several of the same content.)
+    #[cold]
+    #[inline(never)]
+    fn spawn_otherwise<F, T, O>(
+        &self,
+        vtable: &'static VTable,
+        future: F,
+        owner: O,
+        eager: bool,
+        place: &'static Location<'static>,
+    ) -> Option<&'static Row>
+    where
+        F: Future<Output = Result<T>> + 'static,
+        T: 'static,
+        O: Owner,
+    {
+        let start = eager.then_some(Start::Eager);
+        self.spawn_with(vtable, future, owner, TaskOptions { extras: None, start, place })
+    }
+
+    /// The task that spawns, if there is nothing special about that: the runtime takes tasks, has them queued unless told
+    /// otherwise, and there are no task-locals to inherit, and no observers.
+    #[inline(always)]
+    fn spawner(&self) -> Option<&'static Row> {
+        let spawner = self.current.get()?;
+        let usual = !spawner.is(Flag::Locals) && self.default_start == Start::Queued && !self.is_closing();
+        usual.then_some(spawner)
+    }
+
+    /// A row that a task of this kind has left, and a free block for its cell.
+    #[inline(always)]
+    fn at_hand(&self, vtable: &'static VTable) -> Option<(&'static Row, *mut ())> {
+        let row = self.rows.next_free()?;
+        if !row.vtable.get().is_some_and(|former| ptr::eq(former, vtable)) {
+            return None;
+        }
+        let cell = self.blocks.take_free(vtable.source.class()?)?;
+        self.rows.take_free(row);
+        Some((row, cell))
     }
 
     /// The first step of a spawn: a task without a name of its own or any task-locals, and not in line.
     #[inline]
-    pub(crate) fn make<F, T, O>(
+    pub(crate) fn make<F, T>(&self, future: F, place: &'static Location<'static>) -> Option<&'static Row>
+    where
+        F: Future<Output = Result<T>> + 'static,
+        T: 'static,
+    {
+        self.make_as(cell::pooled::<F, T, ()>(), future, (), place)
+    }
+
+    #[inline]
+    fn make_as<F, T, O>(
         &self,
+        vtable: &'static VTable,
         future: F,
         owner: O,
         place: &'static Location<'static>,
@@ -63,7 +168,7 @@ impl Core {
             self.contain(|| drop((future, owner)));
             return None;
         }
-        Some(self.found_task::<F, T, O>(future, owner, cell::pooled::<F, T, O>(), place))
+        Some(self.found_task::<F, T, O>(future, owner, vtable, place))
     }
 
     /// The second step: what it was given, and the task-locals of its spawner, if there may be any and it was not given
@@ -90,17 +195,32 @@ impl Core {
         vtable: &'static VTable,
         place: &'static Location<'static>,
     ) -> &'static Row {
+        let waiter = owner.waiter();
         let source = const { Source::of(Layout::new::<TaskCell<F, T, O>>()) };
         let cell = self.blocks.allocate(source);
-        let waiter = owner.waiter();
         // SAFETY: fresh memory of that layout.
         unsafe { TaskCell::<F, T, O>::fill(cell, future, owner) };
-        self.found_row(cell, vtable, waiter, place)
+        let row = self.take_row(cell, vtable, waiter, place);
+        self.introduce::<F, T, O>(row);
+        self.begin(row);
+        row
+    }
+
+    /// Takes a row for the future in `cell`, which nobody answers for.
+    pub(crate) fn found_row(
+        &self,
+        cell: *mut (),
+        vtable: &'static VTable,
+        place: &'static Location<'static>,
+    ) -> &'static Row {
+        let row = self.take_row(cell, vtable, None, place);
+        self.begin(row);
+        row
     }
 
     /// Takes a row and fills it in for the future in `cell`.
     #[inline]
-    pub(crate) fn found_row(
+    fn take_row(
         &self,
         cell: *mut (),
         vtable: &'static VTable,
@@ -114,22 +234,43 @@ impl Core {
             record::has_type(self, vtable);
             row.vtable.set(Some(vtable));
         }
-        row.stage.set(Stage::Future);
-        row.reset_flags();
-        row.set(Flag::Handle);
-        row.count.set(0);
-        row.epoch.set(0);
-        row.scope.set(0);
+        self.fill_in(row, waiter, self.current.get(), place);
+        row
+    }
+
+    /// Fills in what a row tells of its task, and what the task begins with; but there is none before `begin`.
+    #[inline(always)]
+    fn fill_in(
+        &self,
+        row: &'static Row,
+        waiter: Option<ScopeId>,
+        spawner: Option<&Row>,
+        place: &'static Location<'static>,
+    ) {
         row.joiner.set(0);
-        record::spawned(self, row, waiter, place);
+        record::spawned(self, row, waiter, spawner, place);
         row.awaiting.clear();
         row.polls.set(0);
         row.refs.set(1);
+    }
+
+    /// Makes the task known to its owner, who is in the row's cell of this type.
+    #[inline(always)]
+    fn introduce<F, T, O: Owner>(&self, row: &'static Row) {
+        debug_assert_eq!(row.state.get(), State::Free);
+        if !O::IS_NOBODY {
+            // SAFETY: the owner is there until the task has ended, and one that has not begun cannot end, whatever the owner does.
+            let owner = unsafe { TaskCell::<F, T, O>::owner(row.cell.get()) };
+            self.contain(|| owner.child_made(TaskRef::borrowed(row).downgrade()));
+        }
+    }
+
+    #[inline(always)]
+    fn begin(&self, row: &Row) {
         // Last: who reads this from outside takes the rest for that of the row's former task before.
         compiler_fence(Ordering::Release);
-        row.state.set(State::Created);
+        row.begin();
         self.alive.set(self.alive.get() + 1);
-        row
     }
 
     #[inline]

@@ -43,6 +43,17 @@ impl<F, T, O> TaskCell<F, T, O> {
         TaskCell { content: Content { future: ManuallyDrop::new(future) }, owner: ManuallyDrop::new(owner) }
     }
 
+    /// The owner in a cell.
+    ///
+    /// # Safety
+    ///
+    /// The cell is one of this type, of a task that has not ended, and does not end while the reference is there.
+    #[inline(always)]
+    pub(crate) unsafe fn owner<'a>(cell: *const ()) -> &'a O {
+        // SAFETY: by the caller; the owner is apart from the future, which may be being polled.
+        unsafe { &*ptr::addr_of!((*cell.cast::<Self>()).owner).cast::<O>() }
+    }
+
     /// Makes a cell of fresh memory. (Part by part: put together first, it would be moved once more.)
     ///
     /// # Safety
@@ -92,7 +103,7 @@ pub(crate) struct VTable {
 
 /// The same for its owner.
 pub(crate) struct OwnerTable {
-    /// Takes the owner out, which was there until then, tells it, and drops it. Only its destructor may panic, if it has not
+    /// Tells the owner, which was there until then, and drops it. Only its destructor may panic, if it has not
     /// taken the error.
     pub(crate) conclude: unsafe fn(*mut (), &TaskRef, Outcome<'_>) -> Attention,
 }
@@ -198,20 +209,22 @@ unsafe fn error<F, T>(cell: *mut ()) -> Option<NonNull<Error>> {
 
 unsafe fn conclude<F, T, O: Owner>(cell: *mut (), child: &TaskRef, outcome: Outcome<'_>) -> Attention {
     // SAFETY: see above; nobody asks for the owner of a task that has ended.
-    let owner = unsafe { ManuallyDrop::take(&mut (*cell.cast::<TaskCell<F, T, O>>()).owner) };
+    let owner = unsafe { &mut (*cell.cast::<TaskCell<F, T, O>>()).owner };
     let attention = life::contain(|| owner.child_done(child, outcome));
+    // SAFETY: it was there until now, and is not touched again.
+    let mut drop = || unsafe { ManuallyDrop::drop(owner) };
     if attention == Some(Attention::Taken) {
         // A panic of its destructor does not unsay that.
-        life::contain(|| drop(owner));
+        life::contain(drop);
         return Attention::Taken;
     }
-    drop(owner);
+    drop();
     Attention::Unseen
 }
 
 unsafe fn waiter<F, T, O: Owner>(cell: *const ()) -> Option<ScopeId> {
-    // SAFETY: see above; the owner is apart from the future, which may be being polled.
-    unsafe { (*ptr::addr_of!((*cell.cast::<TaskCell<F, T, O>>()).owner)).waiter() }
+    // SAFETY: see above, and the task has not ended.
+    unsafe { TaskCell::<F, T, O>::owner(cell) }.waiter()
 }
 
 /// Moves the output out of a cell.

@@ -21,6 +21,7 @@ use crate::cancel::{request, scope};
 use crate::error::{Asker, Cancelled, Cause, Error, Panicked};
 use crate::hook::Unhandled;
 use crate::locals::in_force::{self, Slot};
+use crate::memory::Source;
 use crate::runtime::core::Core;
 use crate::waker;
 
@@ -286,12 +287,14 @@ impl Core {
         debug_assert!(
             row.state.get() == State::Done && row.refs.get() == 0 && row.stage.get() == Stage::Empty
         );
-        if row.extras().is_some() || row.is(Flag::Linked) {
+        let source = vtable(row).source;
+        if row.is(Flag::Linked) || row.extras().is_some() || source.class().is_none() {
             return self.release_in_full(row);
         }
-        self.recycle(row);
+        self.recycle(row, source);
     }
 
+    /// Where there is more to it. (A call that comes last: so the usual way calls nothing that it would have to save anything for.)
     #[cold]
     #[inline(never)]
     fn release_in_full(&self, row: &'static Row) {
@@ -299,15 +302,15 @@ impl Core {
             return;
         }
         let extras = row.take_extras();
-        self.recycle(row);
+        self.recycle(row, vtable(row).source);
         // Last, so that their destructors find the row gone already.
         self.inside(|| self.contain(|| drop(extras)));
     }
 
     #[inline(always)]
-    fn recycle(&self, row: &'static Row) {
+    fn recycle(&self, row: &'static Row, source: Source) {
         // SAFETY: the cell came from this source, and is empty.
-        unsafe { self.blocks.release(row.cell.get(), vtable(row).source) };
+        unsafe { self.blocks.release(row.cell.get(), source) };
         row.word.renew(pages::next_id(row.id()));
         row.state.set(State::Free);
         self.rows.give_back(row);

@@ -6,6 +6,7 @@ use super::life;
 use super::reference::{TaskRef, home};
 use super::row::{Flag, Row, Stage};
 use super::shared::SharedTask;
+use super::state::State;
 use crate::cancel::{Leaf, Resumed};
 use crate::context;
 use crate::error::{Cancelled, Error, Result, RuntimeError};
@@ -89,22 +90,24 @@ impl<T> Task<T> {
 
 /// Moves the output out of a task that is done.
 fn take<T>(row: &Row) -> Result<T> {
+    if row.is(Flag::Failed) {
+        row.set(Flag::Observed);
+    }
     let outcome = take_plain(row);
     if row.is(Flag::Cancelled) { outcome.map_err(|cancelled| life::told(row, cancelled)) } else { outcome }
 }
 
 #[cold]
 #[inline(never)]
-fn end_cancelled<T>(row: &Row) -> Poll<Result<T>> {
+fn end_failed<T>(row: &Row) -> Poll<Result<T>> {
     Poll::Ready(take(row))
 }
 
-/// The same for one that was not cancelled.
+/// The same where there is nothing to remark on it: for a value.
 #[inline(always)]
 fn take_plain<T>(row: &Row) -> Result<T> {
     debug_assert_eq!(row.stage.get(), Stage::Output);
     row.stage.set(Stage::Empty);
-    row.set(Flag::Observed);
     // SAFETY: the stage was `Output`, and a `Task<T>` is only ever made for a cell with the output `Result<T>`.
     unsafe { cell::take_output(row.cell.get()) }
 }
@@ -179,11 +182,7 @@ impl<T> Future for Task<T> {
         if let Some(row) = this.reference.row() {
             let core = home(row);
             if row.has_outcome() && this.leaf.ends_undisturbed(core) {
-                return if row.is(Flag::Cancelled) {
-                    end_cancelled(row)
-                } else {
-                    Poll::Ready(take_plain(row))
-                };
+                return if row.is(Flag::Failed) { end_failed(row) } else { Poll::Ready(take_plain(row)) };
             }
             if this.leaf.joins_undisturbed(cx, core, row) {
                 return Poll::Pending;
@@ -258,15 +257,19 @@ impl<T> Deref for Task<T> {
 impl<T> Drop for Task<T> {
     #[inline]
     fn drop(&mut self) {
-        match self.reference.row() {
-            Some(row) if !self.leaf.is_parked() && row.is_spent() => TaskRef::let_go_last(row),
-            Some(row) if !self.leaf.is_parked() && row.state.get().is_alive() => {
+        if let Some(row) = self.reference.row()
+            && !self.leaf.is_parked()
+        {
+            if row.state.get() != State::Done {
                 // It goes on by itself.
                 row.clear(Flag::Handle);
-                row.refs.set(row.refs.get() - 1);
+                return row.refs.set(row.refs.get() - 1);
             }
-            _ => self.let_go(),
+            if row.is_spent() {
+                return TaskRef::let_go_last(row);
+            }
         }
+        self.let_go();
     }
 }
 

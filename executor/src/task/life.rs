@@ -30,7 +30,7 @@ pub(super) type PanicPayload = Box<dyn Any + Send>;
 
 impl Core {
     /// Calls a destructor, an owner, or whatever else is not ours. A panic in it is reported, and goes no further.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn contain<R>(&self, call: impl FnOnce() -> R) -> Option<R> {
         let called = catch_unwind(AssertUnwindSafe(call));
         called.map_err(|payload| self.report_panic(payload)).ok()

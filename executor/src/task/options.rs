@@ -89,6 +89,16 @@ impl TaskOptions {
         self
     }
 
+    /// Whether the first poll may happen inside the spawning call: it was told to, or the running runtime does so unless told
+    /// otherwise.
+    #[inline]
+    pub fn may_start_eagerly(&self) -> bool {
+        match self.start {
+            Some(start) => start == Start::Eager,
+            None => context::running().is_some_and(|core| core.default_start == Start::Eager),
+        }
+    }
+
     /// Sets the place that is shown as where the task was spawned: for libraries that spawn for their caller.
     #[inline]
     pub fn spawned_at(mut self, place: &'static Location<'static>) -> Self {
@@ -110,7 +120,14 @@ impl TaskOptions {
         O: Owner,
     {
         let TaskOptions { extras, start, place } = self;
-        Task::adopt(spawn_row(future, owner, extras, start, place))
+        // Which of them, is known where this is put in line.
+        let row = match (extras, start) {
+            (Some(extras), start) => spawn_row(future, owner, Some(extras), start, place),
+            (None, None) => spawn_plainly::<false, F, T, O>(future, owner, place),
+            (None, Some(Start::Eager)) => spawn_plainly::<true, F, T, O>(future, owner, place),
+            (None, start) => spawn_row(future, owner, None, start, place),
+        };
+        Task::adopt(row)
     }
 }
 
@@ -132,9 +149,33 @@ where
     // Not in a closure, which would be one more place that the future is moved to.
     match context::running() {
         Some(core) => core.spawn(future, owner, TaskOptions { extras, start, place }),
-        None => panic!(
-            "spawn outside of a runtime: call it in `homing::run` or in a task, or use `Runtime::spawn`, \
-             or `Handle::spawn_remote` from another thread"
-        ),
+        None => outside_of_a_runtime(),
     }
+}
+
+/// The same without options, or with none but that it be eager.
+#[inline(never)]
+fn spawn_plainly<const EAGER: bool, F, T, O>(
+    future: F,
+    owner: O,
+    place: &'static Location<'static>,
+) -> Option<&'static Row>
+where
+    F: Future<Output = Result<T>> + 'static,
+    T: 'static,
+    O: Owner,
+{
+    match context::running() {
+        Some(core) => core.spawn_plainly(future, owner, EAGER, place),
+        None => outside_of_a_runtime(),
+    }
+}
+
+#[cold]
+#[track_caller]
+fn outside_of_a_runtime() -> ! {
+    panic!(
+        "spawn outside of a runtime: call it in `homing::run` or in a task, or use `Runtime::spawn`, \
+         or `Handle::spawn_remote` from another thread"
+    )
 }

@@ -1,6 +1,7 @@
 //! Who answers for a task: the hook by which a group learns of its children's ends.
 
 use super::reference::TaskRef;
+use super::weak::WeakTaskRef;
 use crate::cancel::ScopeId;
 use crate::error::Error;
 
@@ -43,6 +44,15 @@ pub enum Attention {
 /// which the task ends, and not a turn later. Whoever needs the later turn uses
 /// [`call_soon`](crate::runtime::call_soon).
 pub trait Owner: 'static {
+    /// The task is about to be spawned: this is what it will be known by. Called once, inside the spawn.
+    ///
+    /// It has not begun yet, so it can neither be cancelled nor looked at in here. A panic is reported through the hook for
+    /// unhandled errors.
+    #[inline]
+    fn child_made(&self, child: WeakTaskRef) {
+        let _ = child;
+    }
+
     /// The task has ended. Called once, inside the runtime, also when the task was aborted or dropped with it.
     ///
     /// The owner is dropped right after it. A panic in here, or in that, is reported through the hook for unhandled errors.

@@ -94,7 +94,7 @@ impl Page {
         );
         outside::announce();
         PAGES[number].store(rows.as_ptr(), Ordering::Release);
-        Page { number, is_mapped, used: 0 }
+        Page { number, is_mapped, used: first_row(number) }
     }
 
     fn first(&self) -> *const Row {
@@ -119,22 +119,25 @@ pub(crate) fn make_spare(page: Page) {
     SPARE.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(page);
 }
 
-/// The id of a row's first generation: number 1, so that no id is 0.
+/// The rows of a page that are handed out begin with this one: the very first row never is, so that whatever generation a row is
+/// in, its id is not 0, which stands for no row at all.
+fn first_row(page: usize) -> usize {
+    usize::from(page == 0)
+}
+
+/// The id of a row's first generation: number 1.
 fn first_id(page: usize, row: usize) -> u64 {
     1 << 32 | (((page << PAGE_BITS) | row) as u64) << 1
 }
 
-/// The id that follows `id` in the same row: the next generation. After the last one it starts over with number 1.
+/// The id that follows `id` in the same row: the next generation. After the last one it starts over.
 ///
 /// Four billion generations are not many: freed rows are used again at once, so a busy row is through in some minutes.
 /// A waker or an id that is kept for exactly that long then wakes, or names, somebody else's task.
 #[inline]
 pub(crate) fn next_id(id: u64) -> u64 {
-    match id.checked_add(1 << 32) {
-        Some(next) => next,
-        // No generation 0: with it, the very first row would have the id 0, which stands for no row at all.
-        None => id as u32 as u64 | 1 << 32,
-    }
+    debug_assert_ne!(id as u32, 0, "the very first row is not handed out");
+    id.wrapping_add(1 << 32)
 }
 
 /// The row that `id` names, whatever generation it is in by now.
@@ -167,13 +170,26 @@ impl RowStore {
     /// caller sets them all.
     #[inline]
     pub(crate) fn take(&self, owner: &'static RuntimeOutpost) -> &'static Row {
-        match self.free.get() {
+        match self.next_free() {
             Some(row) => {
-                self.free.set(row.next.get());
+                self.take_free(row);
                 row
             }
             None => self.take_fresh(owner),
         }
+    }
+
+    /// The row that was freed last, if there is one: to be looked at, and then perhaps taken.
+    #[inline(always)]
+    pub(crate) fn next_free(&self) -> Option<&'static Row> {
+        self.free.get()
+    }
+
+    /// Takes the row that `next_free` has shown.
+    #[inline(always)]
+    pub(crate) fn take_free(&self, row: &'static Row) {
+        debug_assert!(self.free.get().is_some_and(|next| ptr::eq(next, row)));
+        self.free.set(row.next.get());
     }
 
     #[cold]
@@ -214,7 +230,7 @@ impl RowStore {
             for row in &page.rows()[..page.used] {
                 row.next.set(None);
             }
-            page.used = 0;
+            page.used = first_row(page.number);
             match arena {
                 Some(arena) if arena.has(page.first().cast()) => arena.retire(page),
                 _ => make_spare(page),
@@ -233,10 +249,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_generation_of_the_first_row_has_the_id_that_stands_for_none() {
-        let last = first_id(0, 0) | 0xFFFF_FFFF << 32;
-        assert_eq!(next_id(last), first_id(0, 0));
-        assert_eq!(next_id(first_id(0, 0)) >> 32, 2);
-        assert_eq!(next_id(last) as u32, last as u32);
+    fn no_generation_of_any_row_has_the_id_that_stands_for_none() {
+        let first = first_id(0, first_row(0));
+        let last = first | 0xFFFF_FFFF << 32;
+        assert_eq!(next_id(first) >> 32, 2);
+        assert_eq!(next_id(last) >> 32, 0);
+        assert_eq!(next_id(next_id(last)), first);
+        for id in [first, last, next_id(last)] {
+            assert_ne!(id, 0);
+            assert_eq!(id as u32, first as u32);
+        }
     }
 }

@@ -21,13 +21,19 @@ pub(super) const IS_KEPT: bool = !cfg!(homing_unrecorded);
 
 /// A task is spawned: in this scope, or by the task that is being polled.
 #[inline(always)]
-pub(super) fn spawned(core: &Core, row: &Row, waiter: Option<ScopeId>, place: &'static Location<'static>) {
+pub(super) fn spawned(
+    core: &Core,
+    row: &Row,
+    waiter: Option<ScopeId>,
+    spawner: Option<&Row>,
+    place: &'static Location<'static>,
+) {
     if !IS_KEPT {
         return;
     }
     let (parent, group) = match waiter {
         Some(waiter) => (waiter.task | AWAITED, waiter.scope),
-        None => (core.current.get().map_or(0, Row::id), 0),
+        None => (spawner.map_or(0, Row::id), 0),
     };
     row.parent.set(parent);
     row.group.set(group);

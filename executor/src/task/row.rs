@@ -326,6 +326,7 @@ impl Awaiting {
     /// Whether nothing at all has parked in this poll.
     #[inline(always)]
     pub(crate) fn is_vacant(&self) -> bool {
+        // (One comparison of both bytes would have to wait until what was lately stored in each has left the store buffer.)
         self.kind.get() == AwaitKind::Nothing && self.joins.get() == Joins::None
     }
 
@@ -385,6 +386,7 @@ impl Awaiting {
         self.kind.set(AwaitKind::Nothing);
         self.joins.set(Joins::None);
         self.more.set(0);
+        self.sequence.set(0);
     }
 
     /// The leaf that is recorded here has ended, or was dropped. A request that has come in its place stays.
@@ -511,8 +513,16 @@ impl Row {
         self.state.get() == State::Done && self.stage.get() == Stage::Output
     }
 
-    pub(crate) fn reset_flags(&self) {
-        self.flags.set(0);
+    /// The first line of a task that begins here, with one handle. (All that is zero or known, side by side: the compiler makes
+    /// one store of it, and the state, which others look at first, does not come before the rest.)
+    #[inline(always)]
+    pub(crate) fn begin(&self) {
+        self.stage.set(Stage::Future);
+        self.flags.set(Flag::Handle as u16);
+        self.count.set(0);
+        self.epoch.set(0);
+        self.scope.set(0);
+        self.state.set(State::Created);
     }
 
     /// The rarely needed parts, if the task has any.

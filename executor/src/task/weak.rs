@@ -10,6 +10,7 @@
 
 use super::reference::TaskRef;
 use super::row::Row;
+use super::state::State;
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -40,10 +41,12 @@ impl WeakTaskRef {
         WeakTaskRef { place, id, _not_send: PhantomData }
     }
 
-    /// The handle proper, unless the task has ended and its record is gone.
+    /// The handle proper, unless the task has ended and its record is gone, or is still being made.
     #[inline]
     pub fn upgrade(self) -> Option<TaskRef> {
-        self.place.filter(|row| row.id() == self.id).map(TaskRef::of)
+        // (Free, with this id already: it is being made. See `Owner::child_made`.)
+        let is_there = |row: &&Row| row.id() == self.id && row.state.get() != State::Free;
+        self.place.filter(|row| is_there(row)).map(TaskRef::of)
     }
 }
 
