@@ -5,8 +5,9 @@ use crate::task_group::{Group, GroupClosed};
 use homing_executor::cancel::ScopeId;
 use homing_executor::error::{Cancelled, Result};
 use homing_executor::locals::Context;
-use homing_executor::task::{Attention, Outcome, Owner, Task, TaskOptions, TaskRef};
+use homing_executor::task::{Attention, Outcome, Owner, Task, TaskOptions, TaskRef, WeakTaskRef};
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
 
@@ -126,16 +127,19 @@ where
     T: 'static,
     O: Owner,
 {
-    let membership = group.reserve();
-    let key = membership.key;
-    if membership.admission == Admission::InLine {
+    let membership = group.admit(options.may_start_eagerly());
+    if let Some(place) = membership.place() {
+        let task = options.spawn(future, owner(membership));
+        if !task.is_finished() {
+            group.recognise(place, &task);
+        }
+        return task;
+    }
+    // Returned as it is made, and looked at nowhere: so whoever lets go of the handle at once never has one.
+    if membership.admission() == Admission::InLine {
         options = options.held();
     }
-    let task = options.spawn(future, owner(membership));
-    if !task.is_finished() {
-        group.fill(key, &task);
-    }
-    task
+    options.spawn(future, owner(membership))
 }
 
 impl<F> fmt::Debug for ChildBuilder<'_, F> {
@@ -145,20 +149,53 @@ impl<F> fmt::Debug for ChildBuilder<'_, F> {
 }
 
 /// A child's place in its group. Dropping it, when the child has ended or was never spawned, gives it back.
+///
+/// (Two words, so that it travels in registers.)
 pub(crate) struct Membership {
     group: Rc<Group>,
-    pub(crate) key: usize,
-    pub(crate) admission: Admission,
+    /// Where in the group's list, or, before it has taken its place, how it is admitted.
+    place: Cell<usize>,
 }
+
+const TO_BEGIN: usize = usize::MAX;
+const TO_STAND_IN_LINE: usize = usize::MAX - 1;
 
 impl Membership {
     #[inline]
-    pub(crate) fn new(group: Rc<Group>, key: usize, admission: Admission) -> Membership {
-        Membership { group, key, admission }
+    pub(crate) fn new(group: Rc<Group>, admission: Admission) -> Membership {
+        let place = match admission {
+            Admission::Begins => TO_BEGIN,
+            Admission::InLine => TO_STAND_IN_LINE,
+        };
+        Membership { group, place: Cell::new(place) }
+    }
+
+    /// Where in the group's list it is, if it has taken its place.
+    #[inline]
+    pub(crate) fn place(&self) -> Option<usize> {
+        Some(self.place.get()).filter(|place| *place < TO_STAND_IN_LINE)
+    }
+
+    /// How it is admitted. For one that has not taken its place.
+    #[inline]
+    pub(crate) fn admission(&self) -> Admission {
+        if self.place.get() == TO_STAND_IN_LINE { Admission::InLine } else { Admission::Begins }
+    }
+
+    #[inline]
+    pub(crate) fn take_place(&self, child: WeakTaskRef) {
+        self.place.set(self.group.take_in(child, self.admission()));
     }
 }
 
 impl Owner for Membership {
+    #[inline]
+    fn child_made(&self, child: WeakTaskRef) {
+        if self.place().is_none() {
+            self.take_place(child);
+        }
+    }
+
     #[inline]
     fn child_done(&self, _child: &TaskRef, outcome: Outcome<'_>) -> Attention {
         match outcome {
@@ -179,6 +216,6 @@ impl Owner for Membership {
 impl Drop for Membership {
     #[inline]
     fn drop(&mut self) {
-        self.group.leave(self.key);
+        self.group.leave(self.place.get());
     }
 }

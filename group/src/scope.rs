@@ -319,14 +319,16 @@ impl<'scope, F> ScopedBuilder<'scope, '_, F> {
         T: 'scope,
     {
         let group = &self.scope.group.group;
-        let membership = group.reserve();
-        let key = membership.key;
-        if membership.admission == Admission::InLine {
+        let membership = group.admit(self.options.may_start_eagerly());
+        if membership.admission() == Admission::InLine {
             self.options = self.options.held();
         }
+        let reserved = membership.place();
         let task = self.spawn_as(membership);
-        if !task.is_finished() {
-            group.fill(key, &task);
+        if let Some(place) = reserved
+            && !task.is_finished()
+        {
+            group.recognise(place, &task);
         }
         task
     }

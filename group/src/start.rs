@@ -20,7 +20,7 @@ use crate::task_group::{GroupClosed, TaskGroup};
 use homing_executor::cancel::{AwaitedTasks, Leaf, Resumed, ScopeId};
 use homing_executor::error::{Cancelled, Error, Result};
 use homing_executor::locals;
-use homing_executor::task::{Attention, Outcome, Owner, Task, TaskOptions, TaskRef};
+use homing_executor::task::{Attention, Outcome, Owner, Task, TaskOptions, TaskRef, WeakTaskRef};
 use std::borrow::Cow;
 use std::fmt;
 use std::pin::Pin;
@@ -415,6 +415,10 @@ struct Liable<V> {
 }
 
 impl<V: 'static> Owner for Liable<V> {
+    fn child_made(&self, child: WeakTaskRef) {
+        self.membership.child_made(child);
+    }
+
     fn child_done(&self, child: &TaskRef, outcome: Outcome<'_>) -> Attention {
         match self.handshake.child_ended() {
             Concerns::TheGroup => self.membership.child_done(child, outcome),

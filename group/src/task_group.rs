@@ -527,27 +527,37 @@ impl Group {
         why.because(Cause::by(Asker::Group { name: self.name() }).with_place(self.place()))
     }
 
-    /// A place for a child that is about to be spawned.
+    /// The membership of a child that is about to be spawned. One that may begin inside the spawn is given its place now, but is
+    /// not known by it before it has had its first step: [`recognise`](Group::recognise). Others take it when they are made.
     #[inline(always)]
-    pub(crate) fn reserve(self: &Rc<Self>) -> Membership {
+    pub(crate) fn admit(self: &Rc<Self>, may_start_eagerly: bool) -> Membership {
         let admission = self.options.limit.as_ref().map_or(Admission::Begins, Limit::admit);
-        let key = self.children.borrow_mut().insert(Child { task: WeakTaskRef::default(), admission });
-        Membership::new(self.clone(), key, admission)
+        let membership = Membership::new(self.clone(), admission);
+        if may_start_eagerly && admission == Admission::Begins {
+            membership.take_place(WeakTaskRef::default());
+        }
+        membership
     }
 
-    /// The child has been spawned, and has not ended within that.
+    /// A child takes its place among the others. Returns where that is.
     #[inline]
-    pub(crate) fn fill(&self, key: usize, child: &TaskRef) {
+    pub(crate) fn take_in(&self, task: WeakTaskRef, admission: Admission) -> usize {
+        let key = self.children.borrow_mut().insert(Child { task, admission });
+        if let Some(limit) = &self.options.limit
+            && admission == Admission::InLine
+        {
+            limit.line_up(key, task);
+        }
+        key
+    }
+
+    /// A child that has taken its place before it was made has been spawned, and has not ended within that.
+    pub(crate) fn recognise(&self, key: usize, child: &TaskRef) {
         if self.phase.get() != Phase::Open && !self.takes_after_all(child) {
             return;
         }
-        let mut children = self.children.borrow_mut();
-        let Some(entry) = children.get_mut(key) else { return };
-        entry.task = child.downgrade();
-        if let Some(limit) = &self.options.limit
-            && entry.admission == Admission::InLine
-        {
-            limit.line_up(key, entry.task);
+        if let Some(entry) = self.children.borrow_mut().get_mut(key) {
+            entry.task = child.downgrade();
         }
     }
 
