@@ -144,10 +144,23 @@ impl Leaf {
         if self.task == 0 {
             return Ok(());
         }
-        match context::current_row() {
-            Some(row) if !self.is_undisturbed(row) => self.resume_disturbed(row),
+        self.resume_in(context::current_row())
+    }
+
+    /// As [`resume`](Leaf::resume), for who knows already which task is being polled.
+    #[inline(always)]
+    pub(crate) fn resume_in(&mut self, current: Option<&'static Row>) -> Result<(), Cancelled> {
+        match current {
+            Some(row) if self.task != 0 && !self.is_undisturbed(row) => self.resume_disturbed(row),
             _ => Ok(()),
         }
+    }
+
+    /// Whether [`resume`](Leaf::resume) has nothing to say, in a poll of this task: it is not parked, or all is as usual.
+    #[inline(always)]
+    #[cfg_attr(not(unix), allow(dead_code, reason = "sockets ask it"))]
+    pub(crate) fn may_go_on(&self, row: &Row) -> bool {
+        self.task == 0 || self.is_undisturbed(row)
     }
 
     /// The usual case: this is another poll of the task in which it parked, in the same frame, and nobody has asked

@@ -11,18 +11,16 @@
 //! cancelled operation has not happened, waiters are woken in order, and who waits can be seen. The difference is that it
 //! is registered when it is made, since only its owner knows how; so it belongs to the runtime in which that was.
 
-use crate::context;
-use crate::error::{Error, Result, RuntimeError};
+use crate::error::Result;
 use crate::net::duplex::Duplex;
 use crate::net::registered::{Operation, Registered, Tried};
-use crate::reactor::{Source, Way};
+use crate::reactor::Way;
 use futures_io::{AsyncRead, AsyncWrite};
 use mio::{Interest, event};
 use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// A source of events that tasks can wait for: see the example.
@@ -73,7 +71,6 @@ use std::task::{Context, Poll};
 pub struct Async<S: event::Source> {
     /// Taken out where it is given back.
     io: Option<S>,
-    source: Arc<Source>,
     duplex: Duplex<Elsewhere>,
 }
 
@@ -96,7 +93,7 @@ impl<S: event::Source> Async<S> {
     ///
     /// # Errors
     ///
-    /// [`RuntimeError::NoRuntime`] outside of a runtime; an [`io::Error`] when the operating system refuses, as for
+    /// [`RuntimeError::NoRuntime`](crate::error::RuntimeError::NoRuntime) outside of a runtime; an [`io::Error`] when the operating system refuses, as for
     /// plain files, or for a descriptor that is registered already.
     #[track_caller]
     pub fn new(source: S) -> Result<Async<S>>
@@ -164,12 +161,8 @@ impl<S: event::Source> Async<S> {
 
     #[track_caller]
     fn shown_as(descriptor: RawFd, mut source: S, interest: Interest) -> Result<Async<S>> {
-        let registered = context::with(|core| {
-            let core = core.ok_or_else(|| Error::from(RuntimeError::NoRuntime))?;
-            core.with_reactor(|reactor| reactor.register(&mut source, interest)).map_err(Error::from)
-        })?;
-        let duplex = Duplex::new(Registered::at_home(Elsewhere(descriptor), registered.clone(), interest));
-        Ok(Async { io: Some(source), source: registered, duplex })
+        let socket = Registered::at_home(Elsewhere(descriptor), &mut source, interest)?;
+        Ok(Async { io: Some(source), duplex: Duplex::new(socket) })
     }
 
     /// The source.
@@ -190,7 +183,7 @@ impl<S: event::Source> Async<S> {
     /// Stops listening, unless that has been done.
     fn depart(&mut self) -> Option<S> {
         let mut io = self.io.take()?;
-        self.source.registrar().deregister(&mut io, &self.source);
+        self.duplex.socket.deregister(&mut io);
         Some(io)
     }
 

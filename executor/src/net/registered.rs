@@ -3,13 +3,12 @@
 use crate::cancel::{Awaiting, Leaf};
 use crate::context;
 use crate::error::{Error, Result, RuntimeError};
-use crate::reactor::{Place, Share, Source, Standing, Way};
+use crate::reactor::{Place, Share, Source, SourceBlock, Standing, Way};
 use crate::runtime::core::Core;
-use mio::Interest;
 use mio::unix::SourceFd;
-use std::cell::{Cell, OnceCell};
+use mio::{Interest, event};
+use std::cell::OnceCell;
 use std::io;
-use std::ops::ControlFlow;
 use std::os::fd::{AsRawFd, RawFd};
 use std::panic::Location;
 use std::pin::Pin;
@@ -25,20 +24,15 @@ pub(crate) struct Registered<S> {
 
 /// The registration with the runtime that listens.
 struct Home {
-    source: Arc<Source>,
+    block: Arc<SourceBlock>,
+    /// Which source of the block it is.
+    key: u32,
+    /// By which we have registered it; or [`OWNERS`].
     descriptor: RawFd,
-    interest: Cell<Interest>,
-    registered: By,
 }
 
-/// Who has registered it, and so can change that and take it out again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum By {
-    /// We have, by its descriptor.
-    Us,
-    /// Its owner, who knows how: see [`Registered::at_home`].
-    Owner,
-}
+/// In place of a descriptor: its owner has registered it, and knows how to take it out again.
+const OWNERS: RawFd = -1;
 
 // What each socket carries along, in every future that holds it.
 const _: () = assert!(size_of::<OnceCell<Home>>() == 16);
@@ -73,6 +67,9 @@ impl Waiting {
 
 /// Where an operation keeps its [`Waiting`]: in its future, or wherever one can be made once it is needed.
 pub(crate) trait Keeps {
+    /// Whether it is over when it has worked, and its place in line goes to the next. Others may go on from there.
+    const ONCE: bool = false;
+
     /// If there is one.
     fn present(&mut self) -> Option<&mut Waiting>;
 
@@ -92,10 +89,36 @@ impl Keeps for &mut Waiting {
     }
 }
 
+/// That of an operation that is over when it has worked.
+pub(crate) struct Once<'a>(pub(crate) &'a mut Waiting);
+
+impl Keeps for Once<'_> {
+    const ONCE: bool = true;
+
+    #[inline]
+    fn present(&mut self) -> Option<&mut Waiting> {
+        Some(self.0)
+    }
+
+    #[inline]
+    fn needed(&mut self) -> &mut Waiting {
+        self.0
+    }
+}
+
+/// How a poll of an operation begins.
+enum Begin<'a> {
+    /// It may be worth a try. There is a source, if the runtime that is running here listens.
+    Try(Option<&'a Source>),
+    Pause(Pause<'a>),
+    Over(Error),
+}
+
 /// Why an operation is not over yet.
-enum Pause {
-    /// There is nothing to be had.
-    Wait(Standing),
+#[derive(Clone, Copy)]
+enum Pause<'a> {
+    /// There is nothing to be had. The source, if it is known already, and that this is its home.
+    Wait(Option<&'a Source>),
     /// There may be, but others want their turn.
     GiveWay,
 }
@@ -106,14 +129,26 @@ impl<S: AsRawFd> Registered<S> {
         Registered { home: OnceCell::new(), io }
     }
 
-    /// Takes charge of something that its owner has registered, and will take out again.
-    pub(crate) fn at_home(io: S, source: Arc<Source>, interest: Interest) -> Registered<S> {
+    /// Takes charge of something that stands for a source: registers that with the running runtime. Its owner takes it out
+    /// again, with [`deregister`](Registered::deregister).
+    pub(crate) fn at_home(
+        io: S,
+        source: &mut impl event::Source,
+        interest: Interest,
+    ) -> Result<Registered<S>> {
+        let core = context::running().ok_or(RuntimeError::NoRuntime)?;
+        let (block, key) = core.with_reactor(|reactor| reactor.register(source, interest))?;
         // What is true already is reported as the first edge.
-        source.direction(Way::Read).exhausted();
-        source.direction(Way::Write).exhausted();
-        let (descriptor, registered) = (io.as_raw_fd(), By::Owner);
-        let home = Home { source, descriptor, interest: Cell::new(interest), registered };
-        Registered { home: OnceCell::from(home), io }
+        block.source(key).exhausted(Way::Read);
+        block.source(key).exhausted(Way::Write);
+        Ok(Registered { home: OnceCell::from(Home { block, key, descriptor: OWNERS }), io })
+    }
+
+    /// Takes out what was registered with it.
+    pub(crate) fn deregister(&self, source: &mut impl event::Source) {
+        if let Some(home) = self.home.get() {
+            home.deregister(source);
+        }
     }
 
     pub(crate) fn get(&self) -> &S {
@@ -143,118 +178,120 @@ impl<S: AsRawFd> Registered<S> {
     /// The same, for a descriptor that stands for something else, which is what people are to see.
     #[track_caller]
     #[inline]
-    pub(crate) fn poll_as<T>(
+    pub(crate) fn poll_as<T, K: Keeps>(
         &self,
         cx: &mut Context<'_>,
         way: Way,
-        mut waiting: impl Keeps,
+        mut waiting: K,
         awaiting: impl FnOnce() -> Awaiting,
-        try_io: impl FnMut(&S) -> io::Result<Tried<T>>,
-    ) -> Poll<Result<T>> {
-        // Before the system call: a cancelled operation has not happened.
-        if let Some(waiting) = waiting.present()
-            && let Err(cancelled) = waiting.leaf.resume()
-        {
-            self.leave(way, waiting);
-            return Poll::Ready(Err(cancelled.into()));
-        }
-        match self.attempt(way, try_io) {
-            ControlFlow::Break(result) => {
-                if let Some(waiting) = waiting.present() {
-                    waiting.leaf.unpark();
-                }
-                Poll::Ready(result)
-            }
-            ControlFlow::Continue(pause) => {
-                match self.suspend(cx, way, waiting.needed(), awaiting(), pause) {
-                    Ok(()) => Poll::Pending,
-                    Err(error) => Poll::Ready(Err(error)),
-                }
-            }
-        }
-    }
-
-    #[inline]
-    fn attempt<T>(
-        &self,
-        way: Way,
         mut try_io: impl FnMut(&S) -> io::Result<Tried<T>>,
-    ) -> ControlFlow<Result<T>, Pause> {
-        let (standing, direction) = match self.home.get() {
-            // At home wherever it is: the first wait decides.
-            None => (Standing::Home, None),
-            Some(home) => match home.source.registrar().standing() {
-                Standing::Home => (Standing::Home, Some(home.source.direction(way))),
-                // Readiness is not ours to change here, so it tells us nothing.
-                Standing::Outside => (Standing::Outside, None),
-                Standing::Elsewhere | Standing::Gone => return ControlFlow::Break(Err(stranded(home))),
-            },
+    ) -> Poll<Result<T>> {
+        let begin = match begin_at_home(&self.home, way, waiting.present()) {
+            Some(begin) => begin,
+            None => begin_otherwise(&self.home, way, waiting.present()),
         };
-        if direction.is_some_and(|direction| !direction.is_ready()) {
-            return ControlFlow::Continue(Pause::Wait(standing));
-        }
-        if context::with(|core| core.map(Core::draw_io)) == Some(Share::UsedUp) {
-            return ControlFlow::Continue(Pause::GiveWay);
-        }
-        loop {
+        let source = match begin {
+            Begin::Try(source) => source,
+            Begin::Pause(pause) => return self.suspend(cx, way, waiting.needed(), awaiting, pause),
+            Begin::Over(error) => return Poll::Ready(Err(error)),
+        };
+        let result = loop {
             match try_io(&self.io) {
-                Ok(Tried::Ready(value)) => return ControlFlow::Break(Ok(value)),
+                Ok(Tried::Ready(value)) => break Ok(value),
                 Ok(Tried::Drained(value)) => {
-                    if let Some(direction) = direction {
-                        direction.drained();
+                    if let Some(source) = source {
+                        source.drained(way);
                     }
-                    return ControlFlow::Break(Ok(value));
+                    break Ok(value);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if let Some(direction) = direction {
-                        direction.exhausted();
+                    if let Some(source) = source {
+                        source.exhausted(way);
                     }
-                    return ControlFlow::Continue(Pause::Wait(standing));
+                    return self.suspend(cx, way, waiting.needed(), awaiting, Pause::Wait(source));
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return ControlFlow::Break(Err(error.into())),
+                Err(error) => break Err(error.into()),
+            }
+        };
+        if let Some(waiting) = waiting.present() {
+            waiting.leaf.unpark();
+            if K::ONCE
+                && waiting.place != Place::Nowhere
+                && let Some(source) = source
+            {
+                source.leave(way, &mut waiting.place);
             }
         }
+        Poll::Ready(result)
     }
 
     /// Parks the leaf and stands in line.
     #[track_caller]
-    fn suspend(
+    #[inline]
+    fn suspend<T>(
         &self,
         cx: &mut Context<'_>,
         way: Way,
         waiting: &mut Waiting,
-        awaiting: Awaiting,
-        pause: Pause,
+        awaiting: impl FnOnce() -> Awaiting,
+        pause: Pause<'_>,
+    ) -> Poll<Result<T>> {
+        let place = waiting.leaf.place_of_await();
+        match self.suspend_at(cx, way, waiting, awaiting, pause, place) {
+            Ok(()) => Poll::Pending,
+            Err(error) => Poll::Ready(Err(error)),
+        }
+    }
+
+    #[inline(never)]
+    fn suspend_at(
+        &self,
+        cx: &mut Context<'_>,
+        way: Way,
+        waiting: &mut Waiting,
+        awaiting: impl FnOnce() -> Awaiting,
+        pause: Pause<'_>,
+        place: &'static Location<'static>,
     ) -> Result<()> {
-        if let Err(cancelled) = waiting.leaf.park(cx, awaiting) {
+        if let Err(cancelled) = waiting.leaf.park_at(cx, awaiting(), place) {
             self.leave(way, waiting);
             return Err(cancelled.into());
         }
-        match pause {
-            Pause::GiveWay => cx.waker().wake_by_ref(),
-            Pause::Wait(standing) => match self.listen(way, standing) {
-                Ok(source) => source.direction(way).wait(&mut waiting.place, cx.waker()),
+        let source = match pause {
+            Pause::GiveWay => {
+                cx.waker().wake_by_ref();
+                return Ok(());
+            }
+            Pause::Wait(Some(source)) if source.listens(way) => source,
+            Pause::Wait(_) => match self.listen(way) {
+                Ok(source) => source,
                 Err(error) => {
                     waiting.leaf.abandon();
                     return Err(error);
                 }
             },
-        }
+        };
+        source.wait(way, &mut waiting.place, cx.waker());
         Ok(())
     }
 
     /// Sees to it that the running runtime's reactor reports edges in this direction.
-    fn listen(&self, way: Way, standing: Standing) -> Result<&Source> {
-        if standing == Standing::Outside {
-            return Err(RuntimeError::NoRuntime.into());
-        }
+    #[cold]
+    fn listen(&self, way: Way) -> Result<&Source> {
+        let Some(core) = context::running() else { return Err(RuntimeError::NoRuntime.into()) };
         let Some(home) = self.home.get() else {
-            let home = Home::found(self.io.as_raw_fd(), way)?;
-            return Ok(&self.home.get_or_init(|| home).source);
+            let home = Home::found(core, self.io.as_raw_fd(), way)?;
+            return Ok(self.home.get_or_init(|| home).source());
         };
-        home.listen_also(way)?;
-        Ok(&home.source)
+        let source = home.source();
+        if home.standing(Some(core)) != Standing::Home {
+            return Err(stranded(home));
+        }
+        if !source.listens(way) {
+            home.listen_also(way)?;
+        }
+        Ok(source)
     }
 
     fn awaiting(&self, way: Way) -> Awaiting {
@@ -268,11 +305,67 @@ impl<S: AsRawFd> Registered<S> {
     /// The await is over: nobody is to be woken for it.
     #[inline]
     pub(crate) fn leave(&self, way: Way, waiting: &mut Waiting) {
-        if waiting.place != Place::Nowhere
-            && let Some(home) = self.home.get()
-        {
-            home.source.direction(way).leave(&mut waiting.place);
-        }
+        leave(&self.home, way, waiting);
+    }
+}
+
+/// What there is to do before the system call, in the usual case: in the runtime that listens, by a task of which nothing has
+/// been asked.
+#[inline(always)]
+fn begin_at_home<'a>(home: &'a OnceCell<Home>, way: Way, waiting: Option<&mut Waiting>) -> Option<Begin<'a>> {
+    let core = context::running()?;
+    let row = core.current.get()?;
+    let source = home.get()?.source();
+    let is_undisturbed = waiting.is_none_or(|waiting| waiting.leaf.may_go_on(row));
+    if !is_undisturbed || !source.is_home(core.serial) {
+        return None;
+    }
+    if !source.is_ready(way) {
+        return Some(Begin::Pause(Pause::Wait(Some(source))));
+    }
+    match core.draw_io() {
+        Share::Left => Some(Begin::Try(Some(source))),
+        Share::UsedUp => Some(Begin::Pause(Pause::GiveWay)),
+    }
+}
+
+/// The same in all cases.
+#[cold]
+#[inline(never)]
+fn begin_otherwise<'a>(home: &'a OnceCell<Home>, way: Way, waiting: Option<&mut Waiting>) -> Begin<'a> {
+    let core = context::running();
+    // A cancelled operation has not happened.
+    if let Some(waiting) = waiting
+        && let Err(cancelled) = waiting.leaf.resume_in(core.and_then(|core| core.current.get()))
+    {
+        leave(home, way, waiting);
+        return Begin::Over(cancelled.into());
+    }
+    let source = match home.get() {
+        // At home wherever it is: the first wait decides.
+        None => None,
+        Some(home) => match home.standing(core) {
+            Standing::Home => Some(home.source()),
+            // Readiness is not ours to change here, so it tells us nothing.
+            Standing::Outside => None,
+            Standing::Elsewhere | Standing::Gone => return Begin::Over(stranded(home)),
+        },
+    };
+    if source.is_some_and(|source| !source.is_ready(way)) {
+        return Begin::Pause(Pause::Wait(source));
+    }
+    if core.map(Core::draw_io) == Some(Share::UsedUp) {
+        return Begin::Pause(Pause::GiveWay);
+    }
+    Begin::Try(source)
+}
+
+#[inline]
+fn leave(home: &OnceCell<Home>, way: Way, waiting: &mut Waiting) {
+    if waiting.place != Place::Nowhere
+        && let Some(home) = home.get()
+    {
+        home.source().leave(way, &mut waiting.place);
     }
 }
 
@@ -289,48 +382,53 @@ impl Home {
     /// Who waits to read listens to that alone: most sockets have always room for what is written, and would be
     /// reported as writable for nothing. Who waits to write, or to be connected, will want to read as well.
     #[cold]
-    fn found(descriptor: RawFd, way: Way) -> Result<Home> {
+    fn found(core: &Core, descriptor: RawFd, way: Way) -> Result<Home> {
         let interest = match way {
             Way::Read => TO_READ,
             Way::Write => TO_READ | Interest::WRITABLE,
         };
-        let registered = context::with(|core| {
-            let core = core.ok_or_else(|| Error::from(RuntimeError::NoRuntime))?;
-            core.with_reactor(|reactor| reactor.register(&mut SourceFd(&descriptor), interest))
-                .map_err(|error| could_not_listen(error, descriptor))
-        });
-        let source = registered?;
+        let registered = core.with_reactor(|reactor| reactor.register(&mut SourceFd(&descriptor), interest));
+        let (block, key) = registered.map_err(|error| could_not_listen(error, descriptor))?;
         // The kernel reports what is true already as the first edge, also what came since the last try.
-        source.direction(way).exhausted();
-        Ok(Home { source, descriptor, interest: Cell::new(interest), registered: By::Us })
+        block.source(key).exhausted(way);
+        Ok(Home { block, key, descriptor })
     }
 
+    #[inline(always)]
+    fn source(&self) -> &Source {
+        self.block.source(self.key)
+    }
+
+    /// How it stands to the runtime that is running here.
+    #[inline(always)]
+    fn standing(&self, running: Option<&Core>) -> Standing {
+        self.block.registrar.standing(self.source(), running)
+    }
+
+    /// Listens in the other direction, too.
+    #[cold]
     fn listen_also(&self, way: Way) -> Result<()> {
-        let (listens, wanted) = match way {
-            Way::Read => (self.interest.get().is_readable(), Interest::READABLE),
-            Way::Write => (self.interest.get().is_writable(), Interest::WRITABLE),
-        };
-        if listens {
-            return Ok(());
-        }
-        if self.registered == By::Owner {
+        if self.descriptor == OWNERS {
             return Err(not_interested(way));
         }
         let descriptor = self.descriptor;
-        let interest = self.interest.get() | wanted;
-        let registrar = self.source.registrar();
-        registrar
-            .reregister(&mut SourceFd(&descriptor), &self.source, interest)
+        self.block
+            .registrar
+            .reregister(&mut SourceFd(&descriptor), self.key, TO_READ | Interest::WRITABLE)
             .map_err(|error| could_not_listen(error, descriptor))?;
-        self.interest.set(interest);
+        self.source().listens_also(way);
         Ok(())
+    }
+
+    fn deregister(&self, io: &mut impl event::Source) {
+        self.block.registrar.deregister(io, self.source(), self.key);
     }
 }
 
 impl Drop for Home {
     fn drop(&mut self) {
-        if self.registered == By::Us {
-            self.source.registrar().deregister(&mut SourceFd(&self.descriptor), &self.source);
+        if self.descriptor != OWNERS {
+            self.deregister(&mut SourceFd(&self.descriptor));
         }
     }
 }
@@ -346,7 +444,7 @@ fn not_interested(way: Way) -> Error {
 
 #[cold]
 fn stranded(home: &Home) -> Error {
-    let (why, note) = match home.source.registrar().standing() {
+    let (why, note) = match home.standing(context::running()) {
         Standing::Gone => {
             (RuntimeError::RuntimeGone, "the runtime that listened to this socket has been dropped")
         }
@@ -399,7 +497,7 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
         let this = self.get_mut();
-        this.socket.poll(cx, this.way, &mut this.waiting, &mut this.try_io)
+        this.socket.poll(cx, this.way, Once(&mut this.waiting), &mut this.try_io)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::call;
 use super::protocol::sealed::Bytes;
-use super::registered::{Keeps, Registered, Tried, Waiting};
+use super::registered::{Keeps, Once, Registered, Tried, Waiting};
 use crate::error::{Error, Result};
 use crate::reactor::Way;
 use std::fmt;
@@ -83,7 +83,7 @@ impl<S: Bytes, F: FnMut(&S) -> io::Result<usize>> Future for Transfer<'_, S, F> 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<usize>> {
         let this = self.get_mut();
-        this.socket.poll_transfer(cx, this.way, &mut this.waiting, this.asked, &mut this.try_io)
+        this.socket.poll_transfer(cx, this.way, Once(&mut this.waiting), this.asked, &mut this.try_io)
     }
 }
 
@@ -176,6 +176,7 @@ impl<S: Bytes> Future for WriteAll<'_, S> {
     type Output = Result<()>;
 
     #[track_caller]
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let this = self.get_mut();
         while this.written < this.bytes.len() {
@@ -199,6 +200,7 @@ impl<S: Bytes> Future for WriteAll<'_, S> {
 }
 
 impl<S: AsRawFd> Drop for WriteAll<'_, S> {
+    #[inline]
     fn drop(&mut self) {
         self.socket.leave(Way::Write, &mut self.waiting);
     }

@@ -1,22 +1,35 @@
-//! A line: who waits for one direction of a source, first come, first woken.
+//! The lines: who waits for the two directions of a source, first come, first woken.
 //!
-//! Nearly always that is one task, or nobody. So the first spot is in the line itself, and only a crowd takes memory of its
-//! own: a source whose connection idles costs no more than its one waiter.
+//! Nearly always that is one task, or nobody. So the first place in each is one word: the task's id, which is all that its
+//! waker consists of. Only a crowd takes memory of its own, and a lock; and so does whoever waits with a waker of another kind,
+//! which may be anybody's code.
 //!
 //! ```text
-//!   first ●     others ─► [ ● │ ● │ … ]    made when a second one comes
-//!         └ is given out only while nobody else is there, so that who has it came before all others
+//!   to read    first ●  ┐
+//!   to write   first    ┴ others ─► [ ● │ ● │ … ]    made when one comes who cannot be the first
+//!                   └ is given out only while nobody else is in that line, so that who has it came before all others
 //! ```
 
+use super::source::Way;
+use super::waking::Waking;
+use crate::waker;
 use slab::Slab;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::task::Waker;
 
 /// See the [module](self).
-#[derive(Default)]
-pub(super) struct Line {
-    first: Spot,
-    others: Option<Box<Others>>,
+pub(super) struct Lines {
+    /// For each direction, the id of the task that has the first place; or [`FREE`], or [`WOKEN`].
+    first: [AtomicU64; 2],
+    others: OnceLock<Box<Mutex<Others>>>,
 }
+
+/// Nobody has the first place.
+const FREE: u64 = 0;
+
+/// Who has it has been woken, and not come back. (The last bit of an id is 0.)
+const WOKEN: u64 = 1;
 
 /// Where somebody stands. He keeps it, also when he has been woken, until he leaves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,15 +42,6 @@ pub(crate) enum Place {
     Other(u32),
 }
 
-/// What is in the first place.
-#[derive(Default)]
-enum Spot {
-    #[default]
-    Free,
-    /// Without a waker, if he has been woken and not come back.
-    Taken(Option<Waker>),
-}
-
 #[derive(Default)]
 struct Others {
     waiters: Slab<Waiter>,
@@ -46,87 +50,149 @@ struct Others {
 }
 
 struct Waiter {
+    way: Way,
     /// He was the so many-th to come. Keys are used again, so they do not tell.
     order: u64,
+    /// Gone, if he has been woken and not come back.
     waker: Option<Waker>,
 }
 
-impl Line {
-    /// Stands in line, or, with a place from the last time, stays there. Gives back the waker from then.
-    pub(super) fn wait(&mut self, place: &mut Place, waker: Waker) -> Option<Waker> {
-        let kept = match *place {
-            Place::Nowhere => None,
-            Place::First => match &mut self.first {
-                Spot::Free => None,
-                Spot::Taken(waker) => Some(waker),
-            },
-            Place::Other(key) => self.other(key).map(|waiter| &mut waiter.waker),
+impl Lines {
+    pub(super) const fn new() -> Lines {
+        Lines { first: [const { AtomicU64::new(FREE) }; 2], others: OnceLock::new() }
+    }
+
+    /// Stands in line, or, with a place from the last time, stays there.
+    #[inline(always)]
+    pub(super) fn wait(&self, way: Way, place: &mut Place, waker: &Waker) {
+        let may_be_first = match *place {
+            Place::Nowhere => self.is_empty(way),
+            Place::First => true,
+            Place::Other(_) => false,
         };
-        match kept {
-            Some(kept) => kept.replace(waker),
-            None => {
-                *place = self.enter(waker);
-                None
+        match waker::plain_task_of(waker) {
+            Some(task) if may_be_first => {
+                self.set_first(way, task);
+                *place = Place::First;
             }
+            _ => self.wait_among_others(way, place, waker),
         }
     }
 
-    fn enter(&mut self, waker: Waker) -> Place {
-        if self.is_empty() {
-            self.first = Spot::Taken(Some(waker));
-            return Place::First;
+    #[cold]
+    #[inline(never)]
+    fn wait_among_others(&self, way: Way, place: &mut Place, waker: &Waker) {
+        // Cloned before the others are locked, and the former one dropped after that: wakers may be anybody's code.
+        let waker = waker.clone();
+        if *place == Place::First {
+            self.set_first(way, FREE);
         }
-        let others = self.others.get_or_insert_default();
-        others.come += 1;
-        let key = others.waiters.insert(Waiter { order: others.come, waker: Some(waker) });
-        Place::Other(u32::try_from(key).expect("fewer wait for one descriptor than there can be tasks"))
+        let replaced = lock(self.others.get_or_init(Box::default)).wait(way, place, waker);
+        drop(replaced);
     }
 
-    fn is_empty(&self) -> bool {
-        let others = self.others.as_ref().is_some_and(|others| !others.waiters.is_empty());
-        matches!(self.first, Spot::Free) && !others
+    #[inline(always)]
+    fn is_empty(&self, way: Way) -> bool {
+        self.first(way) == FREE && self.others.get().is_none_or(|others| lock(others).is_empty(way))
     }
 
-    /// Leaves the line. Gives back the waker, which the caller drops.
-    pub(super) fn leave(&mut self, place: Place) -> Option<Waker> {
-        match place {
-            Place::Nowhere => None,
-            Place::First => match std::mem::take(&mut self.first) {
-                Spot::Free => None,
-                Spot::Taken(waker) => waker,
-            },
-            Place::Other(key) => self.others.as_mut()?.waiters.try_remove(key as usize)?.waker,
-        }
-    }
-
-    /// Hands out all wakers. Everybody keeps his place.
+    /// Leaves the line.
     #[inline]
-    pub(super) fn wake_all(&mut self, woken: &mut Vec<Waker>) {
-        if let Spot::Taken(waker) = &mut self.first {
-            woken.extend(waker.take());
-        }
-        if let Some(others) = &mut self.others {
-            others.wake_in_order(woken);
+    pub(super) fn leave(&self, way: Way, place: Place) {
+        match place {
+            Place::Nowhere => {}
+            Place::First => self.set_first(way, FREE),
+            Place::Other(key) => self.leave_others(key),
         }
     }
 
-    fn other(&mut self, key: u32) -> Option<&mut Waiter> {
-        self.others.as_mut()?.waiters.get_mut(key as usize)
+    #[cold]
+    fn leave_others(&self, key: u32) {
+        let left = self.others.get().and_then(|others| lock(others).waiters.try_remove(key as usize));
+        drop(left);
+    }
+
+    /// Wakes all in one of the lines. Everybody keeps his place.
+    #[inline(always)]
+    pub(super) fn wake_all(&self, way: Way, waking: &mut Waking<'_>) {
+        let first = self.first(way);
+        if first > WOKEN {
+            self.set_first(way, WOKEN);
+            waking.wake_task(first);
+        }
+        if let Some(others) = self.others.get() {
+            lock(others).wake_all(way, waking);
+        }
+    }
+
+    /// Sends everybody away. Nobody is woken.
+    pub(super) fn dissolve(&self) {
+        self.set_first(Way::Read, FREE);
+        self.set_first(Way::Write, FREE);
+        let left = self.others.get().map(|others| std::mem::take(&mut lock(others).waiters));
+        drop(left);
+    }
+
+    // Relaxed: only the thread of the runtime that listens enters or wakes. Another one may merely leave, and a task that has
+    // been woken for nothing in that moment sees so.
+    #[inline(always)]
+    fn first(&self, way: Way) -> u64 {
+        self.first[way as usize].load(Ordering::Relaxed)
+    }
+
+    #[inline(always)]
+    fn set_first(&self, way: Way, first: u64) {
+        self.first[way as usize].store(first, Ordering::Relaxed);
     }
 }
 
+fn lock(others: &Mutex<Others>) -> MutexGuard<'_, Others> {
+    others.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
 impl Others {
+    fn wait(&mut self, way: Way, place: &mut Place, waker: Waker) -> Option<Waker> {
+        if let Place::Other(key) = *place
+            && let Some(waiter) = self.waiters.get_mut(key as usize)
+        {
+            return waiter.waker.replace(waker);
+        }
+        // Who has had the first place stays before all others.
+        let order = if *place == Place::First { 0 } else { self.come + 1 };
+        self.come = self.come.max(order);
+        let key = self.waiters.insert(Waiter { way, order, waker: Some(waker) });
+        *place =
+            Place::Other(u32::try_from(key).expect("fewer wait for one descriptor than there can be tasks"));
+        None
+    }
+
+    #[cold]
+    fn is_empty(&self, way: Way) -> bool {
+        self.waiters.iter().all(|(_, waiter)| waiter.way != way)
+    }
+
     /// First come, first woken, and so first to try.
     #[cold]
-    fn wake_in_order(&mut self, woken: &mut Vec<Waker>) {
-        let mut waiters: Vec<&mut Waiter> = self.waiters.iter_mut().map(|(_, waiter)| waiter).collect();
-        waiters.sort_unstable_by_key(|waiter| waiter.order);
-        woken.extend(waiters.into_iter().filter_map(|waiter| waiter.waker.take()));
+    fn wake_all(&mut self, way: Way, waking: &mut Waking<'_>) {
+        let waiting = |(_, waiter): &(usize, &mut Waiter)| waiter.way == way && waiter.waker.is_some();
+        let mut waiters = self.waiters.iter_mut().filter(waiting).map(|(_, waiter)| waiter);
+        let (first, second) = (waiters.next(), waiters.next());
+        if second.is_none() {
+            // Nearly always.
+            return first
+                .and_then(|waiter| waiter.waker.take())
+                .into_iter()
+                .for_each(|waker| waking.wake_foreign(waker));
+        }
+        let mut all: Vec<&mut Waiter> = first.into_iter().chain(second).chain(waiters).collect();
+        all.sort_unstable_by_key(|waiter| waiter.order);
+        all.into_iter().filter_map(|waiter| waiter.waker.take()).for_each(|waker| waking.wake_foreign(waker));
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::waking::Woken;
     use super::*;
     use std::sync::Arc;
     use std::task::Wake;
@@ -142,65 +208,100 @@ mod tests {
         std::array::from_fn(|_| Waker::from(Arc::new(Named)))
     }
 
-    fn woken(line: &mut Line) -> Vec<Waker> {
-        let mut woken = Vec::new();
-        line.wake_all(&mut woken);
-        woken
+    /// A task's own waker.
+    fn waker_of(task: u64) -> Waker {
+        std::mem::ManuallyDrop::into_inner(waker::waker(task))
+    }
+
+    /// Who is woken now: wakers, or the same as ids.
+    fn woken(lines: &Lines) -> Vec<Waker> {
+        let mut waking = Waking::later(Vec::new());
+        lines.wake_all(Way::Read, &mut waking);
+        let woken = waking.into_later().into_iter().map(|who| match who {
+            Woken::Task(task) => waker_of(task),
+            Woken::Foreign(waker) => waker,
+        });
+        woken.collect()
     }
 
     fn are_same(woken: &[Waker], expected: &[&Waker]) -> bool {
         woken.len() == expected.len() && woken.iter().zip(expected).all(|(a, b)| a.will_wake(b))
     }
 
+    fn are_woken_in_order(a: Waker, b: Waker, c: Waker) {
+        let lines = Lines::new();
+        let mut places = [Place::Nowhere; 3];
+        for (place, waker) in places.iter_mut().zip([&a, &b, &c]) {
+            lines.wait(Way::Read, place, waker);
+        }
+        assert!(are_same(&woken(&lines), &[&a, &b, &c]));
+        assert!(woken(&lines).is_empty());
+        // They have kept their places, and so their order, whoever comes back first.
+        for (place, waker) in places.iter_mut().zip([&a, &b, &c]).rev() {
+            lines.wait(Way::Read, place, waker);
+        }
+        assert!(are_same(&woken(&lines), &[&a, &b, &c]));
+    }
+
     #[test]
     fn all_are_woken_once_in_the_order_in_which_they_came() {
         let [a, b, c] = wakers();
-        let mut line = Line::default();
-        let mut places = [Place::Nowhere; 3];
-        for (place, waker) in places.iter_mut().zip([&a, &b, &c]) {
-            assert!(line.wait(place, waker.clone()).is_none());
-        }
-        assert!(are_same(&woken(&mut line), &[&a, &b, &c]));
-        assert!(woken(&mut line).is_empty());
-        // They have kept their places, and so their order, whoever comes back first.
-        for (place, waker) in places.iter_mut().zip([&a, &b, &c]).rev() {
-            assert!(line.wait(place, waker.clone()).is_none());
-        }
-        assert!(are_same(&woken(&mut line), &[&a, &b, &c]));
+        are_woken_in_order(waker_of(2), waker_of(4), waker_of(6));
+        are_woken_in_order(a.clone(), b.clone(), c);
+        are_woken_in_order(waker_of(2), a.clone(), waker_of(4));
+        are_woken_in_order(a, waker_of(2), b);
     }
 
     #[test]
     fn who_comes_after_the_first_has_left_stands_behind_those_who_stayed() {
-        let [a, b, c, d] = wakers();
-        let mut line = Line::default();
+        let [a, b, c, d] = [2, 4, 6, 8].map(waker_of);
+        let lines = Lines::new();
         let mut places = [Place::Nowhere; 4];
         let [first, second, third, fourth] = &mut places;
-        line.wait(first, a);
-        line.wait(second, b.clone());
-        line.leave(*first);
-        line.wait(third, c.clone());
-        line.leave(*second);
+        lines.wait(Way::Read, first, &a);
+        assert_eq!(*first, Place::First);
+        lines.wait(Way::Read, second, &b);
+        lines.leave(Way::Read, *first);
+        lines.wait(Way::Read, third, &c);
+        lines.leave(Way::Read, *second);
         // In the memory of the second.
-        line.wait(fourth, d.clone());
-        assert!(are_same(&woken(&mut line), &[&c, &d]));
-        line.leave(*third);
-        line.leave(*fourth);
-        assert!(line.is_empty());
-        line.wait(second, b);
+        lines.wait(Way::Read, fourth, &d);
+        assert!(are_same(&woken(&lines), &[&c, &d]));
+        lines.leave(Way::Read, *third);
+        lines.leave(Way::Read, *fourth);
+        assert!(lines.is_empty(Way::Read));
+        *second = Place::Nowhere;
+        lines.wait(Way::Read, second, &b);
         assert_eq!(*second, Place::First);
     }
 
     #[test]
-    fn who_has_left_is_woken_no_more_and_who_stays_only_by_his_last_waker() {
-        let [a, b, c] = wakers();
-        let mut line = Line::default();
+    fn the_first_stays_before_the_others_when_he_comes_with_another_kind_of_waker() {
+        let ([a], b) = (wakers(), waker_of(4));
+        let lines = Lines::new();
         let (mut first, mut second) = (Place::Nowhere, Place::Nowhere);
-        line.wait(&mut first, a.clone());
-        line.wait(&mut second, b.clone());
-        assert!(line.wait(&mut first, c.clone()).is_some_and(|former| former.will_wake(&a)));
-        assert!(line.wait(&mut second, a.clone()).is_some_and(|former| former.will_wake(&b)));
-        assert!(line.leave(first).is_some_and(|waker| waker.will_wake(&c)));
-        assert!(are_same(&woken(&mut line), &[&a]));
-        assert!(line.leave(second).is_none());
+        lines.wait(Way::Read, &mut first, &waker_of(2));
+        lines.wait(Way::Read, &mut second, &b);
+        lines.wait(Way::Read, &mut first, &a);
+        assert!(are_same(&woken(&lines), &[&a, &b]));
+        lines.wait(Way::Read, &mut second, &b);
+        lines.wait(Way::Read, &mut first, &waker_of(2));
+        assert!(are_same(&woken(&lines), &[&waker_of(2), &b]));
+    }
+
+    #[test]
+    fn who_has_left_is_woken_no_more_and_who_stays_only_by_his_last_waker() {
+        let [a, b] = wakers();
+        let lines = Lines::new();
+        let (mut first, mut second) = (Place::Nowhere, Place::Nowhere);
+        lines.wait(Way::Read, &mut first, &waker_of(2));
+        lines.wait(Way::Read, &mut second, &a);
+        lines.wait(Way::Read, &mut first, &waker_of(4));
+        lines.wait(Way::Read, &mut second, &b);
+        lines.leave(Way::Read, first);
+        assert!(are_same(&woken(&lines), &[&b]));
+        lines.wait(Way::Read, &mut second, &a);
+        lines.dissolve();
+        assert!(woken(&lines).is_empty() && lines.is_empty(Way::Read));
     }
 }

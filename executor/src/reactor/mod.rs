@@ -18,22 +18,22 @@ mod line;
 mod registrar;
 mod share;
 mod source;
+mod waking;
 
 use crate::clock::Nanos;
-use crate::outpost::RuntimeOutpost;
 use alarm::Alarm;
 use mio::{Events, Interest, Poll, Token, event};
 use registrar::Registrar;
-use slab::Slab;
 use std::io;
+use std::num::NonZeroU64;
 use std::sync::Arc;
-use std::task::Waker;
 use std::time::Duration;
 
 pub(crate) use line::Place;
 pub(crate) use registrar::Standing;
 pub(crate) use share::{IoShare, Share};
-pub(crate) use source::{Source, Way};
+pub(crate) use source::{Source, SourceBlock, Way};
+pub(crate) use waking::{Waking, Woken};
 
 const BELL: Token = Token(usize::MAX);
 const ALARM: Token = Token(usize::MAX - 1);
@@ -48,10 +48,14 @@ pub(crate) struct Reactor {
     events: Events,
     bell: Arc<mio::Waker>,
     alarm: Alarm,
-    sources: Slab<Arc<Source>>,
+    /// The sources, in the order of their keys.
+    blocks: Vec<Arc<SourceBlock>>,
+    /// The keys that are free. The last one is the next to be used.
+    free: Vec<u32>,
     /// What the sources know of us; made for the first of them.
     registrar: Option<Arc<Registrar>>,
-    outpost: &'static RuntimeOutpost,
+    /// The number by which the sources know the runtime.
+    serial: NonZeroU64,
 }
 
 /// How long [`Reactor::wait`] may block.
@@ -69,12 +73,13 @@ impl Reactor {
     /// # Errors
     ///
     /// When the operating system gives no descriptor, because there are too many open.
-    pub(crate) fn new(outpost: &'static RuntimeOutpost) -> io::Result<Reactor> {
+    pub(crate) fn new(serial: NonZeroU64) -> io::Result<Reactor> {
         let poll = Poll::new()?;
         let bell = Arc::new(mio::Waker::new(poll.registry(), BELL)?);
         let alarm = Alarm::new(poll.registry(), ALARM)?;
         let events = Events::with_capacity(EVENTS);
-        Ok(Reactor { poll, events, bell, alarm, sources: Slab::new(), registrar: None, outpost })
+        let (blocks, free) = (Vec::new(), Vec::new());
+        Ok(Reactor { poll, events, bell, alarm, blocks, free, registrar: None, serial })
     }
 
     pub(crate) fn bell(&self) -> Arc<mio::Waker> {
@@ -89,13 +94,14 @@ impl Reactor {
     /// How many things there are to listen to, beside the bell and the alarm.
     pub(crate) fn source_count(&mut self) -> usize {
         self.forget_departed();
-        self.sources.len()
+        let room: usize = self.blocks.iter().map(|block| block.all().len()).sum();
+        room - self.free.len()
     }
 
-    /// Waits, at most as long as told, and hands out the wakers of the sources that have become ready.
+    /// Waits, at most as long as told, and wakes who waits for the sources that have become ready.
     ///
-    /// The caller wakes them once it has let go of the reactor: a foreign waker may do anything.
-    pub(crate) fn wait(&mut self, patience: Patience, woken: &mut Vec<Waker>) -> io::Result<()> {
+    /// Those who cannot be woken while the reactor is in use, the caller wakes later.
+    pub(crate) fn wait(&mut self, patience: Patience, waking: &mut Waking<'_>) -> io::Result<()> {
         let timeout = match patience {
             Patience::Look => Some(Duration::ZERO),
             Patience::Forever => self.alarm.sleep(None)?,
@@ -113,11 +119,10 @@ impl Reactor {
                 // It has woken us, which is all that it is for: the loop asks for interrupts in each round.
                 #[cfg(all(target_os = "linux", not(homing_portable)))]
                 INTERRUPT => {}
+                // If it was taken out since the event was queued, nobody waits for it.
                 Token(key) => {
-                    // Gone, if it was taken out since the event was queued.
-                    if let Some(source) = self.sources.get(key) {
-                        source.notice(event, woken);
-                    }
+                    let block = &self.blocks[SourceBlock::number_of(key)];
+                    block.source(key as u32).notice(event, waking);
                 }
             }
         }
@@ -141,29 +146,34 @@ impl Reactor {
     }
 
     /// Starts listening to a source, edge-triggered: each change is reported once, beginning with what is true already.
+    /// Returns where it is kept, and its key.
     pub(crate) fn register(
         &mut self,
         io: &mut impl event::Source,
         interest: Interest,
-    ) -> io::Result<Arc<Source>> {
+    ) -> io::Result<(Arc<SourceBlock>, u32)> {
         self.forget_departed();
         let registrar = match &self.registrar {
             Some(registrar) => registrar,
-            None => self.registrar.insert(Arc::new(Registrar::new(self.poll.registry(), self.outpost)?)),
+            None => self.registrar.insert(Arc::new(Registrar::new(self.poll.registry())?)),
         };
-        let entry = self.sources.vacant_entry();
-        registrar.register(io, entry.key(), interest)?;
-        let source = Arc::new(Source::new(entry.key(), registrar.clone()));
-        entry.insert(source.clone());
-        Ok(source)
+        if self.free.is_empty() {
+            let block = SourceBlock::new(registrar.clone(), self.blocks.len());
+            self.free.extend(block.keys().rev());
+            self.blocks.push(Arc::new(block));
+        }
+        let key = *self.free.last().expect("there are some now");
+        registrar.register(io, key, interest)?;
+        self.free.pop();
+        let block = &self.blocks[SourceBlock::number_of(key as usize)];
+        block.source(key).begin(self.serial, interest);
+        Ok((block.clone(), key))
     }
 
     /// Frees the keys of sources that do not listen any more.
     fn forget_departed(&mut self) {
         if let Some(registrar) = &self.registrar {
-            for key in registrar.take_departed() {
-                self.sources.remove(key);
-            }
+            self.free.append(&mut registrar.take_departed());
         }
     }
 }
@@ -173,6 +183,7 @@ impl Drop for Reactor {
         if let Some(registrar) = &self.registrar {
             registrar.close();
         }
+        self.blocks.iter().flat_map(|block| block.all()).for_each(Source::end);
     }
 }
 

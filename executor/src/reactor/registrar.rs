@@ -9,9 +9,8 @@
 //!                                                     └──────────────────►  those keys are free again
 //! ```
 
-use super::source::{Source, Way};
-use crate::context;
-use crate::outpost::RuntimeOutpost;
+use super::source::Source;
+use crate::runtime::core::Core;
 use mio::{Interest, Registry, Token, event};
 use std::io;
 use std::sync::Mutex;
@@ -20,10 +19,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// See the [module](self).
 pub(crate) struct Registrar {
     registry: Registry,
-    /// Whose reactor it is. Outposts are used by one runtime after the other, so this tells as long as it is open.
-    outpost: &'static RuntimeOutpost,
     open: AtomicBool,
-    departed: Mutex<Vec<usize>>,
+    departed: Mutex<Vec<u32>>,
     /// There are some. Changed with the list locked, and asked without that: each look at the events asks.
     has_departed: AtomicBool,
 }
@@ -42,10 +39,10 @@ pub(crate) enum Standing {
 }
 
 impl Registrar {
-    pub(super) fn new(registry: &Registry, outpost: &'static RuntimeOutpost) -> io::Result<Registrar> {
+    pub(super) fn new(registry: &Registry) -> io::Result<Registrar> {
         let registry = registry.try_clone()?;
         let (open, has_departed) = (AtomicBool::new(true), AtomicBool::new(false));
-        Ok(Registrar { registry, outpost, open, departed: Mutex::default(), has_departed })
+        Ok(Registrar { registry, open, departed: Mutex::default(), has_departed })
     }
 
     /// The runtime ends.
@@ -53,52 +50,56 @@ impl Registrar {
         self.open.store(false, Ordering::Relaxed);
     }
 
-    #[inline]
-    pub(crate) fn standing(&self) -> Standing {
-        if !self.open.load(Ordering::Relaxed) {
-            return Standing::Gone;
+    /// How one of its sources stands to the runtime that is running here.
+    #[inline(always)]
+    pub(crate) fn standing(&self, source: &Source, running: Option<&Core>) -> Standing {
+        match running {
+            Some(core) if source.is_home(core.serial) => Standing::Home,
+            _ => self.standing_abroad(running),
         }
-        context::with(|core| match core {
-            // Ours: it is open, and so its runtime still uses the outpost.
-            Some(core) if std::ptr::eq(core.outpost, self.outpost) => Standing::Home,
+    }
+
+    #[cold]
+    fn standing_abroad(&self, running: Option<&Core>) -> Standing {
+        match running {
+            _ if !self.open.load(Ordering::Relaxed) => Standing::Gone,
             Some(_) => Standing::Elsewhere,
             None => Standing::Outside,
-        })
+        }
     }
 
     pub(super) fn register(
         &self,
         io: &mut impl event::Source,
-        key: usize,
+        key: u32,
         interest: Interest,
     ) -> io::Result<()> {
-        self.registry.register(io, Token(key), interest)
+        self.registry.register(io, Token(key as usize), interest)
     }
 
     /// Listens for something else too. What is true already is reported as if it had just become so.
     pub(crate) fn reregister(
         &self,
         io: &mut impl event::Source,
-        source: &Source,
+        key: u32,
         interest: Interest,
     ) -> io::Result<()> {
-        self.registry.reregister(io, Token(source.key()), interest)
+        self.registry.reregister(io, Token(key as usize), interest)
     }
 
     /// Stops listening. From any thread, at any time.
-    pub(crate) fn deregister(&self, io: &mut impl event::Source, source: &Source) {
+    pub(crate) fn deregister(&self, io: &mut impl event::Source, source: &Source, key: u32) {
         // It fails only if the descriptor was closed behind our back, and then the kernel has forgotten it as well.
         let _ = self.registry.deregister(io);
-        source.direction(Way::Read).dissolve();
-        source.direction(Way::Write).dissolve();
+        source.dissolve();
         // Last, so that no event for this source can reach the next one with its key.
         let mut departed = self.departed();
-        departed.push(source.key());
+        departed.push(key);
         self.has_departed.store(true, Ordering::Relaxed);
     }
 
     /// The keys of those who have left since the last time.
-    pub(super) fn take_departed(&self) -> Vec<usize> {
+    pub(super) fn take_departed(&self) -> Vec<u32> {
         if !self.has_departed.load(Ordering::Relaxed) {
             return Vec::new();
         }
@@ -107,7 +108,7 @@ impl Registrar {
         std::mem::take(&mut *departed)
     }
 
-    fn departed(&self) -> std::sync::MutexGuard<'_, Vec<usize>> {
+    fn departed(&self) -> std::sync::MutexGuard<'_, Vec<u32>> {
         self.departed.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }

@@ -13,68 +13,76 @@
 //! The reactor and the socket share the source. All in it is safe to touch from any thread, because a socket may be
 //! sent to another one; but only the thread of the runtime that listens *changes* readiness. A thread that cleared it
 //! while the reactor is about to report the next edge would lose that edge.
+//!
+//! Sources lie side by side in blocks, a cache line each: a server with many connections comes to one after the other, and finds
+//! each gone from the nearest caches. What an event and the operation after it touch is one line.
 
-use super::line::{Line, Place};
+use super::line::{Lines, Place};
 use super::registrar::Registrar;
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use super::waking::Waking;
+use mio::Interest;
+use std::num::NonZeroU64;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::task::Waker;
 
-/// See the [module](self).
-pub(crate) struct Source {
-    key: usize,
-    registrar: Arc<Registrar>,
-    read: Direction,
-    write: Direction,
+/// Some sources, and what all of them need seldom.
+pub(crate) struct SourceBlock {
+    pub(crate) registrar: Arc<Registrar>,
+    /// The key of the first one.
+    first_key: u32,
+    sources: [Source; SOURCES],
 }
+
+/// How many sources are in a block: a power of two.
+const SOURCES: usize = 32;
+
+impl SourceBlock {
+    /// The block with this number.
+    pub(super) fn new(registrar: Arc<Registrar>, number: usize) -> SourceBlock {
+        let first_key = u32::try_from(number * SOURCES).expect("there are fewer descriptors");
+        SourceBlock { registrar, first_key, sources: [const { Source::new() }; SOURCES] }
+    }
+
+    /// In which block the source with this key is.
+    #[inline(always)]
+    pub(super) fn number_of(key: usize) -> usize {
+        key / SOURCES
+    }
+
+    pub(super) fn all(&self) -> &[Source] {
+        &self.sources
+    }
+
+    /// The source with this key, which is in this block.
+    #[inline(always)]
+    pub(crate) fn source(&self, key: u32) -> &Source {
+        &self.sources[key as usize % SOURCES]
+    }
+
+    pub(super) fn keys(&self) -> std::ops::Range<u32> {
+        self.first_key..self.first_key + SOURCES as u32
+    }
+}
+
+/// See the [module](self).
+#[repr(align(64))]
+pub(crate) struct Source {
+    lines: Lines,
+    readiness: [AtomicU8; 2],
+    /// Which directions the kernel was asked to report.
+    listens: [AtomicBool; 2],
+    /// The runtime that listens, by its serial number; 0 for none.
+    home: AtomicU64,
+}
+
+const _: () = assert!(size_of::<Source>() == 64);
 
 /// Which of a descriptor's two directions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
-    Read,
-    Write,
-}
-
-impl Source {
-    pub(super) fn new(key: usize, registrar: Arc<Registrar>) -> Source {
-        Source { key, registrar, read: Direction::new(), write: Direction::new() }
-    }
-
-    pub(crate) fn key(&self) -> usize {
-        self.key
-    }
-
-    pub(crate) fn registrar(&self) -> &Registrar {
-        &self.registrar
-    }
-
-    #[inline]
-    pub(crate) fn direction(&self, way: Way) -> &Direction {
-        match way {
-            Way::Read => &self.read,
-            Way::Write => &self.write,
-        }
-    }
-
-    /// The kernel has reported a change. Errors and hang-ups concern both directions: the next try tells.
-    pub(super) fn notice(&self, event: &mio::event::Event, woken: &mut Vec<Waker>) {
-        if event.is_read_closed() || event.is_priority() {
-            self.read.notice(Readiness::UntilRefused, woken);
-        } else if event.is_readable() || event.is_error() {
-            self.read.notice(Readiness::Ready, woken);
-        }
-        if event.is_write_closed() {
-            self.write.notice(Readiness::UntilRefused, woken);
-        } else if event.is_writable() || event.is_error() {
-            self.write.notice(Readiness::Ready, woken);
-        }
-    }
-}
-
-/// One direction of a source.
-pub(crate) struct Direction {
-    readiness: AtomicU8,
-    line: Mutex<Line>,
+    Read = 0,
+    Write = 1,
 }
 
 /// What is known of a direction: whether a try may be worth it.
@@ -98,132 +106,168 @@ enum Readiness {
     UntilRefused,
 }
 
-impl Direction {
-    fn new() -> Direction {
-        Direction { readiness: AtomicU8::new(Readiness::Ready as u8), line: Mutex::default() }
+impl Source {
+    const fn new() -> Source {
+        let (readiness, listens) = ([const { AtomicU8::new(0) }; 2], [const { AtomicBool::new(false) }; 2]);
+        Source { lines: Lines::new(), readiness, listens, home: AtomicU64::new(0) }
     }
 
-    fn notice(&self, edge: Readiness, woken: &mut Vec<Waker>) {
-        if !self.is(Readiness::UntilRefused) {
-            self.set(edge);
-        }
-        // Everybody: who comes first may be cancelled before he looks, or leave something for the next. They keep
-        // their places.
-        self.line().wake_all(woken);
+    /// A runtime listens, as it does to what nobody has tried yet.
+    pub(super) fn begin(&self, home: NonZeroU64, interest: Interest) {
+        self.set(Way::Read, Readiness::Ready);
+        self.set(Way::Write, Readiness::Ready);
+        self.listens[Way::Read as usize].store(interest.is_readable(), Ordering::Relaxed);
+        self.listens[Way::Write as usize].store(interest.is_writable(), Ordering::Relaxed);
+        self.home.store(home.get(), Ordering::Relaxed);
+    }
+
+    /// The runtime ends.
+    pub(super) fn end(&self) {
+        self.home.store(0, Ordering::Relaxed);
+    }
+
+    /// Whether this is the runtime that listens.
+    #[inline(always)]
+    pub(crate) fn is_home(&self, serial: NonZeroU64) -> bool {
+        self.home.load(Ordering::Relaxed) == serial.get()
     }
 
     #[inline]
-    pub(crate) fn is_ready(&self) -> bool {
-        !self.is(Readiness::Waiting)
+    pub(crate) fn listens(&self, way: Way) -> bool {
+        self.listens[way as usize].load(Ordering::Relaxed)
+    }
+
+    /// The kernel has been asked to report this direction, too.
+    pub(crate) fn listens_also(&self, way: Way) {
+        self.listens[way as usize].store(true, Ordering::Relaxed);
+    }
+
+    /// The kernel has reported a change. Errors and hang-ups concern both directions: the next try tells.
+    #[inline(always)]
+    pub(super) fn notice(&self, event: &mio::event::Event, waking: &mut Waking<'_>) {
+        if event.is_read_closed() || event.is_priority() {
+            self.turn(Way::Read, Readiness::UntilRefused, waking);
+        } else if event.is_readable() || event.is_error() {
+            self.turn(Way::Read, Readiness::Ready, waking);
+        }
+        if event.is_write_closed() {
+            self.turn(Way::Write, Readiness::UntilRefused, waking);
+        } else if event.is_writable() || event.is_error() {
+            self.turn(Way::Write, Readiness::Ready, waking);
+        }
+    }
+
+    #[inline]
+    fn turn(&self, way: Way, edge: Readiness, waking: &mut Waking<'_>) {
+        if !self.is(way, Readiness::UntilRefused) {
+            self.set(way, edge);
+        }
+        // Everybody: who comes first may be cancelled before he looks, or leave something for the next. They keep
+        // their places.
+        self.lines.wake_all(way, waking);
+    }
+
+    #[inline]
+    pub(crate) fn is_ready(&self, way: Way) -> bool {
+        !self.is(way, Readiness::Waiting)
     }
 
     /// A try has found that there is nothing to be had (`WouldBlock`).
-    pub(crate) fn exhausted(&self) {
-        self.set(Readiness::Waiting);
+    #[inline]
+    pub(crate) fn exhausted(&self, way: Way) {
+        self.set(way, Readiness::Waiting);
     }
 
     /// A try has taken all there was: the next one would find nothing.
     #[inline]
-    pub(crate) fn drained(&self) {
-        if !self.is(Readiness::UntilRefused) {
-            self.set(Readiness::Waiting);
+    pub(crate) fn drained(&self, way: Way) {
+        if !self.is(way, Readiness::UntilRefused) {
+            self.set(way, Readiness::Waiting);
         }
     }
 
     /// Stands in line, or, with the place from the last time, stays there.
-    pub(crate) fn wait(&self, place: &mut Place, waker: &Waker) {
-        // Cloned before the line is locked, and the former one dropped after that: wakers may be anybody's code.
-        let waker = waker.clone();
-        let replaced = self.line().wait(place, waker);
-        drop(replaced);
+    #[inline]
+    pub(crate) fn wait(&self, way: Way, place: &mut Place, waker: &Waker) {
+        self.lines.wait(way, place, waker);
     }
 
     /// Leaves the line.
-    pub(crate) fn leave(&self, place: &mut Place) {
-        let left = self.line().leave(std::mem::take(place));
-        drop(left);
+    #[inline]
+    pub(crate) fn leave(&self, way: Way, place: &mut Place) {
+        self.lines.leave(way, std::mem::take(place));
     }
 
     /// Sends everybody away. Nobody is woken.
     pub(super) fn dissolve(&self) {
-        let line = std::mem::take(&mut *self.line());
-        drop(line);
-    }
-
-    fn line(&self) -> MutexGuard<'_, Line> {
-        self.line.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.lines.dissolve();
     }
 
     // Relaxed: of what else one thread writes, readiness says nothing to the other.
     #[inline]
-    fn is(&self, readiness: Readiness) -> bool {
-        self.readiness.load(Ordering::Relaxed) == readiness as u8
+    fn is(&self, way: Way, readiness: Readiness) -> bool {
+        self.readiness[way as usize].load(Ordering::Relaxed) == readiness as u8
     }
 
     #[inline]
-    fn set(&self, readiness: Readiness) {
-        self.readiness.store(readiness as u8, Ordering::Relaxed);
+    fn set(&self, way: Way, readiness: Readiness) {
+        self.readiness[way as usize].store(readiness as u8, Ordering::Relaxed);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::AtomicUsize;
-    use std::task::Wake;
 
-    #[derive(Default)]
-    struct Count(AtomicUsize);
-
-    impl Wake for Count {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
+    fn edge(source: &Source, readiness: Readiness) -> usize {
+        let mut waking = Waking::later(Vec::new());
+        source.turn(Way::Read, readiness, &mut waking);
+        waking.into_later().len()
     }
 
-    fn edge(direction: &Direction, readiness: Readiness) -> usize {
-        let mut woken = Vec::new();
-        direction.notice(readiness, &mut woken);
-        woken.len()
+    fn begun() -> Source {
+        let source = Source::new();
+        source.begin(NonZeroU64::MIN, Interest::READABLE);
+        source
     }
 
     #[test]
     fn an_edge_wakes_each_waiter_once_and_leaves_it_in_its_place() {
-        let direction = Direction::new();
-        let waker = Waker::from(Arc::new(Count::default()));
-        let (mut first, mut second) = (Place::Nowhere, Place::Nowhere);
-        direction.wait(&mut first, &waker);
-        direction.wait(&mut second, &waker);
-        assert_eq!(edge(&direction, Readiness::Ready), 2);
-        assert_eq!(edge(&direction, Readiness::Ready), 0);
+        let (source, waker) = (begun(), Waker::noop());
+        let (mut first, mut second, mut writer) = (Place::Nowhere, Place::Nowhere, Place::Nowhere);
+        source.wait(Way::Read, &mut first, waker);
+        source.wait(Way::Read, &mut second, waker);
+        source.wait(Way::Write, &mut writer, waker);
+        assert_eq!(edge(&source, Readiness::Ready), 2);
+        assert_eq!(edge(&source, Readiness::Ready), 0);
         let place = first;
-        direction.wait(&mut first, &waker);
+        source.wait(Way::Read, &mut first, waker);
         assert_eq!(first, place);
-        direction.leave(&mut first);
+        source.leave(Way::Read, &mut first);
         assert_eq!(first, Place::Nowhere);
-        assert_eq!(edge(&direction, Readiness::Ready), 0);
+        assert_eq!(edge(&source, Readiness::Ready), 0);
     }
 
     #[test]
     fn what_is_closed_stays_worth_a_try_until_the_kernel_says_otherwise() {
-        let direction = Direction::new();
-        edge(&direction, Readiness::UntilRefused);
-        direction.drained();
-        assert!(direction.is_ready());
-        edge(&direction, Readiness::Ready);
-        direction.drained();
-        assert!(direction.is_ready());
-        direction.exhausted();
-        assert!(!direction.is_ready());
+        let source = begun();
+        edge(&source, Readiness::UntilRefused);
+        source.drained(Way::Read);
+        assert!(source.is_ready(Way::Read));
+        edge(&source, Readiness::Ready);
+        source.drained(Way::Read);
+        assert!(source.is_ready(Way::Read));
+        source.exhausted(Way::Read);
+        assert!(!source.is_ready(Way::Read));
     }
 
     #[test]
     fn what_is_drained_waits_for_the_next_edge() {
-        let direction = Direction::new();
-        assert!(direction.is_ready());
-        direction.drained();
-        assert!(!direction.is_ready());
-        edge(&direction, Readiness::Ready);
-        assert!(direction.is_ready());
+        let source = begun();
+        assert!(source.is_ready(Way::Read));
+        source.drained(Way::Read);
+        assert!(!source.is_ready(Way::Read) && source.is_ready(Way::Write));
+        edge(&source, Readiness::Ready);
+        assert!(source.is_ready(Way::Read));
     }
 }

@@ -29,7 +29,7 @@ use crate::locals;
 use crate::memory::BlockPool;
 use crate::observe::{self, Cause, Counts, Futurelocks, Watch};
 use crate::outpost::{self, RuntimeOutpost};
-use crate::reactor::{IoShare, Patience, Reactor, Share};
+use crate::reactor::{IoShare, Patience, Reactor, Share, Woken};
 use crate::ready::ReadyQueue;
 use crate::task::TaskRef;
 use crate::task::life;
@@ -44,7 +44,6 @@ use std::num::{NonZeroU32, NonZeroU64};
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::Waker;
 
 /// Polls between two looks at the clock and the reactor while there is work.
 pub(crate) const LOOK_EVERY: u32 = 64;
@@ -72,8 +71,8 @@ pub(crate) struct Core {
     pub(crate) clock: Clock,
     pub(super) reactor: RefCell<Option<Reactor>>,
     io_share: IoShare,
-    /// Room for the wakers that a look at the events brings, kept from one look to the next.
-    pub(super) woken: Cell<Vec<Waker>>,
+    /// Room for those whom a look at the events brings and who are not woken on the spot, kept from one look to the next.
+    pub(super) woken: Cell<Vec<Woken>>,
     calls: OnceCell<Arc<Calls>>,
     /// The threads for what blocks, from the first such job on.
     pub(super) blocking: OnceCell<Pool>,

@@ -17,7 +17,7 @@ use crate::clock::Nanos;
 use crate::error::{Result, RuntimeError};
 use crate::introspect::{Alarm, Verdict};
 use crate::observe::{self, Cause};
-use crate::reactor::{Patience, Reactor};
+use crate::reactor::{Patience, Reactor, Waking, Woken};
 use crate::task::life;
 use std::io;
 
@@ -83,7 +83,7 @@ impl Core {
 
     /// Waits for events, and wakes whom they concern. Does nothing if nobody ever needed a reactor.
     pub(super) fn listen(&self, patience: Patience) -> io::Result<()> {
-        let mut woken = {
+        let mut later = {
             let mut reactor = self.reactor.borrow_mut();
             let Some(reactor) = reactor.as_mut() else { return Ok(()) };
             let nothing_to_hear =
@@ -92,14 +92,27 @@ impl Core {
                 return Ok(());
             }
             self.rung.set(false);
-            let mut woken = self.woken.take();
-            reactor.wait(patience, &mut woken)?;
-            woken
+            let later = self.woken.take();
+            let mut waking = match &self.watch {
+                None => Waking::at_once(self, later),
+                Some(_) => Waking::later(later),
+            };
+            reactor.wait(patience, &mut waking)?;
+            observe::add(&self.counts.io_wakes, waking.count());
+            waking.into_later()
         };
-        observe::add(&self.counts.io_wakes, woken.len() as u64);
-        self.because(Cause::Io, || woken.drain(..).for_each(life::wake_foreign));
-        self.woken.set(woken);
+        if !later.is_empty() {
+            self.because(Cause::Io, || later.drain(..).for_each(|who| self.wake_woken(who)));
+        }
+        self.woken.set(later);
         Ok(())
+    }
+
+    fn wake_woken(&self, who: Woken) {
+        match who {
+            Woken::Task(task) => self.wake_by_id(task),
+            Woken::Foreign(waker) => life::wake_foreign(waker),
+        }
     }
 
     /// How many sources the reactor listens to.
@@ -115,7 +128,7 @@ impl Core {
 
     fn open_reactor(&self) -> io::Result<()> {
         if self.reactor.borrow().is_none() {
-            let reactor = Reactor::new(self.outpost)?;
+            let reactor = Reactor::new(self.serial)?;
             self.outpost.bell.hang(Some(reactor.bell()));
             *self.reactor.borrow_mut() = Some(reactor);
         }
