@@ -383,7 +383,10 @@ fn no_panic_gets_out_of_a_turn() {
 #[cfg(all(target_os = "linux", not(homing_portable)))]
 mod edges {
     use super::*;
+    use homing::net::UnixStream;
+    use std::io::Write;
     use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+    use std::os::unix::net::UnixStream as StdStream;
 
     /// A host that waits for edges: an epoll instance around the descriptor.
     struct Edges(OwnedFd);
@@ -438,6 +441,36 @@ mod edges {
         thread.join().unwrap();
         assert_eq!(runtime.block_on(task).unwrap(), 5050);
         assert!(waits < 1000, "{waits} edges");
+    }
+
+    #[test]
+    fn a_turn_takes_in_all_events_however_many_and_whomever_they_concern() {
+        let runtime = Runtime::new();
+        let edges = Edges::of(&runtime);
+        let (near, far): (Vec<_>, Vec<_>) = (0..300).map(|_| StdStream::pair().unwrap()).unzip();
+        let task = runtime.spawn(async move {
+            // All are listened to, but nobody waits for any but the last.
+            let mut streams = Vec::new();
+            for stream in near {
+                stream.set_nonblocking(true)?;
+                let stream = UnixStream::from_std(stream)?;
+                assert!(homing::timeout(Duration::ZERO, stream.read(&mut [0; 8])).await.is_err());
+                streams.push(stream);
+            }
+            streams[299].read(&mut [0; 8]).await
+        });
+        while runtime.turn(Budget::batch()).unwrap().wait() == Some(Duration::ZERO) {}
+        while edges.next(millis(5)) {
+            while runtime.turn(Budget::batch()).unwrap().more_ready {}
+        }
+        for stream in &far {
+            (&*stream).write_all(b"x").unwrap();
+        }
+        while !task.is_finished() {
+            assert!(edges.next(millis(2_000)), "the event of the last one was left in the kernel");
+            while runtime.turn(Budget::batch()).unwrap().more_ready {}
+        }
+        assert_eq!(runtime.block_on(task).unwrap(), 1);
     }
 
     #[test]

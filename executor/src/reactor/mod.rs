@@ -21,6 +21,7 @@ mod source;
 mod waking;
 
 use crate::clock::Nanos;
+use crate::runtime::core::LOOK_EVERY;
 use alarm::Alarm;
 use mio::{Events, Interest, Poll, Token, event};
 use registrar::Registrar;
@@ -40,8 +41,9 @@ const ALARM: Token = Token(usize::MAX - 1);
 #[cfg(all(target_os = "linux", not(homing_portable)))]
 const INTERRUPT: Token = Token(usize::MAX - 2);
 
-/// As many events as one look at the poll brings at most; more wait for the next look.
-const EVENTS: usize = 1024;
+/// As many events as one look at the poll brings at most. More wait in the kernel, in order, for the next look, which comes
+/// after as many polls: so what a look has touched of a source and its task is still in the near caches when the task is polled.
+const EVENTS: usize = LOOK_EVERY as usize;
 
 pub(crate) struct Reactor {
     poll: Poll,
@@ -56,6 +58,15 @@ pub(crate) struct Reactor {
     registrar: Option<Arc<Registrar>>,
     /// The number by which the sources know the runtime.
     serial: NonZeroU64,
+}
+
+/// Whether a look has brought all that had happened.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Brought {
+    All,
+    /// Perhaps there is more.
+    AsMuchAsFits,
 }
 
 /// How long [`Reactor::wait`] may block.
@@ -101,7 +112,7 @@ impl Reactor {
     /// Waits, at most as long as told, and wakes who waits for the sources that have become ready.
     ///
     /// Those who cannot be woken while the reactor is in use, the caller wakes later.
-    pub(crate) fn wait(&mut self, patience: Patience, waking: &mut Waking<'_>) -> io::Result<()> {
+    pub(crate) fn wait(&mut self, patience: Patience, waking: &mut Waking<'_>) -> io::Result<Brought> {
         let timeout = match patience {
             Patience::Look => Some(Duration::ZERO),
             Patience::Forever => self.alarm.sleep(None)?,
@@ -109,10 +120,12 @@ impl Reactor {
         };
         match self.poll.poll(&mut self.events, timeout) {
             // A signal: the caller goes round again.
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Brought::All),
             result => result?,
         }
+        let mut brought = 0;
         for event in &self.events {
+            brought += 1;
             match event.token() {
                 BELL => {}
                 ALARM => self.alarm.rang(),
@@ -126,7 +139,7 @@ impl Reactor {
                 }
             }
         }
-        Ok(())
+        Ok(if brought < EVENTS { Brought::All } else { Brought::AsMuchAsFits })
     }
 
     /// Wakes the loop whenever this descriptor turns readable, until it is forgotten.

@@ -17,7 +17,7 @@ use crate::clock::Nanos;
 use crate::error::{Result, RuntimeError};
 use crate::introspect::{Alarm, Verdict};
 use crate::observe::{self, Cause};
-use crate::reactor::{Patience, Reactor, Waking, Woken};
+use crate::reactor::{Brought, Patience, Reactor, Waking, Woken};
 use crate::task::life;
 use std::io;
 
@@ -97,7 +97,12 @@ impl Core {
                 None => Waking::at_once(self, later),
                 Some(_) => Waking::later(later),
             };
-            reactor.wait(patience, &mut waking)?;
+            let mut brought = reactor.wait(patience, &mut waking)?;
+            // A host that waits for an edge does not hear of what is left.
+            while brought == Brought::AsMuchAsFits && self.phase.get() != Phase::Running {
+                // If this fails, so will the next look, and whom the last one has brought is to be woken.
+                brought = reactor.wait(Patience::Look, &mut waking).unwrap_or(Brought::All);
+            }
             observe::add(&self.counts.io_wakes, waking.count());
             waking.into_later()
         };
