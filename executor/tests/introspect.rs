@@ -206,6 +206,44 @@ fn of_very_many_branches_the_first_few_are_seen_and_the_rest_is_counted() {
 }
 
 #[test]
+fn awaits_that_are_kept_are_seen_when_they_are_polled_again_and_a_cancel_finds_all_of_them() {
+    in_virtual_time(async {
+        let cancelled = Rc::new(Cell::new(0));
+        let counts = cancelled.clone();
+        let keeps = parked(async move {
+            let mut naps: Vec<_> = (1..=12).map(|n| Box::pin(sleep(n * HOUR))).collect();
+            let mut polls = 0;
+            // In each of four polls other three, and then all of them.
+            poll_fn(|cx| {
+                polls += 1;
+                let polled = if polls <= 4 { &mut naps[3 * polls - 3..3 * polls] } else { &mut naps[..] };
+                let ends = polled.iter_mut().map(|nap| nap.as_mut().poll(cx)).filter(Poll::is_ready).count();
+                if polls <= 4 {
+                    cx.waker().wake_by_ref();
+                }
+                counts.set(ends);
+                if ends == 0 { Poll::Pending } else { Poll::Ready(Ok(())) }
+            })
+            .await
+        })
+        .await?;
+        for _ in 0..2 {
+            yield_now().await?;
+            assert_eq!(awaits(&keeps).len(), 3);
+            yield_now().await?;
+        }
+        let seen = awaits(&keeps);
+        assert_eq!(seen.iter().filter(|seen| seen.starts_with("timer due in")).count(), 10, "{seen:?}");
+        assert_eq!(seen.last().unwrap(), "more (2)", "{seen:?}");
+        keeps.cancel();
+        yield_now().await?;
+        assert_eq!(cancelled.get(), 12);
+        Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
 fn the_branch_that_a_select_drops_is_not_seen_any_more() {
     in_virtual_time(async {
         let other = sleeper("other");

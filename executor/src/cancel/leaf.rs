@@ -203,9 +203,8 @@ impl Leaf {
 
     /// Asks its node, if it has one.
     pub(super) fn asks_node(&self, row: &Row, question: impl FnOnce(&Node) -> bool) -> bool {
-        let key = self.node.checked_sub(1).map(|key| key as usize);
-        let nodes = key.zip(row.extras()).map(|(key, extras)| (key, extras.nodes.borrow()));
-        nodes.is_some_and(|(key, nodes)| nodes.get(key).is_some_and(question))
+        let node = self.node.checked_sub(1).zip(row.extras());
+        node.is_some_and(|(key, extras)| extras.nodes.has(key, self.poll, question))
     }
 
     /// Last thing before `Poll::Pending`: takes a pending request, or else parks.
@@ -430,18 +429,17 @@ impl Leaf {
     /// Parks with a node.
     #[cold]
     pub(super) fn link(&mut self, row: &Row, wait: Wait, kind: NodeKind, tasks: Option<&AwaitedTasks>) {
+        let former_poll = self.poll;
         self.enter(row, row.id());
         let is_recorded = tasks.is_some() && row.awaiting.get() == wait;
         let node = Node::new(wait, self.poll, kind, tasks);
         let nodes = &row.extras_or_new().nodes;
+        // Perhaps its own from the last time is still in its place.
         let replaced = match self.node {
-            0 | UNSEEN => {
-                self.node = nodes.insert(node) + 1;
-                None
-            }
-            // Still in its place from the last time.
-            key => Some(nodes.replace(key - 1, node)),
+            0 | UNSEEN => Err(node),
+            key => nodes.replace(key - 1, former_poll, node),
         };
+        let replaced = replaced.map_err(|node| self.node = nodes.insert(node) + 1).ok();
         if !is_recorded && replaced.as_ref().is_none_or(|before| before.poll != self.poll) {
             row.awaiting.count_more();
         }
@@ -459,7 +457,7 @@ impl Leaf {
         let Some(row) = self.own_row() else { return self.node = 0 };
         let Some(key) = std::mem::take(&mut self.node).checked_sub(1) else { return };
         let Some(extras) = row.extras() else { return };
-        let node = extras.nodes.remove(key);
+        let node = extras.nodes.remove(key, self.poll);
         if let Some(node) = node.as_ref().filter(|node| node.poll == row.polls.get()) {
             if node.tasks.is_some() && row.awaiting.get() == node.wait {
                 row.awaiting.forget_wait();

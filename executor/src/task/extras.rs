@@ -153,6 +153,16 @@ impl Node {
         matches!(self.kind, NodeKind::Vacant)
     }
 
+    /// Whether it is a leaf's that was made in this poll of the task.
+    pub(super) fn is_of(&self, poll: u32) -> bool {
+        !self.is_vacant() && self.poll == poll
+    }
+
+    /// Whether it merely says what its leaf waits for, which is polled whenever the task is.
+    pub(super) fn is_plainly_own(&self) -> bool {
+        matches!(self.kind, NodeKind::Own) && self.tasks.is_none()
+    }
+
     /// Whether it is parked, as far as one can know: it was not dropped; and what is polled in every poll of its task was
     /// polled in the last one.
     pub(crate) fn stands(&self, row: &Row) -> bool {

@@ -6,7 +6,10 @@
 //!   free ──────┘
 //! ```
 //!
-//! What the `slab` crate does, but in memory whose layout can be told to another process.
+//! What the `slab` crate does, but in memory whose layout can be told to another process; and a node that says nothing any more
+//! is taken over, lest a task that begins a thousand awaits by reference, and keeps them, have one for each. It is that of a
+//! leaf which is polled whenever its task is, but was not in the last poll. So a leaf that comes back to its node says in which
+//! poll it made it: if it is of another one, it is another leaf's.
 
 use super::extras::Node;
 use crate::outside::published::Published;
@@ -18,6 +21,8 @@ pub(crate) struct Nodes {
     list: Published<Node>,
     /// The first vacant node's number, and one; 0 for none. Each has the next one's in its operand.
     free: Cell<u32>,
+    /// The next one to be looked at, whether it can be taken over.
+    hand: Cell<u32>,
 }
 
 impl Nodes {
@@ -25,33 +30,52 @@ impl Nodes {
     pub(super) const LIST: usize = offset_of!(Nodes, list);
 
     pub(crate) fn insert(&self, node: Node) -> u32 {
-        match self.free.get().checked_sub(1) {
-            Some(number) => {
-                let vacant = std::mem::replace(&mut self.list.borrow_items()[number as usize], node);
-                debug_assert!(vacant.is_vacant());
-                self.free.set(vacant.wait.operand as u32);
-                number
-            }
-            None => {
-                let mut list = self.list.borrow_mut();
-                list.push(node);
-                list.len() as u32 - 1
-            }
+        if let Some(number) = self.free.get().checked_sub(1) {
+            let vacant = std::mem::replace(&mut self.list.borrow_items()[number as usize], node);
+            debug_assert!(vacant.is_vacant());
+            self.free.set(vacant.wait.operand as u32);
+            return number;
+        }
+        if let Some(number) = self.left_behind(node.poll) {
+            let _says_nothing = std::mem::replace(&mut self.list.borrow_items()[number as usize], node);
+            return number;
+        }
+        let mut list = self.list.borrow_mut();
+        list.push(node);
+        list.len() as u32 - 1
+    }
+
+    /// A node that can be taken over in this poll of the task. One is looked at each time: that takes no time, and keeps the
+    /// list from growing as soon as a good part of it says nothing.
+    fn left_behind(&self, poll: u32) -> Option<u32> {
+        let list = self.list.borrow();
+        let number = Some(self.hand.get()).filter(|&hand| (hand as usize) < list.len()).unwrap_or(0);
+        self.hand.set(number + 1);
+        let node = list.get(number as usize)?;
+        (node.is_plainly_own() && node.poll != poll).then_some(number)
+    }
+
+    /// Puts another node in the place of the one that was made in that poll, and returns that; if it has been taken over,
+    /// returns the other one.
+    pub(crate) fn replace(&self, number: u32, poll: u32, node: Node) -> Result<Node, Node> {
+        match self.list.borrow_items().get_mut(number as usize).filter(|before| before.is_of(poll)) {
+            Some(before) => Ok(std::mem::replace(before, node)),
+            None => Err(node),
         }
     }
 
-    /// Puts another node in the place of one that is there, and returns that.
-    pub(crate) fn replace(&self, number: u32, node: Node) -> Node {
-        std::mem::replace(&mut self.list.borrow_items()[number as usize], node)
-    }
-
-    /// Takes a node out, if it is there.
-    pub(crate) fn remove(&self, number: u32) -> Option<Node> {
+    /// Takes out the node that was made in that poll, if it is there.
+    pub(crate) fn remove(&self, number: u32, poll: u32) -> Option<Node> {
         let mut list = self.list.borrow_items();
-        let node = list.get_mut(number as usize).filter(|node| !node.is_vacant())?;
+        let node = list.get_mut(number as usize).filter(|node| node.is_of(poll))?;
         let removed = std::mem::replace(node, Node::vacant(self.free.get()));
         self.free.set(number + 1);
         Some(removed)
+    }
+
+    /// Whether the node that was made in that poll is there, and like that.
+    pub(crate) fn has(&self, number: u32, poll: u32, question: impl FnOnce(&Node) -> bool) -> bool {
+        self.borrow().get(number as usize).is_some_and(|node| node.is_of(poll) && question(node))
     }
 
     /// All of them, in no particular order, and between them vacant ones.
@@ -73,23 +97,60 @@ mod tests {
     use super::*;
     use crate::task::extras::NodeKind;
     use crate::task::row::{AwaitKind, Wait};
+    use std::task::Waker;
 
     fn node(operand: u64) -> Node {
+        made_in(0, operand)
+    }
+
+    fn made_in(poll: u32, operand: u64) -> Node {
         let wait = Wait { kind: AwaitKind::Other, scope: 0, operand, place: None };
-        Node::new(wait, 0, NodeKind::Own, None)
+        Node::new(wait, poll, NodeKind::Own, None)
+    }
+
+    fn operands(nodes: &Nodes) -> Vec<u64> {
+        let mut operands = Vec::new();
+        nodes.for_each(|node| operands.push(node.wait.operand));
+        operands
     }
 
     #[test]
     fn a_number_is_used_again_after_its_node_was_taken_out_and_not_before() {
         let nodes = Nodes::default();
         let [a, b, c] = [1, 2, 3].map(|operand| nodes.insert(node(operand)));
-        assert_eq!(nodes.remove(b).map(|node| node.wait.operand), Some(2));
-        assert!(nodes.remove(b).is_none());
-        assert_eq!(nodes.remove(a).map(|node| node.wait.operand), Some(1));
+        assert_eq!(nodes.remove(b, 0).map(|node| node.wait.operand), Some(2));
+        assert!(nodes.remove(b, 0).is_none());
+        assert_eq!(nodes.remove(a, 0).map(|node| node.wait.operand), Some(1));
         assert_eq!([4, 5, 6].map(|operand| nodes.insert(node(operand))), [a, b, c + 1]);
-        assert_eq!(nodes.replace(c, node(7)).wait.operand, 3);
-        let mut left = Vec::new();
-        nodes.for_each(|node| left.push(node.wait.operand));
-        assert_eq!(left, [4, 5, 7, 6]);
+        assert_eq!(nodes.replace(c, 0, node(7)).map(|node| node.wait.operand).ok(), Some(3));
+        assert_eq!(operands(&nodes), [4, 5, 7, 6]);
+    }
+
+    #[test]
+    fn a_node_of_another_poll_is_taken_over_and_its_leaf_does_not_take_it_for_its_own() {
+        let nodes = Nodes::default();
+        let mut numbers: Vec<u32> = (1..100).map(|poll| nodes.insert(made_in(poll, poll.into()))).collect();
+        numbers.sort();
+        numbers.dedup();
+        assert!(numbers.len() < 4, "{numbers:?}");
+        assert!(operands(&nodes).contains(&99));
+        for number in numbers {
+            assert!(!nodes.has(number, 1, |_| true));
+            assert!(nodes.replace(number, 1, made_in(100, 0)).is_err());
+            assert!(nodes.remove(number, 1).is_none());
+        }
+        assert!(operands(&nodes).contains(&99));
+    }
+
+    #[test]
+    fn a_node_is_not_taken_over_in_its_own_poll_nor_one_that_a_combinator_polls() {
+        let nodes = Nodes::default();
+        let linked = NodeKind::Linked(Waker::noop().clone());
+        let first = nodes.insert(Node::new(made_in(1, 1).wait, 1, linked, None));
+        let others: Vec<u32> = (0..50).map(|operand| nodes.insert(made_in(2, operand))).collect();
+        assert_eq!(operands(&nodes).len(), 51);
+        (0..200).for_each(|operand| assert_ne!(nodes.insert(made_in(3, operand)), first));
+        assert!(others.iter().any(|&number| !nodes.has(number, 2, |_| true)));
+        assert!(nodes.has(first, 1, Node::is_linked));
     }
 }
