@@ -59,6 +59,9 @@ impl Runtime for Nio {
         Some(match workload {
             "spawn-eager" => "no eager start: queued",
             "group-100" => "a vector of handles, awaited in order",
+            "timers-bulk" | "timers-single" => {
+                "a sleep counts from the beginning of the turn, so it reads no clock, and ends before its time"
+            }
             "timers-fire" => "its timers have a grain of 1 ms, and may fire before their time",
             "cancel-sleepers" => {
                 "abort: the task's future is dropped, it cannot clean up with further awaits"
