@@ -107,11 +107,11 @@ impl Keeps for Once<'_> {
 }
 
 /// How a poll of an operation begins.
+#[derive(Clone, Copy)]
 enum Begin<'a> {
     /// It may be worth a try. There is a source, if the runtime that is running here listens.
     Try(Option<&'a Source>),
     Pause(Pause<'a>),
-    Over(Error),
 }
 
 /// Why an operation is not over yet.
@@ -188,12 +188,14 @@ impl<S: AsRawFd> Registered<S> {
     ) -> Poll<Result<T>> {
         let begin = match begin_at_home(&self.home, way, waiting.present()) {
             Some(begin) => begin,
-            None => begin_otherwise(&self.home, way, waiting.present()),
+            None => match begin_otherwise(&self.home, way, waiting.present()) {
+                Ok(begin) => begin,
+                Err(error) => return Poll::Ready(Err(error)),
+            },
         };
         let source = match begin {
             Begin::Try(source) => source,
             Begin::Pause(pause) => return self.suspend(cx, way, waiting.needed(), awaiting, pause),
-            Begin::Over(error) => return Poll::Ready(Err(error)),
         };
         let result = loop {
             match try_io(&self.io) {
@@ -332,14 +334,18 @@ fn begin_at_home<'a>(home: &'a OnceCell<Home>, way: Way, waiting: Option<&mut Wa
 /// The same in all cases.
 #[cold]
 #[inline(never)]
-fn begin_otherwise<'a>(home: &'a OnceCell<Home>, way: Way, waiting: Option<&mut Waiting>) -> Begin<'a> {
+fn begin_otherwise<'a>(
+    home: &'a OnceCell<Home>,
+    way: Way,
+    waiting: Option<&mut Waiting>,
+) -> Result<Begin<'a>> {
     let core = context::running();
     // A cancelled operation has not happened.
     if let Some(waiting) = waiting
         && let Err(cancelled) = waiting.leaf.resume_in(core.and_then(|core| core.current.get()))
     {
         leave(home, way, waiting);
-        return Begin::Over(cancelled.into());
+        return Err(cancelled.into());
     }
     let source = match home.get() {
         // At home wherever it is: the first wait decides.
@@ -348,16 +354,16 @@ fn begin_otherwise<'a>(home: &'a OnceCell<Home>, way: Way, waiting: Option<&mut 
             Standing::Home => Some(home.source()),
             // Readiness is not ours to change here, so it tells us nothing.
             Standing::Outside => None,
-            Standing::Elsewhere | Standing::Gone => return Begin::Over(stranded(home)),
+            Standing::Elsewhere | Standing::Gone => return Err(stranded(home)),
         },
     };
     if source.is_some_and(|source| !source.is_ready(way)) {
-        return Begin::Pause(Pause::Wait(source));
+        return Ok(Begin::Pause(Pause::Wait(source)));
     }
     if core.map(Core::draw_io) == Some(Share::UsedUp) {
-        return Begin::Pause(Pause::GiveWay);
+        return Ok(Begin::Pause(Pause::GiveWay));
     }
-    Begin::Try(source)
+    Ok(Begin::Try(source))
 }
 
 #[inline]
