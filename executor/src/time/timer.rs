@@ -102,13 +102,19 @@ impl Arming {
                 over
             }
             _ => {
-                // Armed also for the end of time, which never comes: it may be reset, and then knows whom to wake.
-                self.arm(core, deadline, Wakes::by(waker));
+                self.arm_for(core, deadline, waker);
                 Poll::Pending
             }
         }
     }
 
+    /// Not in line, for polls of timers are, in other crates, too.
+    #[inline(never)]
+    fn arm_for(&mut self, core: &Core, deadline: Instant, waker: &Waker) {
+        self.arm(core, deadline, Wakes::by(waker));
+    }
+
+    // Armed also for the end of time, which never comes: it may be reset, and then knows whom to wake.
     #[inline(always)]
     pub(super) fn arm(&mut self, core: &Core, deadline: Instant, wakes: Wakes) {
         let key = core.deadlines.arm(deadline.nanos(), wakes);
