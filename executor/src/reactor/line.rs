@@ -108,7 +108,7 @@ impl Lines {
 
     #[cold]
     fn leave_others(&self, key: u32) {
-        let left = self.others.get().and_then(|others| lock(others).waiters.try_remove(key as usize));
+        let left = self.others.get().and_then(|others| lock(others).leave(key));
         drop(left);
     }
 
@@ -164,6 +164,15 @@ impl Others {
         *place =
             Place::Other(u32::try_from(key).expect("fewer wait for one descriptor than there can be tasks"));
         None
+    }
+
+    fn leave(&mut self, key: u32) -> Option<Waiter> {
+        let left = self.waiters.try_remove(key as usize);
+        if self.waiters.is_empty() {
+            // Else everybody who comes after a crowd would look through all the places that it has left.
+            self.waiters.clear();
+        }
+        left
     }
 
     #[cold]

@@ -25,6 +25,7 @@ use crate::runtime::core::LOOK_EVERY;
 use alarm::Alarm;
 use mio::{Events, Interest, Poll, Token, event};
 use registrar::Registrar;
+use source::SOURCES;
 use std::io;
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -105,8 +106,7 @@ impl Reactor {
     /// How many things there are to listen to, beside the bell and the alarm.
     pub(crate) fn source_count(&mut self) -> usize {
         self.forget_departed();
-        let room: usize = self.blocks.iter().map(|block| block.all().len()).sum();
-        room - self.free.len()
+        self.blocks.len() * SOURCES - self.free.len()
     }
 
     /// Waits, at most as long as told, and wakes who waits for the sources that have become ready.

@@ -35,7 +35,7 @@ pub(crate) struct SourceBlock {
 }
 
 /// How many sources are in a block: a power of two.
-const SOURCES: usize = 32;
+pub(super) const SOURCES: usize = 32;
 
 impl SourceBlock {
     /// The block with this number.
