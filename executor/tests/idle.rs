@@ -4,7 +4,11 @@
 mod support;
 
 use homing::Runtime;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::thread;
 use std::time::Duration;
 use support::{forever, yields};
 
@@ -50,6 +54,35 @@ fn an_idle_runtime_sleeps_and_does_not_tick() {
     assert!(slept <= 5, "it has slept {slept} times in 300 ms");
     assert!(used < Duration::from_millis(30), "it has used {used:?} in 300 ms");
     drop(runtime.run(async { Ok(()) }));
+}
+
+#[test]
+fn after_a_flood_of_wakes_from_another_thread_it_sleeps_again() {
+    let _alone = alone();
+    let (slept, used) = Runtime::new()
+        .block_on(async {
+            let over = Arc::new(AtomicBool::new(false));
+            let mut flood = None;
+            poll_fn(|cx| {
+                flood.get_or_insert_with(|| {
+                    let (waker, over) = (cx.waker().clone(), over.clone());
+                    thread::spawn(move || {
+                        (0..20_000).for_each(|_| waker.wake_by_ref());
+                        over.store(true, Ordering::Relaxed);
+                        waker.wake();
+                    })
+                });
+                if over.load(Ordering::Relaxed) { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
+            homing::sleep(Duration::from_millis(10)).await?;
+            let before = (times_slept(), cpu_time());
+            homing::sleep(Duration::from_millis(300)).await?;
+            Ok((times_slept() - before.0, cpu_time() - before.1))
+        })
+        .unwrap();
+    assert!(slept <= 5, "it has slept {slept} times in 300 ms");
+    assert!(used < Duration::from_millis(30), "it has used {used:?} in 300 ms");
 }
 
 fn descriptors() -> usize {

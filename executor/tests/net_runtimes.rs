@@ -8,7 +8,11 @@ use homing::error::RuntimeError;
 use homing::net::{TcpListener, TcpStream};
 use homing::{Result, Runtime, sleep, spawn, yield_now};
 use net_support::{connected_pair, in_runtime};
+use std::future::poll_fn;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 /// A pair of which the left has waited in this runtime, and so is listened to there.
@@ -210,6 +214,41 @@ fn one_thread_may_accept_and_another_serve() {
         server.block_on(sleep(Duration::from_millis(1))).unwrap();
     }
     acceptor.join().unwrap().unwrap();
+}
+
+#[test]
+fn in_a_flood_of_wakes_from_another_thread_sockets_and_timers_are_noticed_all_the_same() {
+    let over = Arc::new(AtomicBool::new(false));
+    in_runtime(async {
+        let (left, right) = connected_pair().await?;
+        let left = Rc::new(left);
+        let flooded = spawn(poll_fn({
+            let (over, mut flood) = (over.clone(), None);
+            move |cx| {
+                flood.get_or_insert_with(|| {
+                    let (waker, over) = (cx.waker().clone(), over.clone());
+                    std::thread::spawn(move || {
+                        while !over.load(Ordering::Relaxed) {
+                            waker.wake_by_ref();
+                        }
+                        waker.wake_by_ref();
+                    })
+                });
+                if over.load(Ordering::Relaxed) { Poll::Ready(Ok(())) } else { Poll::Pending }
+            }
+        }));
+        for message in 0..100_u8 {
+            let reader = spawn({
+                let left = left.clone();
+                async move { left.read(&mut [0; 8]).await }
+            });
+            sleep(Duration::from_micros(100)).await?;
+            right.write_all(&[message]).await?;
+            assert_eq!(homing::timeout(Duration::from_secs(10), reader).await?, 1);
+        }
+        over.store(true, Ordering::Relaxed);
+        flooded.await
+    });
 }
 
 /// How often the thread has given up the processor of its own accord: once for each time it slept.

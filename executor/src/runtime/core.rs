@@ -15,6 +15,7 @@
 
 use super::Calls;
 use super::interrupt::Interrupts;
+use super::linger::Linger;
 use super::settings::Settings;
 use super::settle::Settling;
 use super::tenancy::{Guest, Tenancy};
@@ -86,6 +87,8 @@ pub(crate) struct Core {
     pub(crate) debug: bool,
     numbers: Cell<u64>,
     pub(super) until_look: Cell<u32>,
+    /// Whether it pays to look out for messages before sleeping.
+    pub(super) linger: Linger,
     /// Lets timers that come due thick and fast be served together.
     pub(super) crowd: Crowd,
     /// When the last look was taken.
@@ -171,6 +174,7 @@ impl Core {
             debug: settings.debug,
             numbers: Cell::new(0),
             until_look: Cell::new(LOOK_EVERY),
+            linger: Linger::default(),
             crowd: Crowd::new(settings.grain),
             looked_at: Cell::new(0),
             phase: Cell::new(Phase::Idle),
@@ -329,7 +333,7 @@ impl Core {
 
     /// A task has had its turn.
     #[inline(always)]
-    fn count_poll(&self) {
+    pub(super) fn count_poll(&self) {
         self.until_look.set(self.until_look.get() - 1);
         if self.until_look.get() == 0 {
             self.look();

@@ -13,6 +13,7 @@ mod builder;
 pub(crate) mod core;
 mod handle;
 mod interrupt;
+mod linger;
 mod report;
 mod resources;
 mod rest;

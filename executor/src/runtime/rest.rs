@@ -5,6 +5,7 @@
 //!                        somebody waits for just that?   `settle` wakes him
 //!                        nobody can ever be woken?       a deadlock
 //!                        a virtual clock?                it jumps to the next deadline
+//!                        a flood of messages?            it lingers for the next one (module `linger`)
 //!                        otherwise                       the thread sleeps in the reactor: for an event, a message
 //!                                                        of another thread, or the next deadline
 //! ```
@@ -12,6 +13,7 @@
 //! The reactor is made when it is first needed. A program that never sleeps has none.
 
 use super::core::{Core, LOOK_EVERY, Phase};
+use super::linger::Lingered;
 use crate::blocking::Pool;
 use crate::clock::Nanos;
 use crate::error::{Result, RuntimeError};
@@ -21,11 +23,14 @@ use crate::reactor::{Brought, Patience, Reactor, Waking, Woken};
 use crate::task::life;
 use std::io;
 
+/// How many polls of the usual kind take as long as [lingering](super::linger) for a message does.
+const LINGER_POLLS: u32 = 16;
+
 impl Core {
     /// The one place where the thread may block.
     #[cold]
     pub(super) fn sleep(&self) -> Result<()> {
-        self.until_look.set(LOOK_EVERY);
+        let until_look = self.until_look.replace(LOOK_EVERY);
         self.look_for_futurelocks();
         if !self.ready.is_empty() {
             return Ok(()); // the hook has made something ready
@@ -47,6 +52,12 @@ impl Core {
         if let Some(deadline) = self.next_jump() {
             return Ok(self.sleep_virtually(deadline)?);
         }
+        if self.linger.until(|| !self.outpost.is_empty()) == Lingered::Heard {
+            // It has taken as long as some polls, and is counted as these: events and deadlines must not wait for ever.
+            self.until_look.set(until_look.saturating_sub(LINGER_POLLS).max(1));
+            self.count_poll();
+            return Ok(());
+        }
         let deadline = self.next_real_deadline();
         let now = self.clock.read();
         let patience = match deadline {
@@ -57,10 +68,13 @@ impl Core {
         self.open_reactor()?;
         let asleep = self.watch.as_ref().map(|watch| watch.go_off_duty());
         self.outpost.fall_asleep();
-        let result = if self.outpost.is_empty() { self.listen(patience) } else { Ok(()) };
+        let result = self.listen(if self.outpost.is_empty() { patience } else { Patience::Look });
         self.outpost.wake_up();
         observe::add(&self.counts.sleeps, 1);
-        observe::add(&self.counts.slept, self.clock.read().saturating_sub(now));
+        let slept = self.clock.read().saturating_sub(now);
+        observe::add(&self.counts.slept, slept);
+        // By a virtual clock any sleep is short: it says nothing.
+        self.linger.note_sleep(slept, !self.outpost.is_empty() && !self.clock.is_virtual());
         if let Some(from) = asleep {
             self.tell_slept(from);
         }
