@@ -39,6 +39,33 @@ fn current() -> TaskRef {
 // The count, and the states in which a request may come.
 
 #[test]
+fn a_task_that_a_combinator_awaits_no_more_does_not_wake_what_stands_in_its_place() {
+    in_virtual_time(async {
+        let mut first = homing::spawn(homing::sleep(millis(1)));
+        let mut second = homing::spawn(homing::sleep(millis(2)));
+        let mut given_up = FuturesUnordered::from_iter([&mut first]);
+        poll_fn(|cx| Poll::Ready(assert!(given_up.poll_next_unpin(cx).is_pending()))).await;
+        drop(given_up);
+        let first = first.share();
+        let mut polled = Vec::new();
+        let began = homing::Instant::now();
+        let mut awaited = FuturesUnordered::from_iter([&mut second]);
+        poll_fn(|cx| {
+            polled.push(homing::Instant::now() - began);
+            awaited.poll_next_unpin(cx)
+        })
+        .await
+        .expect("it is there")?;
+        drop(awaited);
+        assert!(first.is_finished());
+        assert!(!polled.contains(&millis(1)), "{polled:?}");
+        assert!(polled.contains(&millis(2)), "{polled:?}");
+        Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
 fn cx_1_to_cancel_a_finished_task_is_refused_and_changes_nothing() {
     in_virtual_time(async {
         let task = homing::spawn(async { Ok(1) });

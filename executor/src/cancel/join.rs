@@ -9,7 +9,7 @@
 //! [`request`]); else it is handed over when the await is polled next.
 
 use super::awaited_tasks::AwaitedTasks;
-use super::leaf::{Leaf, is_own};
+use super::leaf::{Leaf, UNSEEN, is_own};
 use super::{place, request, scope};
 use crate::context;
 use crate::error::Cancelled;
@@ -125,7 +125,7 @@ impl Leaf {
             row.awaiting.note_join();
             self.record(row, wait, NodeKind::OwnForwarding, Some(tasks));
         } else {
-            self.link(row, wait, NodeKind::LinkedForwarding, Some(tasks));
+            self.link(row, wait, NodeKind::LinkedForwarding(None), Some(tasks));
         }
         Ok(if requested { Resumed::Forwarded } else { Resumed::Undisturbed })
     }
@@ -172,9 +172,15 @@ impl Leaf {
             row.awaiting.note_join();
             self.record(row, wait, NodeKind::OwnForwarding, None);
         } else {
-            self.link(row, wait, NodeKind::LinkedForwarding, None);
+            self.link(row, wait, NodeKind::LinkedForwarding(None), None);
         }
         Ok(())
+    }
+
+    /// The task in which it is parked by a combinator's waker, and its node there.
+    pub(crate) fn linked(&self) -> Option<(&'static Row, u32)> {
+        let node = self.node.checked_sub(1).filter(|_| self.node != UNSEEN)?;
+        Some((Row::current(self.task)?, node))
     }
 
     /// The await of a task was dropped while parked: a request is not to go there any more. (The handle that it is part of

@@ -21,6 +21,7 @@ use super::{place, scope};
 use crate::context;
 use crate::error::Cancelled;
 use crate::task::extras::{Node, NodeKind};
+use crate::task::nodes::Nodes;
 use crate::task::row::{AwaitKind, Row, Wait};
 use crate::waker;
 use std::fmt;
@@ -100,7 +101,7 @@ pub struct Leaf {
 }
 
 /// In place of a node: one of very many that have parked in one poll, which is counted and not recorded.
-const UNSEEN: u32 = u32::MAX;
+pub(super) const UNSEEN: u32 = u32::MAX;
 
 impl Leaf {
     /// A leaf that is not parked. The caller's place is shown as that of the await.
@@ -427,18 +428,28 @@ impl Leaf {
     }
 
     /// Parks with a node.
-    #[cold]
+    // In line, and with the usual case by itself, so that the node's parts are stored where they stay, and not moved there.
+    #[inline(always)]
     pub(super) fn link(&mut self, row: &Row, wait: Wait, kind: NodeKind, tasks: Option<&AwaitedTasks>) {
         let former_poll = self.poll;
         self.enter(row, row.id());
-        let is_recorded = tasks.is_some() && row.awaiting.get() == wait;
-        let node = Node::new(wait, self.poll, kind, tasks);
         let nodes = &row.extras_or_new().nodes;
-        // Perhaps its own from the last time is still in its place.
-        let replaced = match self.node {
-            0 | UNSEEN => Err(node),
-            key => nodes.replace(key - 1, former_poll, node),
-        };
+        if !matches!(self.node, 0 | UNSEEN) {
+            return self.relink(row, nodes, former_poll, Node::new(wait, self.poll, kind, tasks));
+        }
+        let is_recorded = tasks.is_some() && row.awaiting.get() == wait;
+        self.node = nodes.insert(Node::new(wait, self.poll, kind, tasks)) + 1;
+        if !is_recorded {
+            row.awaiting.count_more();
+        }
+    }
+
+    /// The same for one that had a node when it parked the last time. Perhaps that is still in its place.
+    #[cold]
+    #[inline(never)]
+    fn relink(&mut self, row: &Row, nodes: &Nodes, former_poll: u32, node: Node) {
+        let is_recorded = node.tasks.is_some() && row.awaiting.get() == node.wait;
+        let replaced = nodes.replace(self.node - 1, former_poll, node);
         let replaced = replaced.map_err(|node| self.node = nodes.insert(node) + 1).ok();
         if !is_recorded && replaced.as_ref().is_none_or(|before| before.poll != self.poll) {
             row.awaiting.count_more();

@@ -179,7 +179,9 @@ pub(crate) fn wake_linked_leaves(row: &Row, scope: u32) -> bool {
         .filter(|node| scope::is_within(row, node.wait.scope, scope))
         .filter_map(|node| match &node.kind {
             NodeKind::Linked(waker) => Some(waker.clone()),
-            NodeKind::LinkedForwarding | NodeKind::Own | NodeKind::OwnForwarding | NodeKind::Vacant => None,
+            NodeKind::LinkedForwarding(_) | NodeKind::Own | NodeKind::OwnForwarding | NodeKind::Vacant => {
+                None
+            }
         })
         .collect();
     let any = !wakers.is_empty();

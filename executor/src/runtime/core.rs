@@ -216,9 +216,10 @@ impl Core {
             if done() {
                 return Ok(());
             }
-            if self.ready.is_empty() {
-                self.sleep()?;
+            if !self.ready.is_empty() {
+                continue;
             }
+            self.sleep()?;
         }
     }
 

@@ -80,7 +80,7 @@ impl Core {
         let vtable = cell::pooled::<F, T, O>();
         // First, as it may be anybody's code.
         let waiter = owner.waiter();
-        if let Some(spawner) = self.spawner()
+        if let Some(spawner) = self.spawner(eager)
             && let Some((row, cell)) = self.at_hand(vtable)
         {
             // SAFETY: a free block of the size that the table is for.
@@ -120,12 +120,13 @@ impl Core {
         self.spawn_with(vtable, future, owner, TaskOptions { extras: None, start, place })
     }
 
-    /// The task that spawns, if there is nothing special about that: the runtime takes tasks, has them queued unless told
-    /// otherwise, and there are no task-locals to inherit, and no observers.
+    /// The task that spawns, if there is nothing special about that: the runtime starts tasks in this way unless told otherwise, and
+    /// there are no task-locals to inherit, and no observers.
     #[inline(always)]
-    fn spawner(&self) -> Option<&'static Row> {
+    fn spawner(&self, eager: bool) -> Option<&'static Row> {
         let spawner = self.current.get()?;
-        let usual = !spawner.is(Flag::Locals) && self.default_start == Start::Queued && !self.is_closing();
+        debug_assert!(!self.is_closing(), "nothing is polled any more");
+        let usual = !spawner.is(Flag::Locals) && (eager || self.default_start == Start::Queued);
         usual.then_some(spawner)
     }
 
@@ -298,17 +299,17 @@ impl Core {
     #[inline(always)]
     fn start_eager<F: Future<Output = Result<T>>, T>(&self, row: &'static Row, vtable: &'static VTable) {
         if self.watch.is_some() {
-            self.start_eagerly(row);
-        } else if self.starts_eagerly(Some(Start::Eager)) {
-            self.one_deeper(|| {
-                // SAFETY: as in `poll_future`; the cell was made for this type.
-                self.poll_with(row, vtable, false, waker::Kind::Plain, |cx| unsafe {
-                    cell::poll::<F, T>(row.cell.get(), &row.stage, cx)
-                });
-            });
-        } else {
-            self.ready.push(row);
+            return self.start_eagerly(row);
         }
+        if !self.starts_eagerly(Some(Start::Eager)) {
+            return self.ready.push(row);
+        }
+        self.one_deeper(|| {
+            // SAFETY: as in `poll_future`; the cell was made for this type.
+            self.poll_with(row, vtable, false, waker::Kind::Plain, |cx| unsafe {
+                cell::poll::<F, T>(row.cell.get(), &row.stage, cx)
+            });
+        });
     }
 
     #[inline]

@@ -179,14 +179,6 @@ impl Core {
         });
     }
 
-    #[inline(always)]
-    fn wake_joiner(&self, row: &Row) {
-        let joiner = row.joiner.replace(0);
-        if joiner != 0 {
-            self.wake_by_id(joiner);
-        }
-    }
-
     /// The owning handle is gone, so nobody will read the output.
     #[inline]
     pub(crate) fn drop_unread(&self, row: &'static Row) {

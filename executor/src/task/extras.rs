@@ -120,8 +120,9 @@ pub(crate) enum NodeKind {
     OwnForwarding,
     /// It was polled with a waker that is not its task's, so a combinator will poll it only when that one is woken.
     Linked(Waker),
-    /// The same for one that passes a cancel on, and so need not be woken for it.
-    LinkedForwarding,
+    /// The same for one that passes a cancel on, and so need not be woken for it. If it awaits a single task, its waker is kept for
+    /// that one's end ([`joiner`](super::joiner)).
+    LinkedForwarding(Option<Waker>),
     /// It is no leaf's: free.
     Vacant,
 }
@@ -138,8 +139,9 @@ impl Node {
         Field::new("node.linked", offset_of!(Node, linked), 1),
     ];
 
+    #[inline(always)]
     pub(crate) fn new(wait: Wait, poll: u32, kind: NodeKind, tasks: Option<&AwaitedTasks>) -> Node {
-        let linked = matches!(kind, NodeKind::Linked(_) | NodeKind::LinkedForwarding);
+        let linked = matches!(kind, NodeKind::Linked(_) | NodeKind::LinkedForwarding(_));
         Node { wait, poll, kind, tasks: tasks.cloned(), linked }
     }
 
@@ -176,7 +178,7 @@ impl Node {
 
     /// Whether a cancel goes on from here to the awaited tasks.
     pub(crate) fn forwards(&self) -> bool {
-        matches!(self.kind, NodeKind::OwnForwarding | NodeKind::LinkedForwarding)
+        matches!(self.kind, NodeKind::OwnForwarding | NodeKind::LinkedForwarding(_))
     }
 
     /// Calls `f` with the id of each task that it waits for; some may have ended.

@@ -2,6 +2,7 @@
 
 use super::cell;
 use super::extras::Joiner;
+use super::joiner;
 use super::life;
 use super::reference::{TaskRef, home};
 use super::row::{Flag, Row, Stage};
@@ -149,7 +150,7 @@ pub(crate) fn poll_join(
     leaf: &mut Leaf,
     row: &'static Row,
     cx: &mut Context<'_>,
-    register: impl FnOnce(&Row, &Waker),
+    register: impl FnOnce(&Leaf, &Row, &Waker),
 ) -> Join {
     let resumed = leaf.resume_forwarding();
     if !row.state.get().is_alive() {
@@ -166,7 +167,7 @@ pub(crate) fn poll_join(
     if let Err(cancelled) = leaf.park_join(cx, row) {
         return Join::Cancelled(cancelled);
     }
-    register(row, cx.waker());
+    register(leaf, row, cx.waker());
     Join::Pending
 }
 
@@ -225,22 +226,28 @@ fn displace(row: &Row, cancelled: Cancelled) -> Error {
 
 /// The one who awaits an owning handle. In the usual case, a task polled with its own waker, its id is all there is.
 #[inline]
-fn register_sole_joiner(row: &Row, waker: &Waker) {
-    match waker::task_of(waker) {
-        Some(id) => row.joiner.set(id),
-        None => {
-            row.joiner.set(0);
-            let extras = row.extras_or_new();
-            let replaced = {
-                let mut joiners = extras.joiners.borrow_mut();
-                let replaced =
-                    joiners.iter().position(|joiner| joiner.key == SOLE).and_then(|at| joiners.remove(at));
-                joiners.push_back(Joiner { key: SOLE, waker: waker.clone() });
-                replaced
-            };
-            drop(replaced);
-        }
+fn register_sole_joiner(leaf: &Leaf, row: &Row, waker: &Waker) {
+    if let Some(id) = waker::task_of(waker) {
+        row.joiner.set(id);
+    } else if let Some((task, node)) = leaf.linked() {
+        joiner::keep_combinator(row, task, node, waker);
+    } else {
+        register_outsider(row, waker);
     }
+}
+
+/// Who awaits it outside of all tasks: under another executor.
+#[cold]
+fn register_outsider(row: &Row, waker: &Waker) {
+    row.joiner.set(0);
+    let extras = row.extras_or_new();
+    let replaced = {
+        let mut joiners = extras.joiners.borrow_mut();
+        let replaced = joiners.iter().position(|joiner| joiner.key == SOLE).and_then(|at| joiners.remove(at));
+        joiners.push_back(Joiner { key: SOLE, waker: waker.clone() });
+        replaced
+    };
+    drop(replaced);
 }
 
 /// The joiner's key of an owning handle; the keys of shared ones begin at 1.

@@ -29,13 +29,21 @@ impl Nodes {
     /// Where the list is, for who reads it from outside.
     pub(super) const LIST: usize = offset_of!(Nodes, list);
 
+    // In line, so that a node is written where it stays, and not moved there.
+    #[inline(always)]
     pub(crate) fn insert(&self, node: Node) -> u32 {
-        if let Some(number) = self.free.get().checked_sub(1) {
-            let vacant = std::mem::replace(&mut self.list.borrow_items()[number as usize], node);
-            debug_assert!(vacant.is_vacant());
-            self.free.set(vacant.wait.operand as u32);
-            return number;
-        }
+        let Some(number) = self.free.get().checked_sub(1) else { return self.insert_elsewhere(node) };
+        let place = &mut self.list.borrow_items()[number as usize];
+        debug_assert!(place.is_vacant());
+        self.free.set(place.wait.operand as u32);
+        // There is nothing in a vacant one that would have to be dropped.
+        std::mem::forget(std::mem::replace(place, node));
+        number
+    }
+
+    /// The same where none is vacant.
+    #[inline(never)]
+    fn insert_elsewhere(&self, node: Node) -> u32 {
         if let Some(number) = self.left_behind(node.poll) {
             let _says_nothing = std::mem::replace(&mut self.list.borrow_items()[number as usize], node);
             return number;
@@ -62,6 +70,12 @@ impl Nodes {
             Some(before) => Ok(std::mem::replace(before, node)),
             None => Err(node),
         }
+    }
+
+    /// Calls `f` with a node, if it is there.
+    pub(super) fn with<R>(&self, number: u32, f: impl FnOnce(&mut Node) -> R) -> Option<R> {
+        let mut list = self.list.borrow_items();
+        list.get_mut(number as usize).filter(|node| !node.is_vacant()).map(f)
     }
 
     /// Takes out the node that was made in that poll, if it is there.

@@ -64,7 +64,7 @@ pub(crate) struct Row {
     pub(crate) group: Cell<u32>,
     /// The task that spawned this one, or in whose group it is; 0 for none. With [`AWAITED`], if that one waits for its end.
     pub(crate) parent: Cell<u64>,
-    /// The task that awaits this one; 0 for none. Further ones are in the extras.
+    /// Who awaits this one ([`joiner`](super::joiner)); 0 for nobody. Further ones are in the extras.
     pub(crate) joiner: Cell<u64>,
     pub(crate) spawned_at: Cell<Option<&'static Location<'static>>>,
     pub(crate) awaiting: Awaiting,

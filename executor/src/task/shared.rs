@@ -123,7 +123,7 @@ impl<T: Clone> Future for SharedTask<T> {
         let this = self.get_mut();
         let key = &mut this.joiner;
         let found = match this.inner.reference.row() {
-            Some(row) => poll_join(&mut this.leaf, row, cx, |row, waker| stand_in_line(row, waker, key)),
+            Some(row) => poll_join(&mut this.leaf, row, cx, |_, row, waker| stand_in_line(row, waker, key)),
             None => Join::Refused(RuntimeError::RuntimeGone),
         };
         if let Join::Pending = found {
