@@ -499,9 +499,13 @@ impl Leaf {
     /// It is given up where it is parked, as when it is dropped there.
     #[inline]
     pub fn abandon(&mut self) {
-        if self.task == 0 {
-            return;
+        if self.task != 0 {
+            self.abandon_parked();
         }
+    }
+
+    #[inline(never)]
+    fn abandon_parked(&mut self) {
         match context::current_row() {
             // The usual case: within a poll of its task, and it has no node.
             Some(row) if self.is_plain_in(row) => self.leave(row),
