@@ -893,6 +893,25 @@ fn a_panic_in_an_owner_is_reported_and_the_owner_is_dropped() {
 }
 
 #[test]
+fn an_owner_that_panics_when_its_child_is_made_is_reported_and_the_child_begins_all_the_same() {
+    struct Startled;
+    impl Owner for Startled {
+        fn child_made(&self, _child: WeakTaskRef) {
+            blow_up("owner")
+        }
+
+        fn child_done(&self, _child: &TaskRef, _outcome: Outcome<'_>) -> Attention {
+            Attention::Unseen
+        }
+    }
+    let (runtime, reports) = runtime();
+    let task = async { homing::task(async { Ok(3) }).owner(Startled).spawn().await };
+    assert_eq!(runtime.block_on(task).unwrap(), 3);
+    reports.assert_one(&["owner"]);
+    assert_eq!(runtime.task_count(), 0);
+}
+
+#[test]
 fn an_error_that_an_owner_has_taken_is_not_reported_if_the_owner_s_destructor_panics() {
     struct Takes;
     impl Owner for Takes {

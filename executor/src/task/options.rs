@@ -90,7 +90,18 @@ impl TaskOptions {
     }
 
     /// Whether the first poll may happen inside the spawning call: it was told to, or the running runtime does so unless told
-    /// otherwise.
+    /// otherwise. For owners that have to be ready for that before they spawn.
+    ///
+    /// ```
+    /// use homing::task::TaskOptions;
+    ///
+    /// assert!(TaskOptions::new().eager().may_start_eagerly());
+    /// homing::run(async {
+    ///     assert!(!TaskOptions::new().may_start_eagerly());
+    ///     Ok(())
+    /// })
+    /// # .unwrap();
+    /// ```
     #[inline]
     pub fn may_start_eagerly(&self) -> bool {
         match self.start {

@@ -46,8 +46,12 @@ pub enum Attention {
 pub trait Owner: 'static {
     /// The task is about to be spawned: this is what it will be known by. Called once, inside the spawn.
     ///
-    /// It has not begun yet, so it can neither be cancelled nor looked at in here. A panic is reported through the hook for
-    /// unhandled errors.
+    /// It has not begun yet, so it can neither be cancelled nor looked at in here: `upgrade()` gives nothing before it has. A
+    /// panic is reported through the hook for unhandled errors.
+    ///
+    /// # asyncio
+    ///
+    /// `TaskGroup` puts a child on its list when `create_task` has returned; an eager one has had its first step by then.
     #[inline]
     fn child_made(&self, child: WeakTaskRef) {
         let _ = child;
