@@ -7,7 +7,6 @@ use super::state::State;
 use super::waits;
 use super::weak::WeakTaskRef;
 use crate::cancel::request;
-use crate::context;
 use crate::error::{Cancelled, Cause};
 use crate::locals::{Context, in_force};
 use crate::runtime::core::Core;
@@ -109,9 +108,7 @@ impl TaskRef {
     pub(crate) fn let_go_last(row: &'static Row) {
         debug_assert!(row.is_spent());
         row.refs.set(0);
-        // Nearly always it is the running one. That is also known sooner than what the row leads to, and where the row is put is
-        // where the next spawn takes one from.
-        context::core_that_owns(row).unwrap_or_else(|| home(row)).release(row);
+        home(row).release(row);
     }
 
     /// The same, without keeping the task's record.
