@@ -44,8 +44,9 @@ fn main() -> homing::Result<()> {
 #[cfg(unix)]
 mod unix {
     use std::fs;
-    use std::io::{BufRead, BufReader, Read};
+    use std::io::{self, BufRead, BufReader, Read};
     use std::net::TcpListener;
+    use std::os::unix::process::CommandExt;
     use std::path::{Path, PathBuf};
     use std::process::{Child, ChildStdout, Command, Output, Stdio};
     use std::thread;
@@ -111,6 +112,14 @@ mod unix {
         fn start(name: &str, arguments: &[&str]) -> Program {
             let mut command = Command::new(std::env::current_exe().unwrap());
             command.args(["--play", name]).args(arguments).stdout(Stdio::piped());
+            // Whoever runs the tests in the background may have them ignore Ctrl-C, and so would the programs.
+            // SAFETY: between fork and exec this makes one system call.
+            unsafe {
+                command.pre_exec(|| match libc::signal(libc::SIGINT, libc::SIG_DFL) {
+                    libc::SIG_ERR => Err(io::Error::last_os_error()),
+                    _ => Ok(()),
+                });
+            }
             let mut child = command.spawn().unwrap();
             let says = BufReader::new(child.stdout.take().unwrap());
             Program { child, says }
