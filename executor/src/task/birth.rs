@@ -41,11 +41,15 @@ impl Core {
         T: 'static,
         O: Owner,
     {
-        self.spawn_with(cell::pooled::<F, T, O>(), future, owner, options)
+        self.spawn_in_full(cell::pooled::<F, T, O>(), future, owner, options)
     }
 
-    #[inline]
-    fn spawn_with<F, T, O>(
+    /// The same with all that it may take. (A call, which comes last where something is not at hand: so the usual way calls nothing
+    /// that it would have to save anything for. And with the caller's table, by which the row will be known: the compiler may make
+    /// several of the same content.)
+    #[cold]
+    #[inline(never)]
+    fn spawn_in_full<F, T, O>(
         &self,
         vtable: &'static VTable,
         future: F,
@@ -63,13 +67,13 @@ impl Core {
         Some(row)
     }
 
-    /// A spawn without options, or with none but that it be eager.
+    /// A spawn without a name or a context, and as the runtime was told to, or eager.
     #[inline(always)]
     pub(crate) fn spawn_plainly<F, T, O>(
         &self,
         future: F,
         owner: O,
-        eager: bool,
+        start: Option<Start>,
         place: &'static Location<'static>,
     ) -> Option<&'static Row>
     where
@@ -80,7 +84,7 @@ impl Core {
         let vtable = cell::pooled::<F, T, O>();
         // First, as it may be anybody's code.
         let waiter = owner.waiter();
-        if let Some(spawner) = self.spawner(eager)
+        if let Some(spawner) = self.usual_spawner(start)
             && let Some((row, cell)) = self.at_hand(vtable)
         {
             // SAFETY: a free block of the size that the table is for.
@@ -89,44 +93,23 @@ impl Core {
             self.fill_in(row, waiter, Some(spawner), place);
             self.introduce::<F, T, O>(row);
             self.begin(row);
-            if eager {
-                self.start_eager::<F, T>(row, vtable);
-            } else {
-                self.ready.push(row);
+            match start {
+                Some(Start::Eager) => self.start_eager::<F, T>(row, vtable),
+                _ => self.ready.push(row),
             }
             return Some(row);
         }
-        self.spawn_otherwise(vtable, future, owner, eager, place)
+        self.spawn_in_full(vtable, future, owner, TaskOptions { extras: None, start, place })
     }
 
-    /// Something was not at hand. (A call that comes last: so the usual way calls nothing that it would have to save anything for.
-    /// And with the very same table, by which the row will be known: the compiler may make several of the same content.)
-    #[cold]
-    #[inline(never)]
-    fn spawn_otherwise<F, T, O>(
-        &self,
-        vtable: &'static VTable,
-        future: F,
-        owner: O,
-        eager: bool,
-        place: &'static Location<'static>,
-    ) -> Option<&'static Row>
-    where
-        F: Future<Output = Result<T>> + 'static,
-        T: 'static,
-        O: Owner,
-    {
-        let start = eager.then_some(Start::Eager);
-        self.spawn_with(vtable, future, owner, TaskOptions { extras: None, start, place })
-    }
-
-    /// The task that spawns, if there is nothing special about that: the runtime starts tasks in this way unless told otherwise, and
-    /// there are no task-locals to inherit, and no observers.
+    /// The task that spawns, if there is nothing special about that: it is clear how the new one starts, and there are no
+    /// task-locals to inherit, and no observers.
     #[inline(always)]
-    fn spawner(&self, eager: bool) -> Option<&'static Row> {
+    fn usual_spawner(&self, start: Option<Start>) -> Option<&'static Row> {
         let spawner = self.current.get()?;
         debug_assert!(!self.is_closing(), "nothing is polled any more");
-        let usual = !spawner.is(Flag::Locals) && (eager || self.default_start == Start::Queued);
+        debug_assert_ne!(start, Some(Start::Held), "who holds a task back takes the long way");
+        let usual = !spawner.is(Flag::Locals) && (start.is_some() || self.default_start == Start::Queued);
         usual.then_some(spawner)
     }
 

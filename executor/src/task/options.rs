@@ -10,6 +10,7 @@ use crate::context;
 use crate::error::Result;
 use crate::locals::Context;
 use crate::locals::in_force::Slot;
+use crate::runtime::core::Core;
 use std::borrow::Cow;
 use std::panic::Location;
 
@@ -157,11 +158,7 @@ where
     T: 'static,
     O: Owner,
 {
-    // Not in a closure, which would be one more place that the future is moved to.
-    match context::running() {
-        Some(core) => core.spawn(future, owner, TaskOptions { extras, start, place }),
-        None => outside_of_a_runtime(),
-    }
+    running().spawn(future, owner, TaskOptions { extras, start, place })
 }
 
 /// The same without options, or with none but that it be eager.
@@ -176,14 +173,16 @@ where
     T: 'static,
     O: Owner,
 {
-    match context::running() {
-        Some(core) => core.spawn_plainly(future, owner, EAGER, place),
-        None => outside_of_a_runtime(),
-    }
+    running().spawn_plainly(future, owner, EAGER.then_some(Start::Eager), place)
+}
+
+#[inline(always)]
+fn running() -> &'static Core {
+    context::running().unwrap_or_else(|| outside_of_a_runtime())
 }
 
 #[cold]
-#[track_caller]
+#[inline(never)]
 fn outside_of_a_runtime() -> ! {
     panic!(
         "spawn outside of a runtime: call it in `homing::run` or in a task, or use `Runtime::spawn`, \
