@@ -15,6 +15,7 @@ use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 use std::ops::{Deref, DerefMut};
 use std::ptr::{self, NonNull};
 use std::slice;
@@ -51,8 +52,19 @@ impl<T> Near<T> {
 
     /// `near` is an address of the black box that it is to be in, if there is one; it is only looked at.
     pub(crate) fn new(near: *const (), value: T) -> Near<T> {
-        let memory = allocate(near, Self::LAYOUT).cast::<T>();
-        // SAFETY: fresh memory of that layout.
+        Near::write(Near::new_uninit(near), value)
+    }
+
+    /// Room for something large, which is then [written](Near::write) where it is to be.
+    pub(crate) fn new_uninit(near: *const ()) -> Near<MaybeUninit<T>> {
+        Near(allocate(near, Self::LAYOUT).cast(), PhantomData)
+    }
+
+    /// What is in the room from now on. Made at the call, it is not moved there: the compiler sees through this.
+    #[inline(always)]
+    pub(crate) fn write(room: Near<MaybeUninit<T>>, value: T) -> Near<T> {
+        let memory = room.into_raw().cast::<T>();
+        // SAFETY: memory of that layout, and nobody else's.
         unsafe { memory.write(value) };
         Near(memory, PhantomData)
     }
@@ -65,6 +77,7 @@ impl<T> Near<T> {
         }
     }
 
+    #[inline]
     pub(crate) fn into_raw(self) -> NonNull<T> {
         let raw = self.0;
         std::mem::forget(self);

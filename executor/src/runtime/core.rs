@@ -103,7 +103,7 @@ pub(crate) struct Core {
     /// There if somebody is told of futurelocks.
     pub(crate) futurelocks: Option<Futurelocks>,
     /// There if it looks for tasks that nobody can wake any more.
-    pub(crate) finder: Option<Finder>,
+    pub(crate) finder: Option<Box<Finder>>,
     /// Ctrl-C cancels the main task.
     interruptible: Cell<bool>,
     pub(crate) tenancy: Tenancy,
@@ -150,6 +150,7 @@ impl Core {
         let futurelocks = settings.futurelocks();
         let near = black_box.as_ref().map_or(std::ptr::null(), BlackBox::place);
         let serial = NonZeroU64::new(SERIALS.fetch_add(1, Ordering::Relaxed)).expect("they begin with 1");
+        let room = Near::new_uninit(near);
         let core = Core {
             serial,
             tag: RuntimeTag::of(serial),
@@ -188,7 +189,8 @@ impl Core {
             tenancy: Tenancy::default(),
             black_box: Cell::new(None),
         };
-        let core = Near::new(near, core);
+        // There from the start: nothing between the two lines can fail, so nothing has to be moved.
+        let core = Near::write(room, core);
         core.outpost.set_home(&*core);
         if let Some(black_box) = &black_box {
             black_box.tell_of(core.outpost, &core);

@@ -51,9 +51,10 @@ impl Settings {
         self.find_stuck.unwrap_or(self.debug)
     }
 
-    pub(super) fn finder(&mut self) -> Option<Finder> {
+    pub(super) fn finder(&mut self) -> Option<Box<Finder>> {
         let hook = self.on_stuck.take();
-        self.finds_stuck().then(|| Finder::new(hook.unwrap_or_else(|| Box::new(introspect::print_stuck))))
+        let finder = || Finder::new(hook.unwrap_or_else(|| Box::new(introspect::print_stuck)));
+        self.finds_stuck().then(|| Box::new(finder()))
     }
 
     pub(super) fn futurelocks(&mut self) -> Option<Futurelocks> {
