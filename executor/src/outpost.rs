@@ -6,6 +6,7 @@
 use crate::outside::{Field, thread_id};
 use crate::remote::{Outpost, Ring};
 use crate::runtime::core::Core;
+use crate::task::pages::HomePage;
 use std::mem::offset_of;
 use std::ptr;
 #[cfg(all(target_os = "linux", not(homing_portable)))]
@@ -15,6 +16,10 @@ use std::sync::{Arc, Mutex};
 
 pub(crate) type RuntimeOutpost = Outpost<Bell, Core>;
 
+/// The one that was given back last, for whoever needs one next: where runtimes are built and dropped in turn, nobody locks
+/// anything.
+static LAST: AtomicPtr<RuntimeOutpost> = AtomicPtr::new(ptr::null_mut());
+/// The others that nobody uses.
 static SPARE: Mutex<Vec<&'static RuntimeOutpost>> = Mutex::new(Vec::new());
 
 /// What gets a runtime out of the kernel: there once its reactor is.
@@ -25,6 +30,7 @@ static SPARE: Mutex<Vec<&'static RuntimeOutpost>> = Mutex::new(Vec::new());
 pub(crate) struct Bell {
     waker: Mutex<Option<Arc<mio::Waker>>>,
     entry: Entry,
+    pub(crate) page: HomePage,
 }
 
 /// The outpost's entry in the list of all of them, by which another process finds the runtimes.
@@ -88,18 +94,42 @@ impl RuntimeOutpost {
             self.bell.ring();
         }
     }
+
+    /// There is nothing left that its runtime would have to be got out of. (Without a bell, none falls asleep.)
+    pub(crate) fn take_down_bell(&self) {
+        self.wake_up();
+        self.bell.hang(None);
+    }
 }
 
 /// An outpost that nobody uses.
 pub(crate) fn check_out() -> &'static RuntimeOutpost {
-    let spare = SPARE.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).pop();
-    let outpost = spare.unwrap_or_else(establish);
+    let outpost = exchange_last(None).unwrap_or_else(spare);
     outpost.bell.entry.thread.store(thread_id(), Ordering::Relaxed);
     outpost
 }
 
-/// A new one, in the list.
+/// Puts an outpost in the place of the one that was given back last, which is the caller's then.
+fn exchange_last(outpost: Option<&'static RuntimeOutpost>) -> Option<&'static RuntimeOutpost> {
+    let own = outpost.map_or(ptr::null(), ptr::from_ref).cast_mut();
+    // What its last user did to it comes first.
+    let former = LAST.swap(own, Ordering::AcqRel);
+    // SAFETY: null, or one that was given to this very function. They are never freed.
+    unsafe { former.as_ref() }
+}
+
 #[cold]
+fn spare() -> &'static RuntimeOutpost {
+    let spare = SPARE.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).pop();
+    spare.unwrap_or_else(establish)
+}
+
+#[cold]
+fn make_spare(outpost: &'static RuntimeOutpost) {
+    SPARE.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(outpost);
+}
+
+/// A new one, in the list.
 fn establish() -> &'static RuntimeOutpost {
     let outpost: &'static RuntimeOutpost = Box::leak(Box::new(Outpost::new(Bell::default())));
     let mut first = FIRST.load(Ordering::Relaxed);
@@ -115,9 +145,8 @@ fn establish() -> &'static RuntimeOutpost {
 
 /// Gives back one whose bell has been taken down, if it had any.
 pub(crate) fn check_in(outpost: &'static RuntimeOutpost) {
-    outpost.wake_up();
-    outpost.set_home(std::ptr::null());
+    outpost.set_home(ptr::null());
     // What is left in the inbox is stale; so is what may still come. The next user finds that out one by one.
     while !outpost.is_empty() && outpost.receive().is_some() {}
-    SPARE.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(outpost);
+    exchange_last(Some(outpost)).into_iter().for_each(make_spare);
 }

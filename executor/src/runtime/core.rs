@@ -530,7 +530,7 @@ impl Drop for Core {
                 self.contain(|| drop(wakers));
             }
             if let Some(reactor) = self.reactor.take() {
-                self.outpost.bell.hang(None);
+                self.outpost.take_down_bell();
                 self.contain(|| drop(reactor));
             }
         }

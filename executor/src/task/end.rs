@@ -333,7 +333,7 @@ impl Core {
                 self.release(row);
             }
         }
-        self.rows.check_in();
+        self.rows.check_in(self.outpost);
     }
 
     #[cold]

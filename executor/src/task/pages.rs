@@ -2,7 +2,8 @@
 //!
 //! A waker is nothing but a row's id, so whoever wakes must get from an index to the row, from any thread, at any
 //! time, also long after the task, the runtime and the thread are gone. Rows therefore sit in pages of 1,024 that are
-//! allocated once and only ever change hands: a runtime checks out whole pages and gives them back when it is dropped.
+//! allocated once and only ever change hands: a runtime checks out whole pages and gives them back when it is dropped;
+//! all but one, which stays with the outpost, for the next runtime that has it.
 //!
 //! ```text
 //!  id (64 bits)   generation (32) │ page (21) │ row in page (10) │ 0
@@ -23,7 +24,7 @@ use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
 use std::cell::{Cell, RefCell};
 use std::ptr::{self, NonNull};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
 /// Rows in a page.
 pub(crate) const PAGE_ROWS: usize = 1 << PAGE_BITS;
@@ -42,11 +43,11 @@ static SPARE: Mutex<Vec<Page>> = Mutex::new(Vec::new());
 /// A page in the hands of one runtime.
 #[derive(Debug)]
 pub(crate) struct Page {
-    number: usize,
+    number: u32,
+    /// How many of its rows were ever used: a page that is checked out again starts over.
+    used: u16,
     /// Whether its memory is pages of the machine with nothing else in them, so that it can be mapped into a black box.
     is_mapped: bool,
-    /// How many of its rows were ever used: a page that is checked out again starts over.
-    used: usize,
 }
 
 impl Page {
@@ -94,11 +95,15 @@ impl Page {
         );
         outside::announce();
         PAGES[number].store(rows.as_ptr(), Ordering::Release);
-        Page { number, is_mapped, used: first_row(number) }
+        Page::unused(number as u32, is_mapped)
+    }
+
+    fn unused(number: u32, is_mapped: bool) -> Page {
+        Page { number, used: first_row(number), is_mapped }
     }
 
     fn first(&self) -> *const Row {
-        PAGES[self.number].load(Ordering::Acquire)
+        PAGES[self.number as usize].load(Ordering::Acquire)
     }
 
     /// Where its rows are.
@@ -112,6 +117,15 @@ impl Page {
         // that is all zero is a valid one (`Row` says so).
         unsafe { std::slice::from_raw_parts(self.first(), PAGE_ROWS) }
     }
+
+    /// Those of its rows that were used.
+    fn used_rows(&self) -> &'static [Row] {
+        &self.rows()[..usize::from(self.used)]
+    }
+
+    fn is_used_up(&self) -> bool {
+        usize::from(self.used) == PAGE_ROWS
+    }
 }
 
 /// Gives a page to whoever needs one next.
@@ -121,13 +135,13 @@ pub(crate) fn make_spare(page: Page) {
 
 /// The rows of a page that are handed out begin with this one: the very first row never is, so that whatever generation a row is
 /// in, its id is not 0, which stands for no row at all.
-fn first_row(page: usize) -> usize {
-    usize::from(page == 0)
+fn first_row(page: u32) -> u16 {
+    u16::from(page == 0)
 }
 
 /// The id of a row's first generation: number 1.
-fn first_id(page: usize, row: usize) -> u64 {
-    1 << 32 | (((page << PAGE_BITS) | row) as u64) << 1
+fn first_id(page: u32, row: u16) -> u64 {
+    1 << 32 | (u64::from(page) << PAGE_BITS | u64::from(row)) << 1
 }
 
 /// The id that follows `id` in the same row: the next generation. After the last one it starts over.
@@ -154,6 +168,60 @@ pub(crate) fn row_of(id: u64) -> &'static Row {
     unsafe { &*page.add(index & (PAGE_ROWS - 1)) }
 }
 
+/// An outpost's page, which goes from a runtime to the next with it: most need no other, and those of several threads do
+/// not get into one another's way. Touched only by who has the outpost, so nothing has to be said about the order.
+#[derive(Debug, Default)]
+pub(crate) struct HomePage {
+    /// The page's number and one; 0 while a runtime uses it, and before there is one.
+    number: AtomicU32,
+}
+
+impl HomePage {
+    fn take(&self) -> Option<Page> {
+        let number = self.number.load(Ordering::Relaxed).checked_sub(1)?;
+        self.number.store(0, Ordering::Relaxed);
+        Some(Page::unused(number, false))
+    }
+
+    /// Keeps a page that nobody uses, or gives it back: if there is one already, or a black box can make better use of it.
+    fn keep(&self, page: Page) -> Option<Page> {
+        if page.is_mapped || self.number.load(Ordering::Relaxed) != 0 {
+            return Some(page);
+        }
+        self.number.store(page.number + 1, Ordering::Relaxed);
+        None
+    }
+}
+
+/// The pages of one runtime. Most have one, and no list.
+#[derive(Debug, Default)]
+struct Pages {
+    first: Option<Page>,
+    others: Vec<Page>,
+}
+
+impl Pages {
+    fn get(&self, index: usize) -> Option<&Page> {
+        index.checked_sub(1).map_or(self.first.as_ref(), |index| self.others.get(index))
+    }
+
+    fn last_mut(&mut self) -> Option<&mut Page> {
+        self.others.last_mut().or(self.first.as_mut())
+    }
+
+    fn push(&mut self, page: Page) {
+        if self.first.is_none() {
+            self.first = Some(page);
+        } else {
+            self.others.push(page);
+        }
+    }
+
+    fn take_all(&mut self) -> impl Iterator<Item = Page> + use<> {
+        self.first.take().into_iter().chain(std::mem::take(&mut self.others))
+    }
+}
+
 /// The rows of one runtime: its pages, and which of their rows are free.
 ///
 /// Invariant (free-is-linked): a row of these pages is either in the free list, or never used since its page was
@@ -162,7 +230,7 @@ pub(crate) fn row_of(id: u64) -> &'static Row {
 pub(crate) struct RowStore {
     /// Freed rows, chained through `Row::next`, the last one freed first.
     free: Cell<Option<&'static Row>>,
-    pages: RefCell<Vec<Page>>,
+    pages: RefCell<Pages>,
 }
 
 impl RowStore {
@@ -196,11 +264,14 @@ impl RowStore {
     #[inline(never)]
     fn take_fresh(&self, owner: &'static RuntimeOutpost) -> &'static Row {
         let mut pages = self.pages.borrow_mut();
-        if pages.last().is_none_or(|page| page.used == PAGE_ROWS) {
-            pages.push(self.arena().map_or_else(Page::check_out, Page::in_black_box));
+        if pages.last_mut().is_none_or(|page| page.is_used_up()) {
+            pages.push(match self.arena() {
+                Some(arena) => Page::in_black_box(arena),
+                None => owner.bell.page.take().unwrap_or_else(Page::check_out),
+            });
         }
         let page = pages.last_mut().expect("one was just added");
-        let row = &page.rows()[page.used];
+        let row = &page.rows()[usize::from(page.used)];
         if row.id() == 0 {
             row.word.renew(first_id(page.number, page.used));
         }
@@ -218,22 +289,22 @@ impl RowStore {
     /// Every row that this runtime ever used, in the order of their first use; also the free ones. While it goes on, rows may
     /// be taken.
     pub(crate) fn all(&self) -> impl Iterator<Item = &'static Row> + '_ {
-        let used = |page| self.pages.borrow().get(page).map(|page: &Page| &page.rows()[..page.used]);
+        let used = |page| self.pages.borrow().get(page).map(Page::used_rows);
         (0..).map_while(used).flatten()
     }
 
-    /// Gives all pages back. The caller has ended every generation in them.
-    pub(crate) fn check_in(&self) {
+    /// Gives all pages back, one of them to the outpost. The caller has ended every generation in them.
+    pub(crate) fn check_in(&self, owner: &RuntimeOutpost) {
         self.free.set(None);
         let arena = self.arena();
-        for mut page in self.pages.borrow_mut().drain(..) {
-            for row in &page.rows()[..page.used] {
+        for mut page in self.pages.borrow_mut().take_all() {
+            for row in page.used_rows() {
                 row.next.set(None);
             }
             page.used = first_row(page.number);
             match arena {
                 Some(arena) if arena.has(page.first().cast()) => arena.retire(page),
-                _ => make_spare(page),
+                _ => owner.bell.page.keep(page).into_iter().for_each(make_spare),
             }
         }
     }
@@ -247,6 +318,17 @@ impl RowStore {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_page_stays_with_an_outpost_and_it_is_none_that_a_black_box_could_use() {
+        let home = HomePage::default();
+        assert!(home.take().is_none());
+        assert!(home.keep(Page::unused(3, true)).is_some_and(|page| page.is_mapped));
+        assert!(home.keep(Page::unused(0, false)).is_none());
+        assert_eq!(home.keep(Page::unused(7, false)).map(|page| page.number), Some(7));
+        assert_eq!(home.take().map(|page| (page.number, page.used)), Some((0, 1)));
+        assert!(home.take().is_none());
+    }
 
     #[test]
     fn no_generation_of_any_row_has_the_id_that_stands_for_none() {
