@@ -348,8 +348,10 @@ struct Main<T> {
 
 impl<T> Drop for Main<T> {
     fn drop(&mut self) {
-        // Only when `block_on` is left early: the loop has returned an error, or panicked.
-        if let Some(row) = self.task.row() {
+        if let Some(row) = self.task.row()
+            && row.state.get().is_alive()
+        {
+            // `block_on` is left early: the loop has returned an error, or panicked.
             home(row).evict(row);
         }
         // Drops the output, if it is still there.

@@ -36,15 +36,18 @@ pub(crate) struct Settings {
 impl Settings {
     /// What is needed for all that is to be seen.
     pub(super) fn watch(&mut self) -> Option<Box<Watch>> {
-        let observers = std::mem::take(&mut self.observers);
-        let counts_polls = self.count_polls || !observers.is_empty();
-        let hook = self.on_slow_poll.take();
+        let counts_polls = self.count_polls || !self.observers.is_empty();
         // A limit of zero would make every poll a slow one.
         let limit = self.slow_poll.filter(|limit| !limit.is_zero());
-        let post = limit.map(|limit| Post::new(limit, hook.unwrap_or_else(|| Arc::new(observe::print_slow))));
-        let wakers = if self.finds_stuck() { waker::Kind::Counted } else { waker::Kind::Plain };
-        let is_watched = counts_polls || post.is_some() || self.finds_stuck();
-        is_watched.then(|| Box::new(Watch::new(observers, post, counts_polls, wakers)))
+        let is_watched = counts_polls || limit.is_some() || self.finds_stuck();
+        is_watched.then(|| {
+            let observers = std::mem::take(&mut self.observers);
+            let hook = self.on_slow_poll.take();
+            let post =
+                limit.map(|limit| Post::new(limit, hook.unwrap_or_else(|| Arc::new(observe::print_slow))));
+            let wakers = if self.finds_stuck() { waker::Kind::Counted } else { waker::Kind::Plain };
+            Box::new(Watch::new(observers, post, counts_polls, wakers))
+        })
     }
 
     fn finds_stuck(&self) -> bool {

@@ -295,8 +295,10 @@ impl Core {
         }
         let extras = row.take_extras();
         self.recycle(row, vtable(row).source);
-        // Last, so that their destructors find the row gone already.
-        self.inside(|| self.contain(|| drop(extras)));
+        if let Some(extras) = extras {
+            // Last, so that their destructors find the row gone already.
+            self.inside(|| self.contain(|| drop(extras)));
+        }
     }
 
     #[inline(always)]

@@ -216,10 +216,6 @@ impl Pages {
             self.others.push(page);
         }
     }
-
-    fn take_all(&mut self) -> impl Iterator<Item = Page> + use<> {
-        self.first.take().into_iter().chain(std::mem::take(&mut self.others))
-    }
 }
 
 /// The rows of one runtime: its pages, and which of their rows are free.
@@ -296,16 +292,18 @@ impl RowStore {
     /// Gives all pages back, one of them to the outpost. The caller has ended every generation in them.
     pub(crate) fn check_in(&self, owner: &RuntimeOutpost) {
         self.free.set(None);
-        let arena = self.arena();
-        for mut page in self.pages.borrow_mut().take_all() {
-            for row in page.used_rows() {
-                row.next.set(None);
-            }
-            page.used = first_row(page.number);
-            match arena {
-                Some(arena) if arena.has(page.first().cast()) => arena.retire(page),
-                _ => owner.bell.page.keep(page).into_iter().for_each(make_spare),
-            }
+        let Pages { first, others } = &mut *self.pages.borrow_mut();
+        first.take().into_iter().chain(others.drain(..)).for_each(|page| self.give_up(page, owner));
+    }
+
+    fn give_up(&self, mut page: Page, owner: &RuntimeOutpost) {
+        for row in page.used_rows() {
+            row.next.set(None);
+        }
+        page.used = first_row(page.number);
+        match self.arena() {
+            Some(arena) if arena.has(page.first().cast()) => arena.retire(page),
+            _ => owner.bell.page.keep(page).into_iter().for_each(make_spare),
         }
     }
 
