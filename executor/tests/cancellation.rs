@@ -66,6 +66,47 @@ fn a_task_that_a_combinator_awaits_no_more_does_not_wake_what_stands_in_its_plac
 }
 
 #[test]
+fn a_task_that_a_combinator_s_waker_ends_while_it_is_cloned_is_seen_to_have_ended() {
+    use std::task::{Context, RawWaker, RawWakerVTable, Waker};
+    thread_local! {
+        static TO_ABORT: RefCell<Option<TaskRef>> = const { RefCell::new(None) };
+        static WAKES: Cell<u32> = const { Cell::new(0) };
+    }
+    fn clone(_: *const ()) -> RawWaker {
+        if let Some(task) = TO_ABORT.take() {
+            task.abort();
+        }
+        RawWaker::new(std::ptr::null(), &VTABLE)
+    }
+    fn wake(_: *const ()) {
+        WAKES.set(WAKES.get() + 1);
+    }
+    static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake, |_| ());
+    in_virtual_time(async {
+        for polls_before in [0, 1] {
+            let mut task = homing::spawn(forever());
+            poll_fn(|_| {
+                // SAFETY: there is nothing behind the pointer, and the functions may be called by any thread.
+                let waker = unsafe { Waker::new(std::ptr::null(), &VTABLE) };
+                let cx = &mut Context::from_waker(&waker);
+                (0..polls_before).for_each(|_| assert!(task.poll_unpin(cx).is_pending()));
+                TO_ABORT.set(Some(task.task_ref()));
+                let before = WAKES.get();
+                let mut polled = task.poll_unpin(cx);
+                if polled.is_pending() {
+                    assert_eq!(WAKES.get(), before + 1, "it is polled again");
+                    polled = task.poll_unpin(cx);
+                }
+                polled.map(|ended| assert!(ended.unwrap_err().is_cancelled()))
+            })
+            .await;
+        }
+        Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
 fn cx_1_to_cancel_a_finished_task_is_refused_and_changes_nothing() {
     in_virtual_time(async {
         let task = homing::spawn(async { Ok(1) });

@@ -15,8 +15,10 @@ use crate::context;
 use crate::error::Cancelled;
 use crate::runtime::core::Core;
 use crate::task::extras::{Node, NodeKind};
+use crate::task::joiner;
 use crate::task::row::{AwaitKind, Flag, Row, Wait};
 use crate::task::state::State;
+use crate::waker;
 use std::panic::Location;
 use std::task::Context;
 
@@ -157,7 +159,57 @@ impl Leaf {
         undisturbed
     }
 
-    /// The same in any case, for whoever sees to it that the waker is woken.
+    /// The same for a task of whatever runtime, where a combinator polls the await with a waker of its own: that is kept for the
+    /// end of the awaited task, in the node that the await gets.
+    #[track_caller]
+    #[must_use]
+    pub(crate) fn joins_linked(&mut self, cx: &Context<'_>, awaited: &'static Row) -> bool {
+        let place = place::of_await(Location::caller(), self.place);
+        if self.task != 0 || waker::task_of(cx.waker()).is_some() {
+            return false;
+        }
+        // Before the rest is looked at, which it may change: it may be anybody's code.
+        let waker = cx.waker().clone();
+        let row = context::core_that_owns(awaited).and_then(|core| core.current.get());
+        let Some(row) = row.filter(|row| !row.has_request() && !std::ptr::eq(*row, awaited)) else {
+            return false;
+        };
+        if awaited.state.get() == State::Done {
+            return false;
+        }
+        self.enter(row, row.id());
+        let (kind, scope) = (AwaitKind::Task, self.scope);
+        let wait = Wait { kind, scope, operand: awaited.id(), place: Some(place) };
+        let kind = NodeKind::LinkedForwarding(Some(waker));
+        let nodes = &row.extras_or_new().nodes;
+        let number = nodes.insert_with(self.poll, || Node::new(wait, self.poll, kind, None));
+        self.node = number + 1;
+        row.awaiting.count_more();
+        awaited.joiner.set(joiner::word(self.task, number));
+        true
+    }
+
+    /// Ends such an await, if nothing was asked of the task in which it is parked. (Then it makes no difference whether it still
+    /// stands there, in its frame: what has been asked elsewhere is not for it.)
+    #[must_use]
+    pub(crate) fn ends_linked(&mut self) -> bool {
+        let (Some(number), Some(row)) = (self.node.checked_sub(1), context::current_row()) else {
+            return false;
+        };
+        let undisturbed = self.task == row.id()
+            && self.epoch == row.epoch.get()
+            && self.poll != row.polls.get()
+            && !row.has_request();
+        let ended =
+            undisturbed && row.extras().is_some_and(|extras| extras.nodes.remove_spent(number, self.poll));
+        if ended {
+            self.node = 0;
+            self.task = 0;
+        }
+        ended
+    }
+
+    /// The same as [`joins_undisturbed`](Leaf::joins_undisturbed) in any case, for whoever sees to it that the waker is woken.
     #[track_caller]
     #[cold]
     pub(crate) fn park_join(&mut self, cx: &Context<'_>, awaited: &'static Row) -> Result<(), Cancelled> {

@@ -438,7 +438,7 @@ impl Leaf {
             return self.relink(row, nodes, former_poll, Node::new(wait, self.poll, kind, tasks));
         }
         let is_recorded = tasks.is_some() && row.awaiting.get() == wait;
-        self.node = nodes.insert(Node::new(wait, self.poll, kind, tasks)) + 1;
+        self.node = nodes.insert_with(self.poll, || Node::new(wait, self.poll, kind, tasks)) + 1;
         if !is_recorded {
             row.awaiting.count_more();
         }

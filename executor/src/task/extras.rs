@@ -151,6 +151,15 @@ impl Node {
         Node::new(wait, 0, NodeKind::Vacant, None)
     }
 
+    /// Makes it a vacant one. Nothing is in it that would have to be dropped.
+    #[inline(always)]
+    pub(super) fn vacate(&mut self, next: u32) {
+        debug_assert!(self.is_spent());
+        self.wait.kind = AwaitKind::Nothing;
+        self.wait.operand = next.into();
+        std::mem::forget(std::mem::replace(&mut self.kind, NodeKind::Vacant));
+    }
+
     pub(super) fn is_vacant(&self) -> bool {
         matches!(self.kind, NodeKind::Vacant)
     }
@@ -163,6 +172,12 @@ impl Node {
     /// Whether it merely says what its leaf waits for, which is polled whenever the task is.
     pub(super) fn is_plainly_own(&self) -> bool {
         matches!(self.kind, NodeKind::Own) && self.tasks.is_none()
+    }
+
+    /// Whether it is that of an await of a task which has ended, and has taken the waker that was kept here for that.
+    #[inline(always)]
+    pub(super) fn is_spent(&self) -> bool {
+        matches!(self.kind, NodeKind::LinkedForwarding(None)) && self.tasks.is_none()
     }
 
     /// Whether it is parked, as far as one can know: it was not dropped; and what is polled in every poll of its task was

@@ -189,12 +189,28 @@ impl<T> Future for Task<T> {
                 return Poll::Pending;
             }
         }
-        this.poll_join(cx)
+        this.poll_linked(cx)
     }
 }
 
 impl<T> Task<T> {
+    /// What is usual within a combinator.
     #[track_caller]
+    #[inline(never)]
+    fn poll_linked(&mut self, cx: &mut Context<'_>) -> Poll<Result<T>> {
+        if let Some(row) = self.reference.row() {
+            if row.has_outcome() && self.leaf.ends_linked() {
+                return if row.is(Flag::Failed) { end_failed(row) } else { Poll::Ready(take_plain(row)) };
+            }
+            if self.leaf.joins_linked(cx, row) {
+                return Poll::Pending;
+            }
+        }
+        self.poll_join(cx)
+    }
+
+    #[track_caller]
+    #[cold]
     #[inline(never)]
     fn poll_join(&mut self, cx: &mut Context<'_>) -> Poll<Result<T>> {
         let Some(row) = self.reference.row() else {

@@ -16,13 +16,15 @@ use super::extras::{Node, NodeKind};
 use super::life::wake_foreign;
 use super::pages::row_of;
 use super::row::{AwaitKind, Row};
+use super::state::State;
 use crate::runtime::core::Core;
 use std::task::Waker;
 
 const COMBINATOR: u64 = 1;
 
 /// The word for a node of a task's.
-fn word(task: u64, node: u32) -> u64 {
+#[inline(always)]
+pub(crate) fn word(task: u64, node: u32) -> u64 {
     u64::from(node) << 32 | u64::from(task as u32) | COMBINATOR
 }
 
@@ -58,6 +60,10 @@ pub(super) fn keep_combinator(row: &Row, task: &Row, node: u32, waker: &Waker) {
     let replaced =
         task.extras().and_then(|extras| extras.nodes.with(node, |node| node.keep_waker(waker)).flatten());
     row.joiner.set(word(task.id(), node));
+    if row.state.get() == State::Done {
+        // The waker may be anybody's code, and has ended the task while it was cloned.
+        wake_combinator(row, row.joiner.replace(0));
+    }
     // Last: it may be anybody's code.
     drop(replaced);
 }

@@ -13,7 +13,7 @@ mod driven;
 mod end;
 pub(crate) mod extras;
 mod handle;
-mod joiner;
+pub(crate) mod joiner;
 mod lent;
 pub(crate) mod life;
 pub(crate) mod nodes;

@@ -29,28 +29,42 @@ impl Nodes {
     /// Where the list is, for who reads it from outside.
     pub(super) const LIST: usize = offset_of!(Nodes, list);
 
-    // In line, so that a node is written where it stays, and not moved there.
-    #[inline(always)]
     pub(crate) fn insert(&self, node: Node) -> u32 {
-        let Some(number) = self.free.get().checked_sub(1) else { return self.insert_elsewhere(node) };
+        self.insert_with(node.poll, || node)
+    }
+
+    /// Puts in a node that is made in this poll of the task.
+    // In line, and the node is made when its place is known, so that it is written where it stays, and not moved there.
+    #[inline(always)]
+    pub(crate) fn insert_with(&self, poll: u32, node: impl FnOnce() -> Node) -> u32 {
+        if self.free.get() == 0 {
+            self.make_room(poll);
+        }
+        let number = self.free.get() - 1;
         let place = &mut self.list.borrow_items()[number as usize];
         debug_assert!(place.is_vacant());
         self.free.set(place.wait.operand as u32);
         // There is nothing in a vacant one that would have to be dropped.
-        std::mem::forget(std::mem::replace(place, node));
+        std::mem::forget(std::mem::replace(place, node()));
         number
     }
 
-    /// The same where none is vacant.
+    /// Sees to it that one is vacant, where none is.
     #[inline(never)]
-    fn insert_elsewhere(&self, node: Node) -> u32 {
-        if let Some(number) = self.left_behind(node.poll) {
-            let _says_nothing = std::mem::replace(&mut self.list.borrow_items()[number as usize], node);
-            return number;
-        }
-        let mut list = self.list.borrow_mut();
-        list.push(node);
-        list.len() as u32 - 1
+    fn make_room(&self, poll: u32) {
+        let number = match self.left_behind(poll) {
+            Some(number) => {
+                let _says_nothing =
+                    std::mem::replace(&mut self.list.borrow_items()[number as usize], Node::vacant(0));
+                number
+            }
+            None => {
+                let mut list = self.list.borrow_mut();
+                list.push(Node::vacant(0));
+                list.len() as u32 - 1
+            }
+        };
+        self.free.set(number + 1);
     }
 
     /// A node that can be taken over in this poll of the task. One is looked at each time: that takes no time, and keeps the
@@ -85,6 +99,17 @@ impl Nodes {
         let removed = std::mem::replace(node, Node::vacant(self.free.get()));
         self.free.set(number + 1);
         Some(removed)
+    }
+
+    /// The same for one that [has nothing in it](Node::is_spent) which would have to be dropped. Says whether it was that.
+    #[inline]
+    pub(crate) fn remove_spent(&self, number: u32, poll: u32) -> bool {
+        let mut list = self.list.borrow_items();
+        let node = list.get_mut(number as usize).filter(|node| node.poll == poll && node.is_spent());
+        let Some(node) = node else { return false };
+        node.vacate(self.free.get());
+        self.free.set(number + 1);
+        true
     }
 
     /// Whether the node that was made in that poll is there, and like that.
@@ -138,6 +163,21 @@ mod tests {
         assert_eq!([4, 5, 6].map(|operand| nodes.insert(node(operand))), [a, b, c + 1]);
         assert_eq!(nodes.replace(c, 0, node(7)).map(|node| node.wait.operand).ok(), Some(3));
         assert_eq!(operands(&nodes), [4, 5, 7, 6]);
+    }
+
+    #[test]
+    fn a_node_that_has_given_its_waker_away_is_taken_out_without_a_look_at_the_rest_and_no_other_is() {
+        let nodes = Nodes::default();
+        let linked = |waker| Node::new(node(1).wait, 1, NodeKind::LinkedForwarding(waker), None);
+        let (waits, woken) = (nodes.insert(linked(Some(Waker::noop().clone()))), nodes.insert(linked(None)));
+        let own = nodes.insert(made_in(1, 2));
+        for (number, poll) in [(waits, 1), (own, 1), (woken, 2), (own + 1, 1), (u32::MAX - 1, 1)] {
+            assert!(!nodes.remove_spent(number, poll));
+        }
+        assert!(nodes.remove_spent(woken, 1));
+        assert!(!nodes.remove_spent(woken, 1));
+        assert_eq!(operands(&nodes), [1, 2]);
+        assert_eq!([3, 4].map(|operand| nodes.insert(made_in(1, operand))), [woken, own + 1]);
     }
 
     #[test]

@@ -534,10 +534,14 @@ impl Row {
         unsafe { self.extras.get().as_ref() }
     }
 
+    #[inline]
     pub(crate) fn extras_or_new(&self) -> &Extras {
-        if self.extras.get().is_null() {
-            self.extras.set(Near::new(self.place(), Extras::default()).into_raw().as_ptr());
-        }
+        self.extras().unwrap_or_else(|| self.new_extras())
+    }
+
+    #[inline(never)]
+    fn new_extras(&self) -> &Extras {
+        self.extras.set(Near::new(self.place(), Extras::default()).into_raw().as_ptr());
         self.extras().expect("just made")
     }
 
