@@ -275,6 +275,20 @@ fn a_sleep_that_is_polled_in_another_runtime_sleeps_there() {
 }
 
 #[test]
+fn a_timer_that_was_armed_in_another_runtime_has_not_fired_before_its_deadline() {
+    let mut timer = Timer::new(Instant::FAR_FUTURE - Duration::from_secs(1));
+    let first = Builder::new().virtual_time().build();
+    first.block_on(async { Ok(assert!(timer.poll(Waker::noop()).is_pending())) }).unwrap();
+    in_virtual_time(async {
+        assert!(!timer.has_fired());
+        poll_fn(|cx| timer.poll(cx.waker())).await?;
+        assert!(Instant::now() >= timer.deadline());
+        Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
 fn a_dropped_sleep_leaves_no_deadline_behind() {
     let runtime = Runtime::new();
     let task = runtime.spawn(async { sleep(Duration::from_secs(100)).await });

@@ -11,7 +11,10 @@
 //! vacant ───> 3 ──> 1 ──> NIL
 //! ```
 
+use std::num::NonZeroU32;
+
 use crate::bank::Place;
+use crate::generation::Generations;
 use crate::list::{List, Neighbours};
 use crate::{Tick, TimerKey};
 
@@ -27,8 +30,7 @@ pub(crate) struct Entry<T> {
     pub(crate) prev: u32,
     pub(crate) next: u32,
     pub(crate) place: Place,
-    /// The low bits of the count of timers armed before this one.
-    pub(crate) generation: u32,
+    pub(crate) generation: NonZeroU32,
     /// `None` if the entry is vacant.
     pub(crate) value: Option<T>,
 }
@@ -42,8 +44,8 @@ const _: () = assert!(size_of::<Entry<std::num::NonZeroU64>>() == 24 + 8, "an en
 /// entry is vacant, and does not give out its entries as one slice. To arm and disarm took a fifth longer
 /// with it.
 ///
-/// The generation is not counted place by place but over the whole wheel: so it outlives the entries, and
-/// the table may forget them all in `drain`.
+/// The generation is not counted place by place: so it outlives the entries, and the table may forget them
+/// all in `drain`.
 pub(crate) struct Entries<T> {
     table: Vec<Entry<T>>,
     /// The first of those that were vacated, or [`NIL`].
@@ -51,12 +53,12 @@ pub(crate) struct Entries<T> {
     /// From here on all are vacant, and in none of them is `next` to be believed.
     unused: u32,
     len: usize,
-    armed_count: u32,
+    generations: Generations,
 }
 
 impl<T> Entries<T> {
     pub(crate) const fn new() -> Self {
-        Entries { table: Vec::new(), vacant: NIL, unused: 0, len: 0, armed_count: 0 }
+        Entries { table: Vec::new(), vacant: NIL, unused: 0, len: 0, generations: Generations::new() }
     }
 
     #[inline]
@@ -72,13 +74,17 @@ impl<T> Entries<T> {
 
     /// Adds a timer that is in this place, and is going to be the last of that line, which is for the caller to tell.
     pub(crate) fn insert(&mut self, deadline: Tick, value: T, place: Place, line: &List) -> TimerKey {
-        let value = match self.reuse(deadline, value, place, line) {
-            Ok(key) => return key,
-            Err(value) => value,
-        };
+        match self.reuse(deadline, value, place, line) {
+            Ok(key) => key,
+            Err(value) => self.push(deadline, value, place, line),
+        }
+    }
+
+    /// The same, if there is no vacant entry.
+    pub(crate) fn push(&mut self, deadline: Tick, value: T, place: Place, line: &List) -> TimerKey {
         let index = self.unused;
         assert!(index != NIL, "more than 2³² - 1 timers in one wheel");
-        let generation = self.next_generation();
+        let generation = self.generations.next();
         self.table.push(Entry {
             deadline,
             prev: line.tail,
@@ -105,7 +111,7 @@ impl<T> Entries<T> {
         if index as usize >= self.table.len() {
             return Err(value);
         }
-        let generation = self.next_generation();
+        let generation = self.generations.next();
         let entry = &mut self.table[index as usize];
         debug_assert!(entry.value.is_none(), "a vacant entry has no value");
         if self.vacant != NIL {
@@ -116,13 +122,6 @@ impl<T> Entries<T> {
         *entry = Entry { deadline, prev: line.tail, next: NIL, place, generation, value: Some(value) };
         self.len += 1;
         Ok(TimerKey { index, generation })
-    }
-
-    #[inline]
-    fn next_generation(&mut self) -> u32 {
-        let generation = self.armed_count;
-        self.armed_count = generation.wrapping_add(1);
-        generation
     }
 
     /// Removes a timer, which is no longer in any line.

@@ -57,6 +57,7 @@
 //! |------------------------|--------------------------------------------------------------------|
 //! | `src/digits.rs`        | a deadline as eleven digits                                        |
 //! | `src/entry.rs`         | an armed timer, and how a stale key is told apart                  |
+//! | `src/generation.rs`    | the number by which that is told                                   |
 //! | `src/list.rs`          | timers standing in line                                            |
 //! | `src/bank.rs`          | 64 slots and the word that says which of them are occupied         |
 //! | `src/hierarchy.rs`     | where a timer is, what cascades, what is opened ahead of time      |
@@ -69,6 +70,7 @@ mod audit;
 mod bank;
 mod digits;
 mod entry;
+mod generation;
 mod hierarchy;
 mod key;
 mod list;

@@ -200,7 +200,7 @@ impl<T> TimerWheel<T> {
     /// Arms a timer that is not due yet, for which there is no vacant entry.
     #[inline(never)]
     fn arm_in_tray(&mut self, deadline: Tick, value: T) -> TimerKey {
-        let key = self.entries.insert(deadline, value, Place::TRAY, &self.tray);
+        let key = self.entries.push(deadline, value, Place::TRAY, &self.tray);
         self.tray.admit(self.entries.links(), key.index);
         key
     }

@@ -315,6 +315,19 @@ mod keys {
     }
 
     #[test]
+    fn a_key_of_another_wheel_does_nothing() {
+        let mut wheels = [TimerWheel::new(0), TimerWheel::new(0)];
+        let keys: [Vec<TimerKey>; 2] =
+            wheels.each_mut().map(|wheel| (0..5_000).map(|deadline| wheel.arm(deadline, ())).collect());
+        let [one, other] = &mut wheels;
+        assert!(
+            keys[1].iter().all(|&key| !one.is_armed(key) && one.disarm(key).is_none() && !one.rearm(key, 7))
+        );
+        assert!(keys[0].iter().all(|&key| one.is_armed(key) && other.get(key).is_none()));
+        one.check_invariants();
+    }
+
+    #[test]
     fn no_two_timers_armed_at_once_share_a_key() {
         let mut wheel = TimerWheel::new(0);
         let mut keys: Vec<TimerKey> = (0..100).map(|deadline| wheel.arm(deadline, ())).collect();

@@ -41,7 +41,7 @@ use crate::task::state::State;
 use crate::task::types::KnownTypes;
 use crate::time::{Crowd, Deadlines, Wakes};
 use std::cell::{Cell, OnceCell, RefCell};
-use std::num::{NonZeroU32, NonZeroU64};
+use std::num::NonZeroU64;
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -59,7 +59,6 @@ pub(crate) const CALLS_WAITING: u64 = 0;
 pub(crate) struct Core {
     /// Tells it from every other runtime of the process, also from a later one that uses the same outpost.
     pub(crate) serial: NonZeroU64,
-    pub(crate) tag: RuntimeTag,
     pub(crate) outpost: &'static RuntimeOutpost,
     /// The task that is being polled.
     pub(crate) current: Cell<Option<&'static Row>>,
@@ -111,18 +110,6 @@ pub(crate) struct Core {
     pub(super) black_box: Cell<Option<BlackBox>>,
 }
 
-/// A runtime's serial number in half a word, for timers, of which there are very many.
-///
-/// Of two runtimes that have the same one, four billion others were made in between.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct RuntimeTag(NonZeroU32);
-
-impl RuntimeTag {
-    fn of(serial: NonZeroU64) -> RuntimeTag {
-        RuntimeTag(NonZeroU32::MIN.saturating_add((serial.get() % u64::from(u32::MAX)) as u32))
-    }
-}
-
 /// What the runtime is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
@@ -153,7 +140,6 @@ impl Core {
         let room = Near::new_uninit(near);
         let core = Core {
             serial,
-            tag: RuntimeTag::of(serial),
             outpost: outpost::check_out(),
             current: Cell::new(None),
             ready: ReadyQueue::new(settings.seed),

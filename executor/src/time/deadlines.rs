@@ -130,6 +130,11 @@ impl Deadlines {
         self.table.borrow().wheel.is_armed(key)
     }
 
+    /// Whether the timers of this deadline have fired, all that are armed here.
+    pub(crate) fn have_come_to(&self, deadline: Nanos) -> bool {
+        self.table.borrow().wheel.now() >= deadline
+    }
+
     /// Whether the timer wakes whom this waker wakes; `None` if it is not armed.
     #[inline]
     pub(crate) fn wakes(&self, key: TimerKey, waker: &Waker) -> Option<bool> {
@@ -190,7 +195,9 @@ impl Deadlines {
 
     #[inline(always)]
     fn lower_bound(&self, deadline: Nanos) {
-        self.bound.set(self.bound.get().min(deadline));
+        if deadline < self.bound.get() {
+            self.bound.set(deadline);
+        }
     }
 }
 

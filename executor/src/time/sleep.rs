@@ -2,18 +2,19 @@
 
 use super::Instant;
 use super::deadlines::Wakes;
-use super::timer::Arming;
+use super::timer;
 use crate::cancel::{Awaiting, Leaf, place};
 use crate::context;
 use crate::error::{Cancelled, Result, RuntimeError};
 use crate::runtime::core::Core;
 use crate::waker;
+use homing_timers::TimerKey;
 use std::fmt;
 use std::mem::ManuallyDrop;
 use std::num::NonZeroU64;
 use std::panic::Location;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 /// Waits for `duration`, from now on: from this call, not from the first poll. Called outside of a runtime it goes by the
@@ -50,13 +51,8 @@ use std::time::Duration;
 #[track_caller]
 #[inline]
 pub fn sleep(duration: Duration) -> Sleep {
-    let state = if duration.is_zero() { State::Yield } else { State::Timer };
-    Sleep {
-        deadline: Instant::in_time(duration),
-        arming: Arming::NONE,
-        state,
-        leaf: ManuallyDrop::new(Leaf::new()),
-    }
+    let state = State::Unarmed(if duration.is_zero() { Unarmed::Yield } else { Unarmed::Timer });
+    Sleep { deadline: Instant::in_time(duration), state, leaf: ManuallyDrop::new(Leaf::new()) }
 }
 
 /// Waits until `deadline`: completes in the first turn of the loop at or after it. A past one still gives way once.
@@ -75,7 +71,7 @@ pub fn sleep(duration: Duration) -> Sleep {
 #[track_caller]
 #[inline]
 pub fn sleep_until(deadline: Instant) -> Sleep {
-    Sleep { deadline, arming: Arming::NONE, state: State::Timer, leaf: ManuallyDrop::new(Leaf::new()) }
+    Sleep { deadline, state: State::Unarmed(Unarmed::Timer), leaf: ManuallyDrop::new(Leaf::new()) }
 }
 
 /// The future of [`sleep`] and [`sleep_until`].
@@ -84,22 +80,30 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 #[must_use = "futures do nothing unless awaited"]
 pub struct Sleep {
     deadline: Instant,
-    arming: Arming,
     state: State,
     /// Dropped with the rest, and not by itself.
     leaf: ManuallyDrop<Leaf>,
 }
 
-const _: () = assert!(size_of::<Sleep>() == 56, "a sleep has grown: programs have very many");
+const _: () = assert!(size_of::<Sleep>() == 48, "a sleep has grown: programs have very many");
 
-/// | from    | polled                     | to      |
-/// |---------|----------------------------|---------|
-/// | Yield   | wake at once, pending      | Yielded |
-/// | Yielded | ready                      | Over    |
-/// | Timer   | until the deadline pending | Over    |
-/// | Over    | ready                      |         |
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// | from    | polled                 | to      |
+/// |---------|------------------------|---------|
+/// | Yield   | wake at once, pending  | Yielded |
+/// | Yielded | ready                  | Over    |
+/// | Timer   | arm, pending           | Armed   |
+/// | Armed   | pending until it fires | Over    |
+/// | Over    | ready                  |         |
+// In two, for then it is no larger than the key.
+#[derive(Clone, Copy, Debug)]
 enum State {
+    Unarmed(Unarmed),
+    /// Its timer is in the wheel, or has fired since.
+    Armed(TimerKey),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unarmed {
     /// Zero: gives way once.
     Yield,
     Yielded,
@@ -116,8 +120,19 @@ impl Sleep {
     /// Sets another end. One that is over begins anew.
     pub fn reset(&mut self, deadline: Instant) {
         self.deadline = deadline;
-        self.arming.reset(deadline);
-        self.state = State::Timer;
+        self.state = match timer::rearm(self.key(), deadline) {
+            Some(key) => State::Armed(key),
+            None => State::Unarmed(Unarmed::Timer),
+        };
+    }
+
+    /// The key under which its timer is armed, or was.
+    #[inline(always)]
+    fn key(&self) -> Option<TimerKey> {
+        match self.state {
+            State::Armed(key) => Some(key),
+            State::Unarmed(_) => None,
+        }
     }
 
     fn poll_at(&mut self, cx: &mut Context<'_>, place: &'static Location<'static>) -> Poll<Result<()>> {
@@ -128,11 +143,10 @@ impl Sleep {
             && let Some(row) = core.current.get()
             && let Some(task) = NonZeroU64::new(row.id())
             && waker::task_of(cx.waker()) == Some(task.get())
-            && self.state == State::Timer
-            && !self.arming.is_some()
+            && matches!(self.state, State::Unarmed(Unarmed::Timer))
             && self.leaf.parks_plainly(row, awaiting, place)
         {
-            self.arming.arm(core, self.deadline, Wakes::Task(task));
+            self.state = State::Armed(core.deadlines.arm(self.deadline.nanos(), Wakes::Task(task)));
             return Poll::Pending;
         }
         self.poll_otherwise(cx, awaiting, place, running)
@@ -149,18 +163,21 @@ impl Sleep {
         if let Err(cancelled) = self.leaf.resume() {
             return self.cancelled(cancelled, running);
         }
-        let over = match (self.state, running) {
-            (State::Timer, Some(core)) => self.arming.poll(core, self.deadline, cx.waker()).is_ready(),
-            (State::Timer, None) => return Poll::Ready(Err(RuntimeError::NoRuntime.into())),
-            (State::Yield, _) => {
-                self.state = State::Yielded;
-                cx.waker().wake_by_ref();
-                false
+        self.state = match self.state {
+            State::Armed(_) | State::Unarmed(Unarmed::Timer) => {
+                let Some(core) = running else { return Poll::Ready(Err(RuntimeError::NoRuntime.into())) };
+                match timer::poll(core, self.key(), self.deadline, cx.waker()) {
+                    Some(key) => State::Armed(key),
+                    None => State::Unarmed(Unarmed::Over),
+                }
             }
-            (State::Yielded | State::Over, _) => true,
+            State::Unarmed(Unarmed::Yield) => {
+                cx.waker().wake_by_ref();
+                State::Unarmed(Unarmed::Yielded)
+            }
+            State::Unarmed(Unarmed::Yielded | Unarmed::Over) => State::Unarmed(Unarmed::Over),
         };
-        if over {
-            self.state = State::Over;
+        if matches!(self.state, State::Unarmed(Unarmed::Over)) {
             self.leaf.unpark();
             return Poll::Ready(Ok(()));
         }
@@ -178,19 +195,31 @@ impl Sleep {
             Some(row) if self.leaf.is_plain_in(row) => self.leaf.leave(row),
             _ => return self.let_go_elsewhere(running),
         }
-        drop(self.arming.disarm(running));
+        drop(self.disarm(running));
     }
 
     #[cold]
     fn let_go_elsewhere(&mut self, running: Option<&Core>) {
-        let _waker = self.arming.disarm(running);
+        let _waker = self.disarm(running);
         self.leaf.abandon();
+    }
+
+    /// Its timer is armed no more, if it was, and if the runtime that is running is the one to tell. A foreign waker is for
+    /// the caller to drop.
+    #[inline(always)]
+    fn disarm(&self, running: Option<&Core>) -> Option<Waker> {
+        // By reference: copied, the key would be read as one word, which waits for the two stores that wrote its halves.
+        let State::Armed(ref key) = self.state else { return None };
+        running.and_then(|core| core.deadlines.disarm(*key))
     }
 
     /// A cancel has come: the deadline is of no interest any more.
     #[cold]
     fn cancelled(&mut self, cancelled: Cancelled, running: Option<&Core>) -> Poll<Result<()>> {
-        let _waker = self.arming.disarm(running);
+        let _waker = self.disarm(running);
+        if self.key().is_some() {
+            self.state = State::Unarmed(Unarmed::Timer);
+        }
         Poll::Ready(Err(cancelled.into()))
     }
 }
@@ -210,7 +239,7 @@ impl Future for Sleep {
 impl Drop for Sleep {
     #[inline]
     fn drop(&mut self) {
-        if self.arming.is_some() || self.leaf.is_parked() {
+        if self.key().is_some() || self.leaf.is_parked() {
             self.let_go();
         }
     }
@@ -218,7 +247,7 @@ impl Drop for Sleep {
 
 impl fmt::Debug for Sleep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Sleep { deadline, arming: _, state, leaf } = self;
+        let Sleep { deadline, state, leaf } = self;
         f.debug_struct("Sleep")
             .field("deadline", deadline)
             .field("state", state)

@@ -2,11 +2,15 @@
 //!
 //! What the timeouts are built with. It is armed when it is first polled, allocates nothing of its own, and is disarmed
 //! when it is dropped. [`Sleep`](super::Sleep) has the same parts, and beside them a leaf.
+//!
+//! Of where it is armed it keeps the key. That says nothing about the runtime: in the wheel of any other the key names
+//! nothing, as if the timer had fired. One that is [polled](poll) there has fired if its deadline is over; if not, it is from
+//! elsewhere, and is armed anew.
 
-use super::{Deadlines, Instant, Wakes};
+use super::{Instant, Wakes};
 use crate::context;
 use crate::error::RuntimeError;
-use crate::runtime::core::{Core, RuntimeTag};
+use crate::runtime::core::Core;
 use homing_timers::TimerKey;
 use std::task::{Poll, Waker};
 
@@ -18,17 +22,13 @@ use std::task::{Poll, Waker};
 #[derive(Debug)]
 pub struct Timer {
     deadline: Instant,
-    arming: Arming,
+    key: Option<TimerKey>,
 }
-
-/// Where a timer is armed, if it is: in the wheel of this runtime, under this key.
-#[derive(Debug, Default)]
-pub(super) struct Arming(Option<(RuntimeTag, TimerKey)>);
 
 impl Timer {
     /// A timer for this deadline, not armed yet.
     pub const fn new(deadline: Instant) -> Timer {
-        Timer { deadline, arming: Arming::NONE }
+        Timer { deadline, key: None }
     }
 
     /// The deadline.
@@ -38,26 +38,23 @@ impl Timer {
 
     /// Whether it was armed, and has fired since.
     pub fn has_fired(&self) -> bool {
-        self.arming.in_place(context::running(), |deadlines, key| !deadlines.is_armed(key)) == Some(true)
+        let Some((key, core)) = self.key.zip(context::running()) else { return false };
+        core.deadlines.have_come_to(self.deadline.nanos()) && !core.deadlines.is_armed(key)
     }
 
     /// Sets another deadline. If it is armed it stays so, for the same waker. If it has fired, or is out of reach because
     /// its runtime is not running here, it is armed anew when it is next polled.
     pub fn reset(&mut self, deadline: Instant) {
         self.deadline = deadline;
-        self.arming.reset(deadline);
+        self.key = rearm(self.key, deadline);
     }
 
     /// Forgets about the deadline; polled again, it is armed anew.
     #[inline]
     pub fn disarm(&mut self) {
-        if self.arming.is_some() {
-            self.disarm_now();
+        if let Some(key) = self.key.take() {
+            disarm_now(key);
         }
-    }
-
-    fn disarm_now(&mut self) {
-        drop(self.arming.disarm(context::running()));
     }
 
     /// Ready once the deadline has come. Until then `waker` will be woken when it does.
@@ -71,7 +68,8 @@ impl Timer {
     #[inline(always)]
     pub fn poll(&mut self, waker: &Waker) -> Poll<Result<(), RuntimeError>> {
         let Some(core) = context::running() else { return Poll::Ready(Err(RuntimeError::NoRuntime)) };
-        self.arming.poll(core, self.deadline, waker).map(Ok)
+        self.key = poll(core, self.key, self.deadline, waker);
+        if self.key.is_some() { Poll::Pending } else { Poll::Ready(Ok(())) }
     }
 }
 
@@ -82,81 +80,46 @@ impl Drop for Timer {
     }
 }
 
-impl Arming {
-    pub(super) const NONE: Arming = Arming(None);
-
-    #[inline(always)]
-    pub(super) fn is_some(&self) -> bool {
-        self.0.is_some()
-    }
-
-    /// Ready if it was armed and has fired since. Until then `waker` will be woken when it does.
-    #[inline(always)]
-    pub(super) fn poll(&mut self, core: &Core, deadline: Instant, waker: &Waker) -> Poll<()> {
-        match self.0 {
-            Some((runtime, key)) if runtime == core.tag => {
-                let over = poll_armed(core, key, waker);
-                if over.is_ready() {
-                    self.0 = None;
-                }
-                over
-            }
-            _ => {
-                self.arm_for(core, deadline, waker);
-                Poll::Pending
-            }
-        }
-    }
-
-    /// Not in line, for polls of timers are, in other crates, too.
-    #[inline(never)]
-    fn arm_for(&mut self, core: &Core, deadline: Instant, waker: &Waker) {
-        self.arm(core, deadline, Wakes::by(waker));
-    }
-
-    // Armed also for the end of time, which never comes: it may be reset, and then knows whom to wake.
-    #[inline(always)]
-    pub(super) fn arm(&mut self, core: &Core, deadline: Instant, wakes: Wakes) {
-        let key = core.deadlines.arm(deadline.nanos(), wakes);
-        self.0 = Some((core.tag, key));
-    }
-
-    /// It has another deadline, of which the wheel is to know if it is armed there.
-    pub(super) fn reset(&mut self, deadline: Instant) {
-        let rearmed = |deadlines: &Deadlines, key| deadlines.rearm(key, deadline.nanos());
-        if self.in_place(context::running(), rearmed) != Some(true) {
-            self.0 = None;
-        }
-    }
-
-    /// It is armed no more, if it was, and if the runtime that is running is the one to tell. A foreign waker is for the caller
-    /// to drop.
-    #[inline(always)]
-    pub(super) fn disarm(&mut self, running: Option<&Core>) -> Option<Waker> {
-        let waker = self.in_place(running, |deadlines, key| deadlines.disarm(key));
-        self.0 = None;
-        waker.flatten()
-    }
-
-    /// Calls `f` with the deadlines among which it is armed, if they are the running runtime's, or can be reached at all.
-    #[inline(always)]
-    fn in_place<R>(&self, running: Option<&Core>, f: impl FnOnce(&Deadlines, TimerKey) -> R) -> Option<R> {
-        // By reference: copied, the key would be read as one word, which waits for the two stores that wrote its halves.
-        let (runtime, key) = self.0.as_ref()?;
-        let core = running.filter(|core| core.tag == *runtime)?;
-        Some(f(&core.deadlines, *key))
+/// A timer that is armed under this key, if it ever was, is polled. Returns the key under which it is armed for whom `waker`
+/// wakes; `None` if it has fired.
+// Armed also for the end of time, which never comes: it may be reset, and then knows whom to wake.
+#[inline(always)]
+pub(super) fn poll(core: &Core, key: Option<TimerKey>, deadline: Instant, waker: &Waker) -> Option<TimerKey> {
+    match key {
+        Some(key) => poll_armed(core, key, deadline, waker),
+        None => Some(arm(core, deadline, waker)),
     }
 }
 
-/// It has fired, if it is not armed any more; else it wakes whoever has polled it last.
-fn poll_armed(core: &Core, key: TimerKey, waker: &Waker) -> Poll<()> {
+/// Not in line, for polls of timers are, in other crates, too.
+#[inline(never)]
+fn arm(core: &Core, deadline: Instant, waker: &Waker) -> TimerKey {
+    core.deadlines.arm(deadline.nanos(), Wakes::by(waker))
+}
+
+fn poll_armed(core: &Core, key: TimerKey, deadline: Instant, waker: &Waker) -> Option<TimerKey> {
     match core.deadlines.wakes(key, waker) {
-        None => return Poll::Ready(()),
-        Some(true) => {}
+        Some(true) => Some(key),
         Some(false) => {
             let wakes = Wakes::by(waker);
             let _former = core.deadlines.replace(key, wakes);
+            Some(key)
         }
+        None if core.deadlines.have_come_to(deadline.nanos()) => None,
+        // It was armed in another runtime.
+        None => Some(arm(core, deadline, waker)),
     }
-    Poll::Pending
+}
+
+/// A timer that is armed under this key, if it ever was, has another deadline. Returns the key if it is armed for that;
+/// `None` if it is to be armed when it is next polled.
+pub(super) fn rearm(key: Option<TimerKey>, deadline: Instant) -> Option<TimerKey> {
+    let core = context::running()?;
+    key.filter(|&key| core.deadlines.rearm(key, deadline.nanos()))
+}
+
+/// Not in line, for drops of timers are, in other crates, too.
+#[inline(never)]
+fn disarm_now(key: TimerKey) {
+    drop(context::running().and_then(|core| core.deadlines.disarm(key)));
 }
