@@ -67,14 +67,33 @@ impl ReadyQueue {
     }
 
     /// Makes what is ready now the batch of this turn, unless the last turn left some of its own.
-    #[inline(always)]
     pub(crate) fn begin_batch(&self) {
-        if self.batch.get().is_none() {
+        if !self.has_rest() {
             self.batch.set(self.later.take_all());
-            if self.shuffle.is_some() {
+            if self.is_shuffled() {
                 self.shuffle_batch();
             }
         }
+    }
+
+    /// The same where batches are not shuffled, and the last one is through: makes what is ready now the batch, and gives the
+    /// first of it.
+    #[inline(always)]
+    pub(crate) fn begin_next_batch(&self) -> Option<&'static Row> {
+        debug_assert!(!self.has_rest() && !self.is_shuffled());
+        let first = self.later.take_all()?;
+        self.batch.set(first.next.get());
+        Some(first)
+    }
+
+    /// Whether there is something left of a batch.
+    pub(crate) fn has_rest(&self) -> bool {
+        self.batch.get().is_some()
+    }
+
+    /// Whether the order in a batch is drawn.
+    pub(crate) fn is_shuffled(&self) -> bool {
+        self.shuffle.is_some()
     }
 
     /// The next task of the batch.
@@ -88,7 +107,7 @@ impl ReadyQueue {
     /// Whether no task is ready.
     #[inline(always)]
     pub(crate) fn is_empty(&self) -> bool {
-        self.later.is_empty() && self.batch.get().is_none()
+        self.later.is_empty() && !self.has_rest()
     }
 
     /// A permutation that depends on the seed alone (Fisher and Yates' shuffle, drawn from SplitMix64).

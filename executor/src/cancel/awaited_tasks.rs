@@ -61,6 +61,6 @@ impl AwaitedTasks {
 
     pub(super) fn wait(&self, row: &Row, place: &'static Location<'static>) -> Wait {
         let operand = self.0.numbers.as_ptr().addr() as u64;
-        Wait { kind: AwaitKind::Tasks, scope: row.scope.get(), operand, place: Some(place) }
+        Wait { kind: AwaitKind::Tasks, scope: row.frame.get().scope(), operand, place: Some(place) }
     }
 }

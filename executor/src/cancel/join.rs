@@ -72,9 +72,9 @@ impl Leaf {
             self.unpark();
             return Resumed::Undisturbed;
         }
-        if row.has_request() && scope::reaches(row, self.scope) {
+        if row.has_request() && scope::reaches(row, self.frame.scope()) {
             Resumed::Requested
-        } else if self.epoch == row.epoch.get() {
+        } else if self.frame.epoch() == row.frame.get().epoch() {
             Resumed::Undisturbed
         } else if self.was_forwarded(row) {
             Resumed::Forwarded
@@ -93,10 +93,10 @@ impl Leaf {
     /// while it was parked, when it was in doubt whether it still was.
     #[inline]
     fn owes_a_request(&self, row: &Row) -> bool {
-        if row.has_request() && scope::reaches(row, row.scope.get()) {
+        if row.has_request() && scope::reaches(row, row.frame.get().scope()) {
             return true;
         }
-        self.task != 0 && self.epoch != row.epoch.get() && self.stands_in(row) && !self.was_forwarded(row)
+        self.task != 0 && self.frame.epoch() != row.frame.get().epoch() && self.stands_in(row) && !self.was_forwarded(row)
     }
 
     /// Takes the request that [`resume_forwarding`](Leaf::resume_forwarding) has seen. It is not parked any more then.
@@ -153,7 +153,7 @@ impl Leaf {
             self.enter(row, row.id());
             row.awaiting.note_first_join();
             let (kind, operand) = (AwaitKind::Task, awaited.id());
-            row.awaiting.set(Wait { kind, scope: self.scope, operand, place: Some(place) });
+            row.awaiting.set(Wait { kind, scope: self.frame.scope(), operand, place: Some(place) });
             awaited.joiner.set(self.task);
         }
         undisturbed
@@ -178,7 +178,7 @@ impl Leaf {
             return false;
         }
         self.enter(row, row.id());
-        let (kind, scope) = (AwaitKind::Task, self.scope);
+        let (kind, scope) = (AwaitKind::Task, self.frame.scope());
         let wait = Wait { kind, scope, operand: awaited.id(), place: Some(place) };
         let kind = NodeKind::LinkedForwarding(Some(waker));
         let nodes = &row.extras_or_new().nodes;
@@ -190,14 +190,14 @@ impl Leaf {
     }
 
     /// Ends such an await, if nothing was asked of the task in which it is parked. (Then it makes no difference whether it still
-    /// stands there, in its frame: what has been asked elsewhere is not for it.)
+    /// stands there: what has been asked elsewhere is not for it.)
     #[must_use]
     pub(crate) fn ends_linked(&mut self) -> bool {
         let (Some(number), Some(row)) = (self.node.checked_sub(1), context::current_row()) else {
             return false;
         };
         let undisturbed = self.task == row.id()
-            && self.epoch == row.epoch.get()
+            && self.frame == row.frame.get()
             && self.poll != row.polls.get()
             && !row.has_request();
         let ended =
@@ -218,7 +218,7 @@ impl Leaf {
         if self.owes_a_request(row) {
             let _forwarded = self.hand_over(row, std::iter::once(awaited.id()))?;
         }
-        let (kind, scope) = (AwaitKind::Task, row.scope.get());
+        let (kind, scope) = (AwaitKind::Task, row.frame.get().scope());
         let wait = Wait { kind, scope, operand: awaited.id(), place: Some(place) };
         if is_own(row, cx) {
             row.awaiting.note_join();
@@ -257,7 +257,7 @@ impl Leaf {
         for task in tasks.filter_map(Row::current) {
             taken |= request::cancel(task, &cancelled);
         }
-        let came_back = row.has_request() && scope::reaches(row, row.scope.get());
+        let came_back = row.has_request() && scope::reaches(row, row.frame.get().scope());
         if came_back {
             let _same_again = scope::take(row);
         }

@@ -17,6 +17,7 @@
 
 use super::awaited_tasks::AwaitedTasks;
 use super::awaiting::Awaiting;
+use super::frame_mark::FrameMark;
 use super::{place, scope};
 use crate::context;
 use crate::error::Cancelled;
@@ -90,8 +91,7 @@ pub struct Leaf {
     /// The task in which it is parked; 0 while it is not.
     pub(super) task: u64,
     /// The frame in which it is parked, and the epoch it saw there.
-    pub(super) scope: u32,
-    pub(super) epoch: u32,
+    pub(super) frame: FrameMark,
     /// The poll of the task in which it parked.
     pub(super) poll: u32,
     /// Its place among the extras' nodes; 0 for none: then, while it is parked, it may be the one in the row's record; or
@@ -114,7 +114,7 @@ impl Leaf {
     /// A leaf that is not parked, and was made in this place.
     #[inline]
     pub fn made_at(place: &'static Location<'static>) -> Leaf {
-        Leaf { task: 0, scope: 0, epoch: 0, poll: 0, node: 0, place }
+        Leaf { task: 0, frame: FrameMark::START, poll: 0, node: 0, place }
     }
 
     /// Where it was made.
@@ -169,8 +169,7 @@ impl Leaf {
     #[inline(always)]
     pub(super) fn is_undisturbed(&self, row: &Row) -> bool {
         self.task == row.id()
-            && self.epoch == row.epoch.get()
-            && self.scope == row.scope.get()
+            && self.frame == row.frame.get()
             && self.poll != row.polls.get()
             && !row.has_request()
     }
@@ -183,7 +182,7 @@ impl Leaf {
             self.unpark();
             return Ok(());
         }
-        if self.epoch != row.epoch.get() || scope::reaches(row, self.scope) {
+        if self.frame != row.frame.get() || scope::reaches(row, self.frame.scope()) {
             self.unpark();
             return Err(scope::deliver(row));
         }
@@ -198,7 +197,7 @@ impl Leaf {
     pub(super) fn stands_in(&self, row: &Row) -> bool {
         let polled_last_time = row.polls.get().wrapping_sub(self.poll) <= 1;
         self.task == row.id()
-            && self.scope == row.scope.get()
+            && self.frame.scope() == row.frame.get().scope()
             && (polled_last_time || self.asks_node(row, Node::is_linked))
     }
 
@@ -251,7 +250,7 @@ impl Leaf {
             Some(row) if self.node == 0 && row.awaiting.is_vacant() && !row.has_request() => {
                 let (kind, operand) = awaiting.recorded();
                 self.enter(row, row.id());
-                row.awaiting.set(Wait { kind, scope: self.scope, operand, place: Some(place) });
+                row.awaiting.set(Wait { kind, scope: self.frame.scope(), operand, place: Some(place) });
                 Ok(())
             }
             _ => self.park_otherwise(cx, awaiting, place),
@@ -274,7 +273,7 @@ impl Leaf {
         if row.awaiting.is_vacant() {
             let (kind, operand) = awaiting.recorded();
             self.enter(row, row.id());
-            row.awaiting.set(Wait { kind, scope: self.scope, operand, place: Some(place) });
+            row.awaiting.set(Wait { kind, scope: self.frame.scope(), operand, place: Some(place) });
             return true;
         }
         if row.awaiting.is_crowded() {
@@ -308,7 +307,7 @@ impl Leaf {
     #[cold]
     #[inline(never)]
     pub(super) fn take_pending(&mut self, row: &Row) -> Result<(), Cancelled> {
-        if !scope::reaches(row, row.scope.get()) {
+        if !scope::reaches(row, row.frame.get().scope()) {
             return Ok(());
         }
         self.unpark();
@@ -329,7 +328,7 @@ impl Leaf {
             self.node = 0;
             if row.awaiting.is_vacant() && is_own(row, cx) {
                 self.enter(row, row.id());
-                row.awaiting.set(Wait { kind, scope: self.scope, operand, place: Some(place) });
+                row.awaiting.set(Wait { kind, scope: self.frame.scope(), operand, place: Some(place) });
                 return;
             }
         }
@@ -338,7 +337,7 @@ impl Leaf {
         if unseen && row.awaiting.is_crowded() && is_own(row, cx) {
             return self.count(row);
         }
-        let wait = Wait { kind, scope: row.scope.get(), operand, place: Some(place) };
+        let wait = Wait { kind, scope: row.frame.get().scope(), operand, place: Some(place) };
         self.park_plainly(row, cx, wait, None);
     }
 
@@ -406,8 +405,7 @@ impl Leaf {
     #[inline(always)]
     pub(super) fn enter(&mut self, row: &Row, id: u64) {
         self.task = id;
-        self.scope = row.scope.get();
-        self.epoch = row.epoch.get();
+        self.frame = row.frame.get();
         self.poll = row.polls.get();
     }
 

@@ -32,6 +32,7 @@
 pub(crate) mod awaited_tasks;
 mod awaiting;
 mod cancellable;
+mod frame_mark;
 mod join;
 pub(crate) mod leaf;
 pub(crate) mod place;
@@ -43,6 +44,7 @@ pub use crate::waker::keep_waker;
 pub use awaited_tasks::AwaitedTasks;
 pub use awaiting::Awaiting;
 pub use cancellable::{Cancellable, WithCancel};
+pub(crate) use frame_mark::FrameMark;
 pub use join::Resumed;
 pub use leaf::Leaf;
 pub use scope::{Outside, Scope, ScopeId};

@@ -10,12 +10,13 @@
 //!        └─ scope 2 must  epoch 1     group body  ── leaf: sees any must of the three, and 3 + 0 + 1
 //! ```
 //!
-//! While a scope polls its body, the row's `scope` and `epoch` are those of that frame; a leaf compares them with what
+//! While a scope polls its body, the row's [`FrameMark`] is that of its frame; a leaf compares it with what
 //! it noted when it parked, and does not care how many frames there are. Requests of a scope are counted like all
 //! others, so `cancelling()` is what asyncio shows. At its end, a scope takes its own request back and asks whether
 //! others remain that were not there at its beginning: then the cancellation is not its own to absorb.
 
 use crate::black_box::Told;
+use crate::cancel::frame_mark::FrameMark;
 use crate::cancel::request::{self, WHOLE_TASK};
 use crate::clock::Nanos;
 use crate::context;
@@ -133,7 +134,7 @@ pub struct ScopeId {
 impl ScopeId {
     /// The scope that is being polled, or the current task as a whole, if it is in none. `None` outside of tasks.
     pub fn current() -> Option<ScopeId> {
-        context::current_row().map(|row| ScopeId { task: row.id(), scope: row.scope.get() })
+        context::current_row().map(|row| ScopeId { task: row.id(), scope: row.frame.get().scope() })
     }
 
     /// The task.
@@ -208,7 +209,7 @@ impl Scope {
 
     fn enter_noted(note: Option<ScopeNote>, deadline: Option<Instant>) -> Result<Scope, RuntimeError> {
         let row = context::current_row().ok_or(RuntimeError::NoTask)?;
-        let parent = row.scope.get();
+        let parent = row.frame.get().scope();
         let id = add_entry(row, note, deadline);
         Ok(Scope {
             task: row.id(),
@@ -383,7 +384,7 @@ fn add_entry(row: &'static Row, note: Option<ScopeNote>, deadline: Option<Instan
     let extras = row.extras_or_new();
     let id = extras.scopes_made.get() + 1;
     extras.scopes_made.set(id);
-    let parent = row.scope.get();
+    let parent = row.frame.get().scope();
     extras.scopes.borrow_mut().push(ScopeEntry::new(extras, id, parent, note, deadline));
     observe::tell_scope_entered(row, extras);
     id
@@ -409,7 +410,7 @@ pub(crate) fn leave_frame(row: &'static Row, id: u32) {
     remove_entry(row, id);
 }
 
-/// While it lives, the row's `scope` and `epoch` are those of a scope's frame.
+/// While it lives, the row's mark is that of a scope's frame.
 pub(crate) struct Frame {
     row: &'static Row,
     id: u32,
@@ -427,23 +428,22 @@ impl Frame {
 
     /// As [`enter`](Frame::enter), for one that is never woken itself.
     pub(crate) fn pass(row: &'static Row, id: u32) -> Frame {
-        let outer = row.scope.get();
+        let outer = row.frame.get().scope();
         if outer == WHOLE_TASK {
-            row.extras_or_new().base_epoch.set(row.epoch.get());
+            row.extras_or_new().base_epoch.set(row.frame.get().epoch());
         }
         let epoch = with_entry(row, id, |entry| {
             entry.polled = row.polls.get();
             if std::mem::replace(&mut entry.parent, outer) != outer {
                 // Moved to another place since its last poll, where the epochs around it are others. Its leaves must not
                 // take the difference for a request.
-                let shift = entry.epoch_around.wrapping_sub(row.epoch.get());
+                let shift = entry.epoch_around.wrapping_sub(row.frame.get().epoch());
                 entry.epoch = entry.epoch.wrapping_add(shift);
             }
             entry.epoch
         })
         .unwrap_or_default();
-        row.scope.set(id);
-        row.epoch.set(row.epoch.get().wrapping_add(epoch));
+        row.frame.set(FrameMark::new(id, row.frame.get().after(epoch).epoch()));
         Frame { row, id, outer }
     }
 }
@@ -455,8 +455,7 @@ impl Drop for Frame {
         let mut epoch = base;
         for_each_in_chain(self.row, self.outer, |entry| epoch = epoch.wrapping_add(entry.epoch));
         with_entry(self.row, self.id, |entry| entry.epoch_around = epoch);
-        self.row.epoch.set(epoch);
-        self.row.scope.set(self.outer);
+        self.row.frame.set(FrameMark::new(self.outer, epoch));
     }
 }
 
@@ -548,16 +547,16 @@ pub(crate) fn set_must(row: &Row, id: u32) {
 
 /// Moves the epoch of a scope, or the whole task: all leaves parked in it are bound to return `Err`.
 pub(crate) fn bump(row: &Row, id: u32) {
-    let being_polled = is_within(row, row.scope.get(), id);
+    let being_polled = is_within(row, row.frame.get().scope(), id);
     if id != WHOLE_TASK {
         with_entry(row, id, |entry| entry.epoch = entry.epoch.wrapping_add(1));
-    } else if row.scope.get() != WHOLE_TASK
+    } else if row.frame.get().scope() != WHOLE_TASK
         && let Some(extras) = row.extras()
     {
         extras.base_epoch.set(extras.base_epoch.get().wrapping_add(1));
     }
     if being_polled {
-        row.epoch.set(row.epoch.get().wrapping_add(1));
+        row.frame.set(row.frame.get().after(1));
     }
 }
 
@@ -574,7 +573,7 @@ pub(crate) fn take(row: &Row) -> Cancelled {
     }
     if row.is(Flag::ScopeMust) {
         let mut taken = Vec::new();
-        for_each_in_chain(row, row.scope.get(), |entry| {
+        for_each_in_chain(row, row.frame.get().scope(), |entry| {
             if std::mem::take(&mut entry.must) {
                 taken.push(entry.id);
             }

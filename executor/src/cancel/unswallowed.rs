@@ -121,7 +121,7 @@ impl<F: Future> Future for Watched<F> {
             (Pin::new_unchecked(&mut this.future), &mut this.seen)
         };
         let row = context::current_row();
-        let now = |row: &Row| (row.id(), row.epoch.get());
+        let now = |row: &Row| (row.id(), row.frame.get().epoch());
         // Moved to another task, it begins anew.
         let before = seen.filter(|seen| row.is_some_and(|row| row.id() == seen.0)).or(row.map(now));
         let polled = future.poll(cx);
@@ -133,5 +133,5 @@ impl<F: Future> Future for Watched<F> {
 
 /// Whether a request has come out of an await, and nobody has taken it back.
 fn was_delivered(row: &Row) -> bool {
-    row.is(Flag::Delivered) && row.count.get() > 0 && !scope::reaches(row, row.scope.get())
+    row.is(Flag::Delivered) && row.count.get() > 0 && !scope::reaches(row, row.frame.get().scope())
 }

@@ -197,17 +197,22 @@ impl Core {
     ///
     /// When the operating system refuses what is needed to sleep; when no task can ever run again, and that is certain.
     pub(crate) fn run_until(&self, done: impl Fn() -> bool) -> Result<()> {
+        if self.ready.has_rest() {
+            // Of a turn for a host.
+            self.poll_batch(u32::MAX);
+        }
+        // What does not change while it runs is asked once, and not in each turn.
+        let usual = self.watch.is_none() && !self.ready.is_shuffled();
         loop {
             self.admit_injected();
             self.expire_timers();
-            self.poll_ready();
+            let found = if usual { self.poll_ready() } else { self.poll_batch(u32::MAX) > 0 };
             if done() {
                 return Ok(());
             }
-            if !self.ready.is_empty() {
-                continue;
+            if !found {
+                self.sleep()?;
             }
-            self.sleep()?;
         }
     }
 
@@ -267,21 +272,22 @@ impl Core {
         self.crowd.served(fired, now);
     }
 
-    /// Polls what was ready when it began.
+    /// Polls what was ready when it began. Says whether anything was.
     #[inline(always)]
-    fn poll_ready(&self) {
-        self.ready.begin_batch();
-        if let Some(watch) = &self.watch {
-            self.poll_batch_watched(watch, u32::MAX);
-            return;
-        }
-        while let Some(row) = self.next_row() {
+    fn poll_ready(&self) -> bool {
+        let Some(mut row) = self.ready.begin_next_batch() else { return false };
+        loop {
+            self.io_share.renew();
             self.poll(row);
             self.count_poll();
+            match self.ready.next() {
+                Some(next) => row = next,
+                None => return true,
+            }
         }
     }
 
-    /// The same, but `limit` of them at most. Returns how many it has polled.
+    /// The same, but `limit` of them at most, and whatever the runtime is told to do beside. Returns how many it has polled.
     pub(crate) fn poll_batch(&self, limit: u32) -> u32 {
         self.ready.begin_batch();
         if let Some(watch) = &self.watch {

@@ -5,7 +5,7 @@
 //! needed things are a pointer away ([`Extras`]).
 //!
 //! ```text
-//!  line 1  word  owner  next  cell  vtable  extras  state·stage·flags  count  epoch  scope
+//!  line 1  word  owner  next  cell  vtable  extras  state·stage·flags  count  frame
 //!          └─ other threads   └──── the future ───┘                    └─ cancellation ─┘
 //!  line 2  number·group  parent  joiner  spawned_at  awaiting: kind·joins·more·scope, operand, place  polls  refs
 //! ```
@@ -24,6 +24,7 @@ use super::pages::row_of;
 use super::record;
 use super::state::State;
 use crate::black_box::Near;
+use crate::cancel::FrameMark;
 use crate::outpost::RuntimeOutpost;
 use crate::outside::{Field, Label, LabelKind, Meaning};
 use crate::remote::RowWord;
@@ -50,10 +51,8 @@ pub(crate) struct Row {
     flags: Cell<u16>,
     /// What `cancelling()` returns: requests made and not taken back.
     pub(crate) count: Cell<u32>,
-    /// Which requests have been delivered, or are bound to be. See [`cancel`](crate::cancel).
-    pub(crate) epoch: Cell<u32>,
-    /// The innermost cancel scope that is being polled; 0 for none.
-    pub(crate) scope: Cell<u32>,
+    /// Where in its cancel scopes it is being polled, and what has been delivered there. See [`cancel`](crate::cancel).
+    pub(crate) frame: Cell<FrameMark>,
 
     // Second line. (The joiner stands between two words that are not zero when the task is new: zeroed by itself, as one word,
     // it can be read as one at once.)
@@ -520,8 +519,7 @@ impl Row {
         self.stage.set(Stage::Future);
         self.flags.set(Flag::Handle as u16);
         self.count.set(0);
-        self.epoch.set(0);
-        self.scope.set(0);
+        self.frame.set(FrameMark::START);
         self.state.set(State::Created);
     }
 
