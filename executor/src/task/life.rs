@@ -43,9 +43,14 @@ impl Core {
     }
 }
 
-#[inline]
+/// The table of a row's task. (Of the former one, if the row is free.)
+#[inline(always)]
 pub(super) fn vtable(row: &Row) -> &'static VTable {
-    row.vtable.get().expect("a row with a task has a table")
+    let vtable = row.vtable.get();
+    debug_assert!(vtable.is_some(), "a row that has been taken has a table: {row:?}");
+    // SAFETY: a row gets its first table when it is first taken, in `take_row`, before anybody else knows of it, and is never
+    // without one again.
+    unsafe { vtable.unwrap_unchecked() }
 }
 
 /// The error of a task that is done and still has its output (a clone: a count, shared).

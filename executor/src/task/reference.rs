@@ -389,15 +389,10 @@ pub struct CallbackKey(u64);
 #[inline(always)]
 pub(crate) fn home(row: &Row) -> &'static Core {
     let home = row.owner().map_or(std::ptr::null(), |outpost| outpost.home());
-    // SAFETY: the row's generation is current, so the runtime that owns it lives, on this thread (one-thread), and its
-    // outpost points to it. As in `context::core_that_owns`, callers let go of it within the call.
-    unsafe { home.as_ref() }.unwrap_or_else(|| homeless(row))
-}
-
-#[cold]
-#[inline(never)]
-fn homeless(row: &Row) -> ! {
-    unreachable!("a current row has a runtime: {row:?}")
+    debug_assert!(!home.is_null(), "a current row has a runtime: {row:?}");
+    // SAFETY: the row's generation is current, so the runtime that owns it lives, on this thread (one-thread): a runtime ends
+    // all generations before its outpost lets go of it. As in `context::core_that_owns`, callers let go of it within the call.
+    unsafe { &*home }
 }
 
 // A task's panic ends with that task: whatever is seen through a handle is whole.
