@@ -279,11 +279,12 @@ impl Core {
         debug_assert!(
             row.state.get() == State::Done && row.refs.get() == 0 && row.stage.get() == Stage::Empty
         );
-        let source = vtable(row).source;
-        if row.is(Flag::Linked) || row.extras().is_some() || source.class().is_none() {
-            return self.release_in_full(row);
+        match vtable(row).source {
+            source @ Source::Class(_) if !row.is(Flag::Linked) && row.extras().is_none() => {
+                self.recycle(row, source);
+            }
+            _ => self.release_in_full(row),
         }
-        self.recycle(row, source);
     }
 
     /// Where there is more to it. (A call that comes last: so the usual way calls nothing that it would have to save anything for.)

@@ -174,8 +174,9 @@ pub(crate) fn poll_join(
 impl<T> Future for Task<T> {
     type Output = Result<T>;
 
+    // Always in line: then the place is a constant.
     #[track_caller]
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
         let this = self.get_mut();
         // The usual beginning and the usual end by themselves; what is there at the end is taken as it lies. Nothing is called

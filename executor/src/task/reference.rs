@@ -388,11 +388,11 @@ pub struct CallbackKey(u64);
 /// The runtime of a row that a handle has found current.
 #[inline(always)]
 pub(crate) fn home(row: &Row) -> &'static Core {
-    let home = row.owner().map_or(std::ptr::null(), |outpost| outpost.home());
-    debug_assert!(!home.is_null(), "a current row has a runtime: {row:?}");
-    // SAFETY: the row's generation is current, so the runtime that owns it lives, on this thread (one-thread): a runtime ends
-    // all generations before its outpost lets go of it. As in `context::core_that_owns`, callers let go of it within the call.
-    unsafe { &*home }
+    debug_assert!(row.owner().is_some_and(|outpost| !outpost.home().is_null()), "nobody's, yet current: {row:?}");
+    // SAFETY: the row's generation is current, so it has an owner, and the runtime that this one is the outpost of lives, on this
+    // thread (one-thread): a runtime ends all generations before its outpost lets go of it. As in `context::core_that_owns`,
+    // callers let go of it within the call.
+    unsafe { &*row.owner().unwrap_unchecked().home() }
 }
 
 // A task's panic ends with that task: whatever is seen through a handle is whole.
