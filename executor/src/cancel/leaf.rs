@@ -257,9 +257,26 @@ impl Leaf {
         }
     }
 
-    /// Parks one that is not parked, and is polled with this task's own waker, if there is no more to it than to write down
-    /// what it waits for, or only to count it, as one of very many. If there is, nothing has happened, and
-    /// [`park_at`](Leaf::park_at) is to be called.
+    /// Parks one that is new, and is polled with this task's own waker, if there is no more to it than to write down what it
+    /// waits for. If there is, nothing has happened, and [`park_at`](Leaf::park_at) is to be called.
+    #[inline(always)]
+    pub(crate) fn parks_first(
+        &mut self,
+        row: &Row,
+        awaiting: Awaiting,
+        place: &'static Location<'static>,
+    ) -> bool {
+        debug_assert!(self.task == 0 && self.node == 0, "new, or as if it were");
+        let first = row.awaiting.is_vacant() && !row.has_request();
+        if first {
+            let (kind, operand) = awaiting.recorded();
+            self.enter(row, row.id());
+            row.awaiting.set(Wait { kind, scope: self.frame.scope(), operand, place: Some(place) });
+        }
+        first
+    }
+
+    /// The same for one that may have been parked before, and may be only counted, as one of very many.
     #[inline(always)]
     pub(crate) fn parks_plainly(
         &mut self,
@@ -270,10 +287,7 @@ impl Leaf {
         if self.task != 0 || self.node != 0 || row.has_request() {
             return false;
         }
-        if row.awaiting.is_vacant() {
-            let (kind, operand) = awaiting.recorded();
-            self.enter(row, row.id());
-            row.awaiting.set(Wait { kind, scope: self.frame.scope(), operand, place: Some(place) });
+        if self.parks_first(row, awaiting, place) {
             return true;
         }
         if row.awaiting.is_crowded() {

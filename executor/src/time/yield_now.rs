@@ -52,19 +52,23 @@ impl Future for YieldNow {
     #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let this = &mut *self;
-        this.leaf.resume()?;
         if this.yielded {
+            this.leaf.resume()?;
             this.leaf.unpark();
             return Poll::Ready(Ok(()));
         }
-        let own = waker::own_row(cx.waker());
-        this.leaf.park_in(own, cx, Awaiting::Turn, place::of_await(Location::caller(), this.leaf.place()))?;
-        this.yielded = true;
-        match own {
-            // It goes back in line when its poll returns.
-            Some(row) => row.state.set(row.state.get().rewake()),
-            None => cx.waker().wake_by_ref(),
+        let place = place::of_await(Location::caller(), this.leaf.place());
+        match waker::own_row(cx.waker()) {
+            Some(row) if this.leaf.parks_first(row, Awaiting::Turn, place) => {
+                // It goes back in line when its poll returns.
+                row.state.set(row.state.get().rewake());
+            }
+            _ => {
+                this.leaf.park_at(cx, Awaiting::Turn, place)?;
+                cx.waker().wake_by_ref();
+            }
         }
+        this.yielded = true;
         Poll::Pending
     }
 }
