@@ -22,7 +22,8 @@ impl<H: Future, M: Fn(H::Output)> Joined<H, M> {
 impl<H: Future + Unpin, M: Fn(H::Output) + Unpin> Future for Joined<H, M> {
     type Output = ();
 
-    #[inline]
+    // Always: in a program there would be no such function, but the handle's own, or what that has in line.
+    #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         Pin::new(&mut self.handle).poll(cx).map(&self.unwrap)
     }

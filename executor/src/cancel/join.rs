@@ -96,7 +96,10 @@ impl Leaf {
         if row.has_request() && scope::reaches(row, row.frame.get().scope()) {
             return true;
         }
-        self.task != 0 && self.frame.epoch() != row.frame.get().epoch() && self.stands_in(row) && !self.was_forwarded(row)
+        self.task != 0
+            && self.frame.epoch() != row.frame.get().epoch()
+            && self.stands_in(row)
+            && !self.was_forwarded(row)
     }
 
     /// Takes the request that [`resume_forwarding`](Leaf::resume_forwarding) has seen. It is not parked any more then.

@@ -388,7 +388,10 @@ pub struct CallbackKey(u64);
 /// The runtime of a row that a handle has found current.
 #[inline(always)]
 pub(crate) fn home(row: &Row) -> &'static Core {
-    debug_assert!(row.owner().is_some_and(|outpost| !outpost.home().is_null()), "nobody's, yet current: {row:?}");
+    debug_assert!(
+        row.owner().is_some_and(|outpost| !outpost.home().is_null()),
+        "nobody's, yet current: {row:?}"
+    );
     // SAFETY: the row's generation is current, so it has an owner, and the runtime that this one is the outpost of lives, on this
     // thread (one-thread): a runtime ends all generations before its outpost lets go of it. As in `context::core_that_owns`,
     // callers let go of it within the call.
