@@ -194,6 +194,7 @@ impl Leaf {
 
     /// Ends such an await, if nothing was asked of the task in which it is parked. (Then it makes no difference whether it still
     /// stands there: what has been asked elsewhere is not for it.)
+    #[inline(always)]
     #[must_use]
     pub(crate) fn ends_linked(&mut self) -> bool {
         let (Some(number), Some(row)) = (self.node.checked_sub(1), context::current_row()) else {
