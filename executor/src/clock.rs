@@ -6,6 +6,9 @@
 //! A virtual clock stands still while anything can run. Where the thread would sleep until the next deadline, the loop
 //! makes it jump there instead; nothing else in the executor knows the difference.
 
+mod counter;
+
+use counter::Counter;
 use std::cell::Cell;
 use std::mem::offset_of;
 use std::sync::atomic::AtomicU64;
@@ -20,6 +23,7 @@ pub(crate) struct Clock {
     /// What the clock last said.
     now: Cell<Nanos>,
     kind: ClockKind,
+    counter: Counter,
 }
 
 /// Whose time it is.
@@ -38,7 +42,7 @@ impl Clock {
     pub(crate) const KIND: usize = offset_of!(Clock, kind);
 
     pub(crate) fn new(kind: ClockKind) -> Clock {
-        let clock = Clock { now: Cell::new(0), kind };
+        let clock = Clock { now: Cell::new(0), kind, counter: Counter::default() };
         clock.read();
         clock
     }
@@ -60,6 +64,15 @@ impl Clock {
             self.now.set(monotonic());
         }
         self.now.get()
+    }
+
+    /// A time that is not before now: what deadlines are reckoned from, for which it takes less.
+    #[inline]
+    pub(crate) fn at_latest(&self) -> Nanos {
+        match self.kind {
+            ClockKind::Monotonic => self.counter.now_at_latest(),
+            ClockKind::Virtual => self.now.get(),
+        }
     }
 
     /// Nothing else can run: a virtual clock jumps to the next deadline.

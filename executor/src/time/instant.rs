@@ -38,12 +38,13 @@ impl Instant {
         Instant(context::with(|core| core.map_or_else(clock::monotonic, |core| core.clock.read())))
     }
 
-    /// So much later than now.
+    /// So much later than now, or a little more.
     ///
     /// Not in line: so a [`sleep`](super::sleep) is short enough to be, and made where it is to stand.
     #[inline(never)]
     pub(crate) fn in_time(duration: Duration) -> Instant {
-        Instant::now() + duration
+        Instant(context::with(|core| core.map_or_else(clock::monotonic, |core| core.clock.at_latest())))
+            + duration
     }
 
     #[inline]
