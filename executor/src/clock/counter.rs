@@ -21,16 +21,24 @@ use super::{Nanos, monotonic};
 use std::cell::Cell;
 
 /// See the [module](self).
+///
+/// | `good_for` | what is said | then |
+/// |---|---|---|
+/// | 0: the rate is not known, or not believed | the time | at `ask_again`, is it known by now? |
+/// | as many counts have not passed since it was asked | the bound | |
+/// | they have | the time, which is asked for | the rate is still believed? |
 #[derive(Debug, Default)]
 pub(crate) struct Counter {
     /// The count right before the operating system was asked, and the time that it said.
     asked: Cell<Reading>,
-    /// For how many counts after that the rate is to be used; 0 while there is none.
+    /// For how many counts after that the rate is to be used.
     good_for: Cell<u64>,
     /// Nanoseconds a count, times 2³², and a little more.
     rate: Cell<u64>,
     /// What it has said last: it never goes back.
     bound: Cell<Nanos>,
+    /// When it is worth it to ask for the rate.
+    ask_again: Cell<Nanos>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,13 +51,27 @@ impl Counter {
     /// A time that is not before now, and about 1 µs after it at most.
     #[inline]
     pub(crate) fn now_at_latest(&self) -> Nanos {
-        let Some(count) = processor::count() else { return monotonic() };
+        let good_for = self.good_for.get();
+        if good_for == 0 {
+            return self.read_the_clock();
+        }
+        let count = processor::count();
         let asked = self.asked.get();
         let since = count.wrapping_sub(asked.count);
-        if since >= self.good_for.get() {
+        if since >= good_for {
             return self.ask(count);
         }
         self.raise(asked.nanos + reckoned(since, self.rate.get()))
+    }
+
+    /// Without a rate.
+    #[inline(never)]
+    fn read_the_clock(&self) -> Nanos {
+        let now = monotonic();
+        if now >= self.ask_again.get() {
+            return self.ask(processor::count());
+        }
+        self.raise(now)
     }
 
     #[inline(never)]
@@ -57,11 +79,15 @@ impl Counter {
         let now = Reading { count, nanos: monotonic() };
         self.good_for.set(0);
         // If something else has run between count and time, they do not belong together.
-        if processor::count().is_some_and(|after| after.wrapping_sub(count) < PROMPT)
-            && let Some(rate) = rate::known(self.asked.replace(now), now)
-        {
-            self.rate.set(rate);
-            self.good_for.set(GOOD_FOR);
+        if processor::count().wrapping_sub(count) < PROMPT {
+            match rate::known(self.asked.replace(now), now) {
+                Known::Rate(rate) => {
+                    self.rate.set(rate);
+                    self.good_for.set(GOOD_FOR);
+                }
+                Known::NotYet => self.ask_again.set(now.nanos + rate::MEASURED_FOR.start),
+                Known::Never => self.ask_again.set(Nanos::MAX),
+            }
         }
         self.raise(now.nanos)
     }
@@ -80,6 +106,14 @@ const GOOD_FOR: u64 = 1 << 20;
 /// clock, for it does not trust this one.
 const PROMPT: u64 = 1 << 10;
 
+/// What the process knows of the rate.
+enum Known {
+    NotYet,
+    Rate(u64),
+    /// It is not to be believed.
+    Never,
+}
+
 /// How many nanoseconds so many counts are, for less than 2³² of them.
 #[inline(always)]
 fn reckoned(counts: u64, rate: u64) -> Nanos {
@@ -88,7 +122,7 @@ fn reckoned(counts: u64, rate: u64) -> Nanos {
 
 /// The rate, which is the same for the whole process.
 mod rate {
-    use super::{GOOD_FOR, Nanos, Reading, processor, reckoned};
+    use super::{GOOD_FOR, Known, Nanos, Reading, processor, reckoned};
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -97,7 +131,7 @@ mod rate {
     const ADDED: u64 = 1024;
 
     /// How long a measurement takes, in nanoseconds: it is off by some 50 of them, at either end.
-    const MEASURED_FOR: std::ops::Range<Nanos> = 10_000_000..1_000_000_000;
+    pub(super) const MEASURED_FOR: std::ops::Range<Nanos> = 10_000_000..1_000_000_000;
 
     /// Two measurements agree if they differ by less than such a part.
     const AGREE: u64 = 8192;
@@ -107,23 +141,23 @@ mod rate {
     const NONE: u64 = u64::MAX;
 
     /// What is known of the rate, after these two readings of one counter.
-    pub(super) fn known(former: Reading, now: Reading) -> Option<u64> {
+    pub(super) fn known(former: Reading, now: Reading) -> Known {
         match RATE.load(Ordering::Relaxed) {
+            NONE => Known::Never,
             0 => {
                 measure(now);
-                None
+                Known::NotYet
             }
-            NONE => None,
             rate if is_refuted(rate, former, now) => {
                 RATE.store(NONE, Ordering::Relaxed);
-                None
+                Known::Never
             }
-            rate => Some(rate),
+            rate => Known::Rate(rate),
         }
     }
 
     /// Whether who had asked for the bound in place of the time would have been told less than the time.
-    fn is_refuted(rate: u64, former: Reading, now: Reading) -> bool {
+    pub(super) fn is_refuted(rate: u64, former: Reading, now: Reading) -> bool {
         let since = now.count.wrapping_sub(former.count);
         // From longer ago nobody reckons: the machine may have slept.
         since < 2 * GOOD_FOR && former.nanos + reckoned(since, rate) < now.nanos
@@ -166,9 +200,9 @@ mod processor {
     use std::arch::x86_64::{__cpuid, _rdtsc};
 
     #[inline(always)]
-    pub(super) fn count() -> Option<u64> {
+    pub(super) fn count() -> u64 {
         // SAFETY: every processor of this architecture has it.
-        Some(unsafe { _rdtsc() })
+        unsafe { _rdtsc() }
     }
 
     /// Whether the counter is *invariant*: at one rate in all states of the processor.
@@ -179,10 +213,11 @@ mod processor {
     }
 }
 
+/// Where nothing is known of one, the time is asked for.
 #[cfg(not(target_arch = "x86_64"))]
 mod processor {
-    pub(super) fn count() -> Option<u64> {
-        None
+    pub(super) fn count() -> u64 {
+        0
     }
 
     pub(super) fn counts_evenly() -> bool {
@@ -193,6 +228,18 @@ mod processor {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rate_is_believed_until_a_bound_would_have_been_before_the_time() {
+        // Two counts a nanosecond, and how much it is then said to be.
+        let (true_rate, asked) = (1 << 31, Reading { count: 1_000, nanos: 5_000 });
+        let later = |counts: u64| Reading { count: 1_000 + counts, nanos: 5_000 + counts / 2 };
+        let counts = GOOD_FOR - 1;
+        assert!(!rate::is_refuted(true_rate + true_rate / 1024, asked, later(counts)));
+        assert!(rate::is_refuted(true_rate - true_rate / 1024, asked, later(counts)));
+        // After a day nobody has reckoned with it.
+        assert!(!rate::is_refuted(true_rate / 2, asked, later(1 << 48)));
+    }
 
     #[test]
     fn the_bound_is_never_before_the_time_nor_far_behind_it_and_does_not_go_back() {
