@@ -146,18 +146,19 @@ impl Leaf {
         let place = place::of_await(Location::caller(), self.place);
         let Some(row) = core.current.get() else { return false };
         debug_assert!(self.task != 0 || self.node == 0, "what is not parked has no node");
+        let id = row.id();
         let undisturbed = self.task == 0
-            && is_own(row, cx)
+            && waker::task_of(cx.waker()) == Some(id)
             && row.awaiting.is_vacant()
             && !row.has_request()
             && awaited.state.get() != State::Done
             && !std::ptr::eq(row, awaited);
         if undisturbed {
-            self.enter(row, row.id());
+            self.enter(row, id);
             row.awaiting.note_first_join();
             let (kind, operand) = (AwaitKind::Task, awaited.id());
             row.awaiting.set(Wait { kind, scope: self.frame.scope(), operand, place: Some(place) });
-            awaited.joiner.set(self.task);
+            awaited.joiner.set(id);
         }
         undisturbed
     }
