@@ -601,6 +601,7 @@ impl Group {
         self.failing.get() && self.phase.get() == Phase::Open
     }
 
+    #[inline]
     fn wake_exit_if_over(&self) {
         if !self.has_children() {
             self.wake_exit();

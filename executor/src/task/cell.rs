@@ -87,6 +87,8 @@ pub(crate) struct VTable {
     pub(crate) drop_future: unsafe fn(*mut ()),
     /// Drops the output, which is there. As above.
     pub(crate) drop_output: unsafe fn(*mut ()),
+    /// Whether that does anything, if the output is a value.
+    pub(crate) value_needs_drop: bool,
     /// Writes `Err(error)` into an empty cell.
     pub(crate) put_error: unsafe fn(*mut (), Error),
     /// Where in a cell at stage `Output` its error is, if it holds one.
@@ -122,6 +124,7 @@ impl<F: Future<Output = Result<T>>, T, O: Owner> Tables<F, T, O> {
             poll: poll::<F, T>,
             drop_future: drop_future::<F, T>,
             drop_output: drop_output::<F, T>,
+            value_needs_drop: std::mem::needs_drop::<T>(),
             put_error: put_error::<F, T>,
             error: error::<F, T>,
             owner: if O::IS_NOBODY { None } else { Some(Self::OWNER) },

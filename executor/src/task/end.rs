@@ -109,9 +109,9 @@ impl Core {
     #[inline(always)]
     fn finish(&self, row: &'static Row, vtable: &'static VTable, ended: Ended) {
         if ended == Ended::Value && row.count.get() == 0 && row.extras().is_none() {
-            if vtable.owner.is_some() {
+            if let Some(owner) = &vtable.owner {
                 self.note_end(row);
-                return self.tell_all(row);
+                return self.tell_of_value(row, vtable, owner);
             }
             if row.is(Flag::Handle) {
                 self.note_end(row);
@@ -159,6 +159,20 @@ impl Core {
         if refs == 0 {
             self.release(row);
         }
+    }
+
+    /// Tells who answers for the task, and who awaits it, of a value. Nobody else is to be told: there are no extras.
+    #[inline(never)]
+    fn tell_of_value(&self, row: &'static Row, vtable: &'static VTable, owner: &OwnerTable) {
+        self.hold(row, || {
+            let child = TaskRef::borrowed(row);
+            // SAFETY: the owner is there, and is told once.
+            self.contain(|| unsafe { (owner.conclude)(row.cell.get(), &child, Outcome::Value) });
+            self.wake_joiner(row);
+            if !row.is(Flag::Handle) && row.stage.get() == Stage::Output {
+                self.drop_value(row, vtable);
+            }
+        });
     }
 
     /// Tells who answers for the task, who awaits it, and whoever else is in the extras, that it is done. If nobody will look at
@@ -348,6 +362,16 @@ impl Core {
         let _entered = in_force::enter(row.extras().map_or(&none, |extras| &extras.context));
         // SAFETY: the stage was `Future`.
         self.contain(|| unsafe { (vtable(row).drop_future)(row.cell.get()) });
+    }
+
+    /// Drops an output that is a value: often there is nothing to do for that.
+    #[inline(always)]
+    fn drop_value(&self, row: &Row, vtable: &VTable) {
+        debug_assert!(!row.is(Flag::Failed));
+        if vtable.value_needs_drop {
+            return self.drop_output(row);
+        }
+        row.stage.set(Stage::Empty);
     }
 
     pub(crate) fn drop_output(&self, row: &Row) {

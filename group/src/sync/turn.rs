@@ -273,11 +273,16 @@ impl<R: Deref, C: Claim<R::Target>, T> Turn<R, C, T> {
         C::awaited(&self.source, number_of(C::line(&self.source)))
     }
 
+    #[inline]
     fn leave(&mut self) {
         if let Stage::Standing(key) = std::mem::replace(&mut self.stage, Stage::Over) {
-            let left = C::line(&self.source).leave(key);
-            self.claim.left(&self.source, left);
+            self.leave_line(key);
         }
+    }
+
+    fn leave_line(&mut self, key: usize) {
+        let left = C::line(&self.source).leave(key);
+        self.claim.left(&self.source, left);
     }
 }
 
