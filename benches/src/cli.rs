@@ -32,7 +32,7 @@ enum Command {
         /// Only workloads whose name contains this
         #[arg(default_value = "")]
         filter: String,
-        /// As much work as each workload says: a quarter of an hour instead of a minute and a half
+        /// As much work as each workload says: twenty minutes instead of a minute and a half
         #[arg(long)]
         full: bool,
         /// Where to
