@@ -63,12 +63,20 @@ impl Future for YieldNow {
                 // It goes back in line when its poll returns.
                 row.state.set(row.state.get().rewake());
             }
-            _ => {
-                this.leaf.park_at(cx, Awaiting::Turn, place)?;
-                cx.waker().wake_by_ref();
-            }
+            _ => this.give_way_otherwise(cx, place)?,
         }
         this.yielded = true;
         Poll::Pending
+    }
+}
+
+impl YieldNow {
+    /// Where there is more to it: a request is pending, or it is not the first to park, or a combinator polls it.
+    #[cold]
+    #[inline(never)]
+    fn give_way_otherwise(&mut self, cx: &mut Context<'_>, place: &'static Location<'static>) -> Result<()> {
+        self.leaf.park_at(cx, Awaiting::Turn, place)?;
+        cx.waker().wake_by_ref();
+        Ok(())
     }
 }
