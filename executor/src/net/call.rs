@@ -3,11 +3,13 @@
 //! Not through `Read` and `Write`, for two reasons. A program in another language, into which homing is built, may not
 //! ignore `SIGPIPE` as Rust's do; so each send says that it wants none. And a Unix socket of the standard library cannot
 //! be peeked into.
+//!
+//! The two that a server makes for each message are made right here; what comes more rarely is `socket2`'s.
 
 use socket2::SockRef;
 use std::io::{self, IoSlice, IoSliceMut, Read};
 use std::mem::MaybeUninit;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 
 /// No signal if the other side has gone, but an error. Apple's systems have an option of the socket for that, which is
 /// set where it is made.
@@ -16,9 +18,15 @@ pub(crate) const QUIETLY: libc::c_int = if cfg!(target_vendor = "apple") { 0 } e
 /// As many buffers as one call takes, on every system. What is beyond is for the next call.
 const BUFFERS: usize = 1024;
 
+/// As many bytes as one call takes. Apple's systems refuse more, others move as much as there is.
+const BYTES: usize =
+    if cfg!(target_vendor = "apple") { libc::c_int::MAX as usize - 1 } else { isize::MAX as usize };
+
 #[inline]
 pub(crate) fn recv(io: &impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
-    (&*SockRef::from(io)).read(buffer)
+    let descriptor = io.as_fd().as_raw_fd();
+    // SAFETY: the descriptor is borrowed, so it is open; the call writes into the buffer, and no further than that reaches.
+    moved(unsafe { libc::recv(descriptor, buffer.as_mut_ptr().cast(), buffer.len().min(BYTES), 0) })
 }
 
 pub(crate) fn recv_vectored(io: &impl AsFd, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
@@ -34,7 +42,15 @@ pub(crate) fn peek(io: &impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
 
 #[inline]
 pub(crate) fn send(io: &impl AsFd, bytes: &[u8]) -> io::Result<usize> {
-    SockRef::from(io).send_with_flags(bytes, QUIETLY)
+    let descriptor = io.as_fd().as_raw_fd();
+    // SAFETY: as above; the call reads what is in the slice.
+    moved(unsafe { libc::send(descriptor, bytes.as_ptr().cast(), bytes.len().min(BYTES), QUIETLY) })
+}
+
+/// What a call says that it has moved, or why it has not.
+#[inline]
+fn moved(bytes: isize) -> io::Result<usize> {
+    usize::try_from(bytes).map_err(|_| io::Error::last_os_error())
 }
 
 pub(crate) fn send_vectored(io: &impl AsFd, buffers: &[IoSlice<'_>]) -> io::Result<usize> {

@@ -125,7 +125,7 @@ impl<P: Connections> Stream<P> {
     #[track_caller]
     #[inline]
     pub fn read<'a>(&'a self, buffer: &'a mut [u8]) -> impl Future<Output = Result<usize>> + 'a {
-        Transfer::new(&self.duplex.socket, Way::Read, buffer.len(), |io: &P::Stream| call::recv(io, buffer))
+        Transfer::reading(&self.duplex.socket, buffer.len(), |io: &P::Stream| call::recv(io, buffer))
     }
 
     /// As [`read`](Stream::read), into several buffers, one after the other.
@@ -135,9 +135,7 @@ impl<P: Connections> Stream<P> {
         buffers: &'a mut [IoSliceMut<'_>],
     ) -> impl Future<Output = Result<usize>> + 'a {
         let asked = call::length(buffers);
-        Transfer::new(&self.duplex.socket, Way::Read, asked, |io: &P::Stream| {
-            call::recv_vectored(io, buffers)
-        })
+        Transfer::reading(&self.duplex.socket, asked, |io: &P::Stream| call::recv_vectored(io, buffers))
     }
 
     /// Reads until the buffer is full.
@@ -186,7 +184,7 @@ impl<P: Connections> Stream<P> {
     #[track_caller]
     #[inline]
     pub fn write<'a>(&'a self, bytes: &'a [u8]) -> impl Future<Output = Result<usize>> + 'a {
-        Transfer::new(&self.duplex.socket, Way::Write, bytes.len(), |io: &P::Stream| call::send(io, bytes))
+        Transfer::writing(&self.duplex.socket, bytes.len(), |io: &P::Stream| call::send(io, bytes))
     }
 
     /// As [`write`](Stream::write), from several buffers, one after the other.
@@ -196,9 +194,7 @@ impl<P: Connections> Stream<P> {
         buffers: &'a [IoSlice<'_>],
     ) -> impl Future<Output = Result<usize>> + 'a {
         let asked = call::length(buffers);
-        Transfer::new(&self.duplex.socket, Way::Write, asked, |io: &P::Stream| {
-            call::send_vectored(io, buffers)
-        })
+        Transfer::writing(&self.duplex.socket, asked, |io: &P::Stream| call::send_vectored(io, buffers))
     }
 
     /// Writes all of the bytes.

@@ -55,42 +55,53 @@ const SHORT_WRITE_FILLS: bool = cfg!(any(
     target_os = "dragonfly",
 ));
 
-/// One such call as a future.
+/// One such call as a future. The direction is part of its type, so that nothing of it is asked at run time.
 #[must_use = "futures do nothing unless awaited"]
-pub(super) struct Transfer<'a, S: AsRawFd, F> {
+pub(super) struct Transfer<'a, S: AsRawFd, F, const WRITES: bool> {
     socket: &'a Registered<S>,
-    way: Way,
     waiting: Waiting,
     asked: usize,
     try_io: F,
 }
 
-impl<'a, S: AsRawFd, F> Transfer<'a, S, F> {
+impl<'a, S: AsRawFd, F> Transfer<'a, S, F, false> {
     #[track_caller]
     #[inline]
-    pub(super) fn new(socket: &'a Registered<S>, way: Way, asked: usize, try_io: F) -> Self {
-        Transfer { socket, way, waiting: Waiting::new(), asked, try_io }
+    pub(super) fn reading(socket: &'a Registered<S>, asked: usize, try_io: F) -> Self {
+        Transfer { socket, waiting: Waiting::new(), asked, try_io }
     }
 }
 
-// The function is called, never pinned.
-impl<S: AsRawFd, F> Unpin for Transfer<'_, S, F> {}
+impl<'a, S: AsRawFd, F> Transfer<'a, S, F, true> {
+    #[track_caller]
+    #[inline]
+    pub(super) fn writing(socket: &'a Registered<S>, asked: usize, try_io: F) -> Self {
+        Transfer { socket, waiting: Waiting::new(), asked, try_io }
+    }
+}
 
-impl<S: Bytes, F: FnMut(&S) -> io::Result<usize>> Future for Transfer<'_, S, F> {
+impl<S: AsRawFd, F, const WRITES: bool> Transfer<'_, S, F, WRITES> {
+    const WAY: Way = if WRITES { Way::Write } else { Way::Read };
+}
+
+// The function is called, never pinned.
+impl<S: AsRawFd, F, const WRITES: bool> Unpin for Transfer<'_, S, F, WRITES> {}
+
+impl<S: Bytes, F: FnMut(&S) -> io::Result<usize>, const WRITES: bool> Future for Transfer<'_, S, F, WRITES> {
     type Output = Result<usize>;
 
     #[track_caller]
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<usize>> {
         let this = self.get_mut();
-        this.socket.poll_transfer(cx, this.way, Once(&mut this.waiting), this.asked, &mut this.try_io)
+        this.socket.poll_transfer(cx, Self::WAY, Once(&mut this.waiting), this.asked, &mut this.try_io)
     }
 }
 
-impl<S: AsRawFd, F> Drop for Transfer<'_, S, F> {
+impl<S: AsRawFd, F, const WRITES: bool> Drop for Transfer<'_, S, F, WRITES> {
     #[inline]
     fn drop(&mut self) {
-        self.socket.leave(self.way, &mut self.waiting);
+        self.socket.leave(Self::WAY, &mut self.waiting);
     }
 }
 
