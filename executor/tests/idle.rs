@@ -4,8 +4,6 @@
 mod support;
 
 use homing::Runtime;
-#[cfg(not(homing_portable))]
-use homing::runtime::Budget;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -104,23 +102,6 @@ fn a_runtime_that_never_sleeps_opens_no_descriptor() {
             Ok(())
         })
         .unwrap();
-}
-
-#[cfg(not(homing_portable))]
-#[test]
-fn the_first_deadline_opens_a_timer_and_no_other_does() {
-    let _alone = alone();
-    let before = descriptors();
-    let runtime = Runtime::new();
-    runtime.descriptor().unwrap();
-    // The poll, and the bell in it.
-    assert_eq!(descriptors(), before + 2);
-    for _ in 0..2 {
-        let nap = runtime.spawn(homing::sleep(Duration::from_secs(60)));
-        runtime.turn(Budget::batch()).unwrap();
-        assert_eq!(descriptors(), before + 3);
-        nap.abort();
-    }
 }
 
 #[test]

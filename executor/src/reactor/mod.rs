@@ -88,9 +88,10 @@ impl Reactor {
     pub(crate) fn new(serial: NonZeroU64) -> io::Result<Reactor> {
         let poll = Poll::new()?;
         let bell = Arc::new(mio::Waker::new(poll.registry(), BELL)?);
+        let alarm = Alarm::new(poll.registry(), ALARM)?;
         let events = Events::with_capacity(EVENTS);
         let (blocks, free) = (Vec::new(), Vec::new());
-        Ok(Reactor { poll, events, bell, alarm: Alarm::default(), blocks, free, registrar: None, serial })
+        Ok(Reactor { poll, events, bell, alarm, blocks, free, registrar: None, serial })
     }
 
     pub(crate) fn bell(&self) -> Arc<mio::Waker> {
@@ -114,10 +115,8 @@ impl Reactor {
     pub(crate) fn wait(&mut self, patience: Patience, waking: &mut Waking<'_>) -> io::Result<Brought> {
         let timeout = match patience {
             Patience::Look => Some(Duration::ZERO),
-            Patience::Forever => self.alarm.sleep(self.poll.registry(), None)?,
-            Patience::Until { deadline, now } => {
-                self.alarm.sleep(self.poll.registry(), Some((deadline, now)))?
-            }
+            Patience::Forever => self.alarm.sleep(None)?,
+            Patience::Until { deadline, now } => self.alarm.sleep(Some((deadline, now)))?,
         };
         match self.poll.poll(&mut self.events, timeout) {
             // A signal: the caller goes round again.
@@ -156,7 +155,7 @@ impl Reactor {
 
     /// Makes the descriptor turn readable at the deadline, for a host that waits in our place.
     pub(crate) fn set_alarm(&mut self, deadline: Option<(Nanos, Nanos)>) -> io::Result<()> {
-        self.alarm.sleep(self.poll.registry(), deadline).map(drop)
+        self.alarm.sleep(deadline).map(drop)
     }
 
     /// Starts listening to a source, edge-triggered: each change is reported once, beginning with what is true already.
