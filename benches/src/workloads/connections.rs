@@ -38,7 +38,7 @@ const SETTLED: Duration = Duration::from_millis(200);
 
 /// How many, besides the first.
 fn connections(scale: Scale) -> usize {
-    scale.pick(10_000, 2_000, 10)
+    scale.pick(10_000, 1_000, 10)
 }
 
 fn watched(scale: Scale) -> Duration {
@@ -47,7 +47,7 @@ fn watched(scale: Scale) -> Duration {
 
 impl Workload for Connections {
     const NAME: &'static str = "connections";
-    const ABOUT: &'static str = "10,000 idle connections (quick: 2,000) of an echo server with 1 KiB of room for each: \
+    const ABOUT: &'static str = "10,000 idle connections (quick: 1,000) of an echo server with 1 KiB of room for each: \
          growth of RSS, and what the process does meanwhile";
     const METRICS: &'static [Metric] = &[
         Metric::named("memory", "bytes/connection"),
