@@ -377,6 +377,19 @@ fn several_observers_are_told_in_their_order() {
 }
 
 #[test]
+fn a_turn_in_which_nothing_is_ready_is_not_counted() {
+    let runtime = Builder::new().virtual_time().count_polls(true).build();
+    let naps = async {
+        for _ in 0..3 {
+            sleep(Duration::from_secs(1)).await?;
+        }
+        Ok(())
+    };
+    runtime.block_on(naps).unwrap();
+    assert_eq!(runtime.metrics().polls.unwrap().turns, 4);
+}
+
+#[test]
 fn what_happens_seldom_is_always_counted_and_polls_only_on_request() {
     let work = |runtime: &Runtime| {
         let both = async {

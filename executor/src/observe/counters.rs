@@ -40,7 +40,7 @@ pub struct Metrics {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PollMetrics {
-    /// Turns of the loop.
+    /// Turns of the loop in which something was ready.
     pub turns: u64,
     /// Polls of tasks and calls of callbacks.
     pub polls: u64,

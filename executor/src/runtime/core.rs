@@ -306,7 +306,9 @@ impl Core {
 
     #[cold]
     fn poll_batch_watched(&self, watch: &Watch, limit: u32) -> u32 {
-        watch.counters.note_turn();
+        if self.ready.has_rest() {
+            watch.counters.note_turn();
+        }
         let mut polled = 0;
         while polled < limit
             && let Some(row) = self.next_row()
