@@ -24,7 +24,7 @@ use std::cell::Cell;
 ///
 /// | `good_for` | what is said | then |
 /// |---|---|---|
-/// | 0: the rate is not known, or not believed | the time | at `ask_again`, is it known by now? |
+/// | 0: the rate is not known, or not believed; or it took long to ask | the time | at `ask_again`, is it known by now? |
 /// | as many counts have not passed since it was asked | the bound | |
 /// | they have | the time, which is asked for | the rate is still believed? |
 #[derive(Debug, Default)]
@@ -79,15 +79,15 @@ impl Counter {
         let now = Reading { count, nanos: monotonic() };
         self.good_for.set(0);
         // If something else has run between count and time, they do not belong together.
-        if processor::count().wrapping_sub(count) < PROMPT {
-            match rate::known(self.asked.replace(now), now) {
-                Known::Rate(rate) => {
-                    self.rate.set(rate);
-                    self.good_for.set(GOOD_FOR);
-                }
-                Known::NotYet => self.ask_again.set(now.nanos + rate::MEASURED_FOR.start),
-                Known::Never => self.ask_again.set(Nanos::MAX),
+        let is_prompt = processor::count().wrapping_sub(count) < PROMPT;
+        let known = if is_prompt { rate::known(self.asked.replace(now), now) } else { Known::NotYet };
+        match known {
+            Known::Rate(rate) => {
+                self.rate.set(rate);
+                self.good_for.set(GOOD_FOR);
             }
+            Known::NotYet => self.ask_again.set(now.nanos + rate::MEASURED_FOR.start),
+            Known::Never => self.ask_again.set(Nanos::MAX),
         }
         self.raise(now.nanos)
     }
@@ -201,7 +201,7 @@ mod processor {
 
     #[inline(always)]
     pub(super) fn count() -> u64 {
-        // SAFETY: every processor of this architecture has it.
+        // SAFETY: every processor of this architecture has it. (Where a process may not read it, it has no clock either.)
         unsafe { _rdtsc() }
     }
 
