@@ -6,7 +6,7 @@
 
 /// The innermost [scope](super::scope) that is being polled, 0 for none, and its epoch: which of the requests that reach there
 /// have been delivered, or are bound to be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(transparent)]
 pub(crate) struct FrameMark(u64);
 

@@ -154,10 +154,8 @@ impl Leaf {
             && awaited.state.get() != State::Done
             && !std::ptr::eq(row, awaited);
         if undisturbed {
-            self.enter(row, id);
             row.awaiting.note_first_join();
-            let (kind, operand) = (AwaitKind::Task, awaited.id());
-            row.awaiting.set(Wait { kind, scope: self.frame.scope(), operand, place: Some(place) });
+            self.enter_recorded(row, id, AwaitKind::Task, awaited.id(), place);
             awaited.joiner.set(id);
         }
         undisturbed

@@ -234,30 +234,13 @@ impl Leaf {
         awaiting: Awaiting,
         place: &'static Location<'static>,
     ) -> Result<(), Cancelled> {
-        self.park_in(waker::own_row(cx.waker()), cx, awaiting, place)
-    }
-
-    /// As [`park_at`](Leaf::park_at), for who has looked already whether it is polled with the running task's own waker.
-    #[inline(always)]
-    pub(crate) fn park_in(
-        &mut self,
-        own: Option<&Row>,
-        cx: &Context<'_>,
-        awaiting: Awaiting,
-        place: &'static Location<'static>,
-    ) -> Result<(), Cancelled> {
-        match own {
-            Some(row) if self.node == 0 && row.awaiting.is_vacant() && !row.has_request() => {
-                let (kind, operand) = awaiting.recorded();
-                self.enter(row, row.id());
-                row.awaiting.set(Wait { kind, scope: self.frame.scope(), operand, place: Some(place) });
-                Ok(())
-            }
+        match waker::own_row(cx.waker()) {
+            Some(row) if self.node == 0 && self.parks_first(row, awaiting, place) => Ok(()),
             _ => self.park_otherwise(cx, awaiting, place),
         }
     }
 
-    /// Parks one that is new, and is polled with this task's own waker, if there is no more to it than to write down what it
+    /// Parks one that has no node, and is polled with this task's own waker, if there is no more to it than to write down what it
     /// waits for. If there is, nothing has happened, and [`park_at`](Leaf::park_at) is to be called.
     #[inline(always)]
     pub(crate) fn parks_first(
@@ -266,12 +249,11 @@ impl Leaf {
         awaiting: Awaiting,
         place: &'static Location<'static>,
     ) -> bool {
-        debug_assert!(self.task == 0 && self.node == 0, "new, or as if it were");
+        debug_assert!(self.node == 0);
         let first = row.awaiting.is_vacant() && !row.has_request();
         if first {
             let (kind, operand) = awaiting.recorded();
-            self.enter(row, row.id());
-            row.awaiting.set(Wait { kind, scope: self.frame.scope(), operand, place: Some(place) });
+            self.enter_recorded(row, row.id(), kind, operand, place);
         }
         first
     }
@@ -341,9 +323,7 @@ impl Leaf {
             // That was in another poll.
             self.node = 0;
             if row.awaiting.is_vacant() && is_own(row, cx) {
-                self.enter(row, row.id());
-                row.awaiting.set(Wait { kind, scope: self.frame.scope(), operand, place: Some(place) });
-                return;
+                return self.enter_recorded(row, row.id(), kind, operand, place);
             }
         }
         let recorded = self.node == 0 && self.poll == row.polls.get() && self.task == row.id();
@@ -421,6 +401,20 @@ impl Leaf {
         self.task = id;
         self.frame = row.frame.get();
         self.poll = row.polls.get();
+    }
+
+    /// Parks as the one that the row has room for.
+    #[inline(always)]
+    pub(super) fn enter_recorded(
+        &mut self,
+        row: &Row,
+        id: u64,
+        kind: AwaitKind,
+        operand: u64,
+        place: &'static Location<'static>,
+    ) {
+        self.enter(row, id);
+        row.awaiting.set(Wait { kind, scope: self.frame.scope(), operand, place: Some(place) });
     }
 
     /// Parks unseen.
