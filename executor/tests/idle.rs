@@ -34,32 +34,38 @@ fn cpu_time() -> Duration {
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
+/// Sees to it that a thread with nothing to do but to sleep for a while does nothing else.
+async fn sleep_and_watch() -> homing::Result<()> {
+    let before = (times_slept(), cpu_time());
+    homing::sleep(Duration::from_millis(300)).await?;
+    let (slept, used) = (times_slept() - before.0, cpu_time() - before.1);
+    // Once for the sleep, and a few for reading the file.
+    assert!(slept <= 5, "it has slept {slept} times in 300 ms");
+    assert!(used < Duration::from_millis(30), "it has used {used:?} in 300 ms");
+    Ok(())
+}
+
 #[test]
 fn an_idle_runtime_sleeps_and_does_not_tick() {
     let _alone = alone();
     let runtime = Runtime::new();
-    let (slept, used) = runtime
+    runtime
         .block_on(async {
             for _ in 0..100 {
                 drop(homing::spawn(async { forever().await }));
                 drop(homing::spawn(async { homing::sleep(Duration::from_secs(3600)).await }));
             }
             yields(3).await?;
-            let before = (times_slept(), cpu_time());
-            homing::sleep(Duration::from_millis(300)).await?;
-            Ok((times_slept() - before.0, cpu_time() - before.1))
+            sleep_and_watch().await
         })
         .unwrap();
-    // Once for the sleep, and a few for reading the file.
-    assert!(slept <= 5, "it has slept {slept} times in 300 ms");
-    assert!(used < Duration::from_millis(30), "it has used {used:?} in 300 ms");
     drop(runtime.run(async { Ok(()) }));
 }
 
 #[test]
 fn after_a_flood_of_wakes_from_another_thread_it_sleeps_again() {
     let _alone = alone();
-    let (slept, used) = Runtime::new()
+    Runtime::new()
         .block_on(async {
             let over = Arc::new(AtomicBool::new(false));
             let mut flood = None;
@@ -76,13 +82,9 @@ fn after_a_flood_of_wakes_from_another_thread_it_sleeps_again() {
             })
             .await;
             homing::sleep(Duration::from_millis(10)).await?;
-            let before = (times_slept(), cpu_time());
-            homing::sleep(Duration::from_millis(300)).await?;
-            Ok((times_slept() - before.0, cpu_time() - before.1))
+            sleep_and_watch().await
         })
         .unwrap();
-    assert!(slept <= 5, "it has slept {slept} times in 300 ms");
-    assert!(used < Duration::from_millis(30), "it has used {used:?} in 300 ms");
 }
 
 fn descriptors() -> usize {
