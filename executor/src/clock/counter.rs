@@ -78,10 +78,12 @@ impl Counter {
     fn ask(&self, count: u64) -> Nanos {
         let now = Reading { count, nanos: monotonic() };
         self.good_for.set(0);
-        // If something else has run between count and time, they do not belong together.
-        let is_prompt = processor::count().wrapping_sub(count) < PROMPT;
-        let known = if is_prompt { rate::known(self.asked.replace(now), now) } else { Known::NotYet };
-        match known {
+        if processor::count().wrapping_sub(count) >= PROMPT {
+            // If something else has run between count and time, they do not belong together.
+            self.ask_again.set(now.nanos + RETRY);
+            return self.raise(now.nanos);
+        }
+        match rate::known(self.asked.replace(now), now) {
             Known::Rate(rate) => {
                 self.rate.set(rate);
                 self.good_for.set(GOOD_FOR);
@@ -105,6 +107,10 @@ const GOOD_FOR: u64 = 1 << 20;
 /// So many counts it takes at most to ask for the time, 0.3 µs. It takes longer where the operating system goes by another
 /// clock, for it does not trust this one.
 const PROMPT: u64 = 1 << 10;
+
+/// After an answer that was not prompt: soon, for mostly the thread was only interrupted, and not each time, for perhaps it
+/// never is.
+const RETRY: Nanos = 100_000;
 
 /// What the process knows of the rate.
 enum Known {
